@@ -1,0 +1,31 @@
+"""Where things are kept on the operator's machine (docs/architecture.md)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+DEFAULT_HOME = Path("/var/lib/twinsite")
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def home() -> Path:
+    """The directory of everything that outlives a checkout: `TWINSITE_HOME`, or its default."""
+    return Path(os.environ.get("TWINSITE_HOME") or DEFAULT_HOME)
+
+
+def images() -> Path:
+    return home() / "images"
+
+
+def lab() -> Path:
+    return home() / "lab"
+
+
+def secrets(inventory: Path) -> Path:
+    """The secrets of one inventory folder; two checkouts of the same estate share them."""
+    return home() / "secrets" / inventory.resolve().name
+
+
+def reports() -> Path:
+    return CHECKOUT / "reports"
