@@ -1,0 +1,175 @@
+"""What a drill knows: the estate, the cluster as found, and the events of a history.
+
+Everything here is frozen: a drill's facts do not change once they are recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class EventType(StrEnum):
+    """The `type` of a history line (docs/architecture.md, "The history")."""
+
+    INVOKE = "invoke"
+    RETRY = "retry"
+    OK = "ok"
+    FAIL = "fail"
+    INFO = "info"
+    OBSERVE = "observe"
+    FAULT = "fault"
+
+
+class MemberRole(StrEnum):
+    LEADER = "leader"
+    REPLICA = "replica"
+    UNKNOWN = "unknown"
+
+
+class ReplicationMode(StrEnum):
+    """How a commit relates to the standbys; a drill's precondition."""
+
+    SYNCHRONOUS = "synchronous"
+    ASYNCHRONOUS = "asynchronous"
+
+
+class Direction(StrEnum):
+    """Which way of a link a fault silences, seen from the link's first end."""
+
+    BOTH = "both"
+    OUTBOUND = "outbound"
+    INBOUND = "inbound"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One server of the estate. `groups` are its inventory groups (`postgresql`, `application`, …)."""
+
+    name: str
+    address: str
+    site: str
+    groups: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One site's entry for clients, e.g. ``Entry("dc1", "https://10.77.1.10")``."""
+
+    site: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Estate:
+    """Hosts and entries as the inventory names them."""
+
+    hosts: tuple[Host, ...]
+    entries: tuple[Entry, ...]
+
+    def host(self, name: str) -> Host:
+        """Return the host of that name; raise `KeyError` when there is none."""
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise KeyError(name)
+
+    def members(self, group: str, site: str | None = None) -> tuple[Host, ...]:
+        """Return the hosts of an inventory group, of one site or of all."""
+        return tuple(h for h in self.hosts if group in h.groups and site in (None, h.site))
+
+    @property
+    def data_sites(self) -> tuple[str, ...]:
+        """Return the sites that hold a database, in the inventory's order."""
+        return tuple(dict.fromkeys(host.site for host in self.members("postgresql")))
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One PostgreSQL member as Patroni reports it.
+
+    `state` is Patroni's word (`running`, `streaming`, `stopped`, …); `lag_bytes` is None when unknown.
+    """
+
+    name: str
+    role: MemberRole
+    state: str
+    timeline: int | None
+    lag_bytes: int | None
+    synchronous: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterStatus:
+    """The cluster at one moment, as read from Patroni."""
+
+    members: tuple[Member, ...]
+    mode: ReplicationMode
+    paused: bool = False
+
+    @property
+    def leader(self) -> Member | None:
+        return next((m for m in self.members if m.role is MemberRole.LEADER and m.state == "running"), None)
+
+    @property
+    def synchronous_names(self) -> frozenset[str]:
+        return frozenset(m.name for m in self.members if m.synchronous)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the history. Times are nanoseconds of CLOCK_MONOTONIC.
+
+    Names follow the file's short keys: function `f`, idempotency_key `k`, marker `v`, entity `key`.
+    `latency_ns` is the duration of the attempt (client) or of the sample (observer); `seen` are the
+    markers that a read returned; `state` is the state of the request that an answer named.
+    """
+
+    t_ns: int
+    type: EventType
+    proc: str
+    function: str
+    i: int = 0
+    idempotency_key: str | None = None
+    marker: str | None = None
+    entity: str | None = None
+    route: str | None = None
+    attempt: int | None = None
+    node: str | None = None
+    timeline: int | None = None
+    lsn: str | None = None
+    status: int | None = None
+    err: str | None = None
+    latency_ns: int | None = None
+    seen: tuple[str, ...] = ()
+    state: str | None = None
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """What one database node holds of a run, read after parity.
+
+    `markers` counts the rows that carry each marker of the run; `executions` the executions that are
+    recorded for each idempotency key. `caught_up` is False when the node did not reach the primary's
+    position in time: its state then proves nothing.
+    """
+
+    node: str
+    is_primary: bool
+    caught_up: bool
+    timeline: int | None
+    markers: Mapping[str, int]
+    executions: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class FinalState:
+    """The run's rows on every database node that could be read."""
+
+    nodes: tuple[NodeState, ...] = field(default=())
+
+    @property
+    def primary(self) -> NodeState | None:
+        return next((node for node in self.nodes if node.is_primary), None)

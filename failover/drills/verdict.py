@@ -1,0 +1,113 @@
+"""The verdict of a drill: its figures, what passed, and why not.
+
+The fields of `Verdict` are the keys of `verdict.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Rpo:
+    """Writes by fate. `unknown` ended without an answer and prove nothing either way."""
+
+    acknowledged: int
+    lost: int
+    duplicated: int
+    phantom: int
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """HTTP requests of the load, reads and writes.
+
+    `total` and `failed` count attempts (failed: without success, before any retry); `operations` and
+    `gave_up` count what the users wanted done (gave up: never succeeded within the retry budget);
+    `refused` are definite refusals (4xx).
+    """
+
+    total: int
+    failed: int
+    gave_up: int
+    operations: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """Operations that succeeded, in each second of the window. None when the window is missing."""
+
+    before_rps: float | None
+    during_rps: float | None
+    after_rps: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """Where the time between the fault and the first write went, in seconds; None when not seen.
+
+    Each is the duration of its phase; together they make up `rto_s`. detect: until the system noticed;
+    release: until the leader key was free; promote: until another node accepted a write; route: until
+    a site's entry led there; first_write: until a client's write was acknowledged.
+    """
+
+    detect: float | None = None
+    release: float | None = None
+    promote: float | None = None
+    route: float | None = None
+    first_write: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One condition of the verdict and what was found."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where the drill ran: figures mean nothing without it."""
+
+    cpu: str
+    cores: int
+    memory_gib: float
+    kernel: str
+    system: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What `verdict.json` holds. Durations are seconds; `started_at` is ISO 8601 in UTC."""
+
+    scenario: str
+    passed: bool
+    reasons: tuple[str, ...]
+    rto_s: float | None
+    write_stall_max_s: float | None
+    rpo: Rpo
+    requests: Requests
+    throughput: Throughput
+    writers_max: int
+    phases: Phases
+    machine: Machine
+    versions: Mapping[str, str]
+    started_at: str
+    duration_s: float
+    healing_s: float | None
+    parity_s: float | None
+    profile: str
+    seed: int
+    run_id: str
+    must_fail: bool = False
+    checks: tuple[Check, ...] = field(default=())
+
+    def to_json(self) -> str:
+        """Return the text of `verdict.json`."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
