@@ -1,0 +1,1 @@
+"""Reads the estate's state through its real interfaces; changes nothing."""

@@ -1,0 +1,55 @@
+"""One way to ask: with a deadline, and silence as a value."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable
+from typing import TypeVar
+
+import httpx
+import psycopg
+
+from failover.model import Access, Unreachable
+
+T = TypeVar("T")
+
+# What an absent, refusing, cut-off or half-started peer looks like; ValueError is an answer that no peer of
+# the right kind would give. Anything else is a mistake of ours and must be seen.
+_EXPECTED = (OSError, httpx.HTTPError, psycopg.Error, ValueError)
+
+
+async def attempt(asked: Awaitable[T], deadline_s: float) -> T | Unreachable:
+    """What was answered within the deadline, or why there was no answer."""
+    try:
+        async with asyncio.timeout(deadline_s):
+            return await asked
+    except TimeoutError:
+        return Unreachable(f"no answer within {deadline_s:g} s")
+    except _EXPECTED as error:
+        return Unreachable(_first_line(error))
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0]
+
+
+def tls_context(access: Access) -> ssl.SSLContext:
+    """Trusts the estate's own authority only, and shows the operator's certificate.
+
+    Raises:
+        OSError: a file of the access is missing or unreadable.
+    """
+    context = ssl.create_default_context(cafile=str(access.ca_certificate))
+    context.load_cert_chain(str(access.certificate), str(access.key))
+    return context
+
+
+def http_client(access: Access, deadline_s: float) -> httpx.AsyncClient:
+    """A client for the estate's addresses, past any proxy of the operator's machine.
+
+    Raises:
+        OSError: a file of the access is missing or unreadable.
+    """
+    return httpx.AsyncClient(verify=tls_context(access), timeout=deadline_s, trust_env=False)

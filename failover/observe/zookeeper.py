@@ -1,0 +1,169 @@
+"""ZooKeeper: each server by its four-letter words, the cluster's keys by one client session.
+
+The words `srvr` and `mntr` must be on the servers' `4lw.commands.whitelist`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+from typing import Any
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import KazooException, NoNodeError
+from kazoo.handlers.threading import KazooTimeoutError
+
+from failover.model import (
+    Access,
+    Coordination,
+    Layout,
+    LeaderKey,
+    Node,
+    TimelineSwitch,
+    ZooKeeperState,
+)
+
+PORT = 2181
+ROOT = "/twinsite/crm"
+USER = "twinsite"
+_LARGEST_ANSWER = 64 * 1024
+
+# kazoo reports every refused connection as a warning; here refusal is a finding, not news.
+_QUIET = logging.getLogger("failover.observe.kazoo")
+_QUIET.setLevel(logging.CRITICAL)
+
+
+async def read_server(node: Node) -> ZooKeeperState:
+    """What one server says of itself.
+
+    Raises:
+        OSError: no connection.
+        ValueError: the server serves nobody (no quorum), or the word is not on its whitelist.
+    """
+    return server_from(await _word(node, "srvr"), await _word(node, "mntr"))
+
+
+async def _word(node: Node, word: str) -> str:
+    reader, writer = await asyncio.open_connection(node.address, PORT)
+    try:
+        writer.write(word.encode())
+        await writer.drain()
+        return (await reader.read(_LARGEST_ANSWER)).decode(errors="replace")
+    finally:
+        writer.close()
+
+
+def server_from(srvr: str, mntr: str) -> ZooKeeperState:
+    """The typed reading of `srvr` and `mntr`.
+
+    Raises:
+        ValueError: the texts are a refusal.
+    """
+    for answer in (srvr, mntr):
+        if "not currently serving" in answer:
+            raise ValueError("serves nobody: no quorum")
+        if "not in the whitelist" in answer:
+            raise ValueError(answer.strip())
+    facts = dict(line.split("\t", 1) for line in mntr.splitlines() if "\t" in line)
+    zxid = re.search(r"^Zxid: (0x[0-9a-f]+)$", srvr, re.MULTILINE)
+    if zxid is None or "zk_server_state" not in facts:
+        raise ValueError("the answer is not ZooKeeper's")
+    synced = facts.get("zk_synced_followers")
+    return ZooKeeperState(
+        mode=facts["zk_server_state"],
+        version=facts.get("zk_version", "").split("-")[0],
+        zxid=int(zxid[1], 16),
+        latency_avg_ms=float(facts.get("zk_avg_latency", 0)),
+        outstanding=int(facts.get("zk_outstanding_requests", 0)),
+        connections=int(facts.get("zk_num_alive_connections", 0)),
+        # A float in the text of 3.9.
+        synced_followers=int(float(synced)) if synced else None,
+    )
+
+
+async def read_coordination(layout: Layout, access: Access, deadline_s: float) -> Coordination:
+    """The cluster's keys, read in one session with the ensemble.
+
+    Raises:
+        OSError: no session, or the session was lost while reading.
+    """
+    return await asyncio.to_thread(_read_coordination, layout, access, deadline_s)
+
+
+def connect(layout: Layout, access: Access, deadline_s: float) -> KazooClient:
+    """A started client of the whole ensemble; the caller stops and closes it.
+
+    Raises:
+        OSError: no session within the deadline (seconds).
+    """
+    client = KazooClient(
+        hosts=",".join(f"{node.address}:{PORT}" for node in layout.zookeepers),
+        timeout=max(deadline_s, 4.0),
+        auth_data=[("digest", f"{USER}:{access.zookeeper_password}")],
+        logger=_QUIET,
+    )
+    try:
+        client.start(timeout=deadline_s)
+    except KazooTimeoutError as error:
+        client.stop()
+        client.close()
+        raise OSError(f"no session with ZooKeeper within {deadline_s:g} s") from error
+    return client
+
+
+def _read_coordination(layout: Layout, access: Access, deadline_s: float) -> Coordination:
+    client = connect(layout, access, deadline_s)
+    try:
+        return coordination_from(*(_get(client, key, deadline_s) for key in _KEYS))
+    except (KazooException, KazooTimeoutError) as error:
+        raise OSError(f"ZooKeeper: {type(error).__name__} {error}".strip()) from error
+    finally:
+        client.stop()
+        client.close()
+
+
+_KEYS = ("leader", "sync", "config", "history")
+# A znode as read: its bytes, and the facts of its stat that matter (owner, version, czxid).
+Znode = tuple[bytes, int, int, int]
+
+
+def _get(client: KazooClient, key: str, deadline_s: float) -> Znode | None:
+    try:
+        data, stat = client.get_async(f"{ROOT}/{key}").get(timeout=deadline_s)
+    except NoNodeError:
+        return None
+    return data, stat.ephemeralOwner, stat.version, stat.czxid
+
+
+def coordination_from(
+    leader: Znode | None, sync: Znode | None, config: Znode | None, history: Znode | None
+) -> Coordination:
+    """The typed reading of Patroni's keys.
+
+    Raises:
+        ValueError: a key does not hold what Patroni writes.
+    """
+    holds: dict[str, Any] = _json(sync, {})
+    settings: dict[str, object] = _json(config, {})
+    switches: list[list[Any]] = _json(history, [])
+    standbys = holds.get("sync_standby") or ""
+    return Coordination(
+        leader=LeaderKey(leader[0].decode(), *leader[1:]) if leader else None,
+        sync_leader=holds.get("leader"),
+        sync_standbys=tuple(sorted(filter(None, standbys.split(",")))),
+        config=settings,
+        history=tuple(_switch(line) for line in switches),
+    )
+
+
+def _json(znode: Znode | None, absent: Any) -> Any:
+    return json.loads(znode[0]) if znode and znode[0] else absent
+
+
+def _switch(line: list[Any]) -> TimelineSwitch:
+    """[timeline, lsn, reason, time, new leader]; the last two are there since Patroni 1.6 and 2.0."""
+    timeline, lsn, _reason, *rest = line
+    at, leader = (*rest, None, None)[:2]
+    return TimelineSwitch(timeline=int(timeline), lsn=int(lsn), at=at, leader=leader)
