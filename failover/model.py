@@ -261,3 +261,29 @@ class EstateView:
             for view in self.databases
             if isinstance(view.postgres, DatabaseState) and view.postgres.role is Role.PRIMARY
         )
+
+    @property
+    def primary(self) -> Primary | None:
+        """The primary, if there is exactly one."""
+        if len(self.primaries) != 1:
+            return None
+        (view,) = self.primaries
+        assert isinstance(view.postgres, DatabaseState)
+        return Primary(view.node, view.postgres)
+
+
+@dataclass(frozen=True)
+class Primary:
+    """The one primary, and what follows from what it says."""
+
+    node: Node
+    state: DatabaseState
+
+    def standby(self, name: str) -> Standby | None:
+        """The standby of that name as the primary sees it; None when it is not connected."""
+        return next((each for each in self.state.standbys if each.name == name), None)
+
+    @property
+    def synchronous_standbys(self) -> tuple[str, ...]:
+        """Standbys that a commit waits for."""
+        return tuple(each.name for each in self.state.standbys if each.sync_state in ("sync", "quorum"))
