@@ -1,0 +1,69 @@
+"""The commands of the CRM API: serve, migrate, roles, dev, openapi."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import psycopg
+import typer
+from pydantic import ValidationError
+
+from app.migrate import MigrationError, migrate
+from app.roles import Role, ensure_database, ensure_roles
+from app.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+
+
+def main() -> None:
+    app()
+
+
+def settings_or_exit() -> Settings:
+    """Settings from the environment; says which variable is missing or wrong, and leaves with 2."""
+    try:
+        return Settings.from_environment()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "CRM_" + "_".join(str(part) for part in problem["loc"]).upper()
+            typer.echo(f"{name}: {problem['msg']}", err=True)
+        raise typer.Exit(2) from None
+
+
+@app.command("migrate")
+def migrate_command() -> None:
+    """Bring the schema up to date at CRM_MIGRATION_URL, else CRM_DATABASE_URL. Can be run any number of times.
+
+    Connect straight to the primary's PostgreSQL, as crm_owner or a superuser; PgBouncer cannot hold the lock.
+    """
+    try:
+        applied = migrate(settings_or_exit().migrations_dsn)
+    except (MigrationError, psycopg.Error) as error:
+        typer.echo(f"migrate: {error}", err=True)
+        raise typer.Exit(1) from None
+    for migration in applied:
+        typer.echo(f"applied {migration.version:04} {migration.name}")
+    typer.echo(f"{len(applied)} applied" if applied else "up to date")
+
+
+@app.command("roles")
+def roles_command(
+    url: Annotated[str, typer.Option(help="Connection string of a superuser", envvar="CRM_ADMIN_URL")],
+    database: Annotated[str, typer.Option(help="Database to create if it is missing; none if empty")] = "",
+) -> None:
+    """Create the CRM's database roles where they are missing. Can be run any number of times.
+
+    Passwords come from CRM_PASSWORD_OWNER, CRM_PASSWORD_APP, CRM_PASSWORD_AUDIT and CRM_PASSWORD_MONITOR; a
+    role without one cannot log in.
+    """
+    passwords = {role: os.environ.get(f"CRM_PASSWORD_{role.name}") for role in Role}
+    try:
+        with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+            ensure_roles(connection, {role: password for role, password in passwords.items() if password})
+            if database:
+                ensure_database(connection, database)
+    except psycopg.Error as error:
+        typer.echo(f"roles: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo("roles are in place")

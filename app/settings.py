@@ -1,0 +1,78 @@
+"""What an installation may set: one class, read once from the environment (prefix ``CRM_``).
+
+``CRM_SITE=dc1`` sets `Settings.site`, and so on. docs/crm-api.md lists them for operators.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Seconds = PositiveFloat
+
+
+class Settings(BaseSettings):
+    """Settings of one API process. Times are in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="CRM_", frozen=True)
+
+    # Where we are. Site and host go into answers, logs and metrics.
+    site: str = "dev"
+    host: str = "localhost"
+    listen: str = "127.0.0.1:8000"
+    workers: PositiveInt = 2
+    log_level: str = "INFO"
+
+    # libpq connection strings or URLs. The primary route must lead to whichever node is primary now.
+    database_url: SecretStr
+    replica_url: SecretStr | None = None
+    migration_url: SecretStr | None = None
+
+    # One pool of this size per worker and route; two workers and small pools are fastest (facts.md).
+    pool_min_size: PositiveInt = 2
+    pool_max_size: PositiveInt = 8
+    pool_max_waiting: PositiveInt = 64
+    pool_wait_seconds: Seconds = 1.0
+    pool_reconnect_seconds: Seconds = 0.2
+    # A session's lifetime spreads connections over the proxies again after one of them was away.
+    pool_max_lifetime_seconds: Seconds = 1800.0
+
+    # A request is answered within the deadline. A unit of work that has sent its COMMIT is given
+    # `abandon_seconds` more to learn its outcome before its socket is shut.
+    request_deadline_seconds: Seconds = 5.0
+    abandon_seconds: Seconds = 30.0
+    connect_seconds: Annotated[int, Field(ge=2, description="libpq rounds anything less up to 2")] = 2
+    drain_seconds: NonNegativeFloat = 10.0
+    retry_after_seconds: PositiveInt = 1
+
+    # How often each route is asked who answers there; decides when writes are refused at once.
+    probe_seconds: Seconds = 0.25
+    probe_timeout_seconds: Seconds = 1.0
+
+    max_body_bytes: PositiveInt = 1_048_576
+    metrics_directory: str | None = None
+
+    @field_validator("listen")
+    @classmethod
+    def _listen_has_a_port(cls, value: str) -> str:
+        host, separator, port = value.rpartition(":")
+        if not separator or not host or not port.isdigit() or not 0 < int(port) < 65536:  # noqa: PLR2004
+            raise ValueError(f"listen {value!r}: expected ADDRESS:PORT, as in 0.0.0.0:8000")
+        return value
+
+    @classmethod
+    def from_environment(cls) -> Settings:
+        """Raises pydantic.ValidationError, whose `loc` names the variable without its prefix."""
+        return cls.model_validate({})
+
+    @property
+    def listen_address(self) -> tuple[str, int]:
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
+    def migrations_dsn(self) -> str:
+        """Where migrations connect; straight to PostgreSQL, as they need a session (no PgBouncer)."""
+        return (self.migration_url or self.database_url).get_secret_value()
