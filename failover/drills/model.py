@@ -22,6 +22,14 @@ class EventType(StrEnum):
     FAULT = "fault"
 
 
+class Outcome(StrEnum):
+    """How an operation ended for its client. INFO is unknown: it may take effect at any later time."""
+
+    OK = "ok"
+    FAIL = "fail"
+    INFO = "info"
+
+
 class MemberRole(StrEnum):
     LEADER = "leader"
     REPLICA = "replica"
@@ -145,6 +153,59 @@ class Event:
     seen: tuple[str, ...] = ()
     state: str | None = None
     stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One HTTP request of an operation. `status` is None when no answer came (`err` says why)."""
+
+    number: int
+    started_ns: int
+    ended_ns: int
+    succeeded: bool
+    route: str | None
+    status: int | None
+    err: str | None
+
+    @property
+    def latency_ms(self) -> float:
+        return (self.ended_ns - self.started_ns) / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that a user wanted done: one idempotency key, one or more attempts, one outcome.
+
+    `marker` is None for reads. `ended_ns` is None when the history ends before the operation does; the
+    outcome is INFO then. `node`, `timeline`, `lsn`, `state` and `seen` are what the last answer said.
+    """
+
+    proc: str
+    function: str
+    key: str
+    marker: str | None
+    entity: str | None
+    invoked_ns: int
+    ended_ns: int | None
+    outcome: Outcome
+    attempts: tuple[Attempt, ...]
+    node: str | None = None
+    timeline: int | None = None
+    lsn: str | None = None
+    status: int | None = None
+    err: str | None = None
+    state: str | None = None
+    seen: tuple[str, ...] = ()
+    stale: bool = False
+
+    @property
+    def is_write(self) -> bool:
+        return self.marker is not None
+
+    @property
+    def acknowledged(self) -> bool:
+        """Tell whether this is a write that the client was told is done."""
+        return self.is_write and self.outcome is Outcome.OK
 
 
 @dataclass(frozen=True, slots=True)

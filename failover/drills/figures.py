@@ -1,0 +1,136 @@
+"""The figures of a verdict, computed from operations and observations. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from failover.drills.model import Event, EventType, Operation, Outcome
+from failover.drills.moments import Mark, Moments, Window
+from failover.drills.verdict import Requests, Throughput
+
+# A gap between acknowledgements counts as an outage when it is longer than this, and than twice the
+# longest gap before the fault: below, it is the ordinary rhythm of the load.
+OUTAGE_MIN_S = 0.25
+# An outage belongs to the fault when it begins at most this long after the fault took effect.
+ONSET_S = 5.0
+# The client's word for an operation that was cut short because the load was told to end.
+STOPPED = "stopped"
+# The function of an observer's sample of who accepts writes.
+WRITER = "writer"
+
+
+def acknowledgements(operations: Iterable[Operation]) -> list[int]:
+    """Return the instants of all acknowledged writes, in order."""
+    return sorted(op.ended_ns for op in operations if op.acknowledged and op.ended_ns is not None)
+
+
+def longest_gap_s(acks: Sequence[int], window: Window) -> float:
+    """Return the longest time within the window without an acknowledged write, in seconds."""
+    inside = [ack for ack in acks if ack in window]
+    edges = [window.start_ns, *inside, window.end_ns]
+    return max(later - earlier for earlier, later in pairwise(edges)) / 1e9
+
+
+def rto_s(operations: Sequence[Operation], moments: Moments) -> float | None:
+    """Return the seconds from the fault to the acknowledged write that ended its outage.
+
+    The outage is the longest gap between acknowledgements that begins at most `ONSET_S` after the fault
+    took effect: a killed server may still acknowledge for an instant, and that must not count as
+    recovery. When there is no gap beyond the ordinary, it is the time to the first acknowledgement of a
+    write that was first sent after the fault took effect. None when no write was acknowledged again.
+    """
+    if Mark.FAULT not in moments.at_ns or Mark.EFFECT not in moments.at_ns:
+        return None
+    fault, effect = moments.at_ns[Mark.FAULT], moments.at_ns[Mark.EFFECT]
+    acks = acknowledgements(operations)
+    longest = _longest_outage(acks, fault, onset_ns=effect + int(ONSET_S * 1e9))
+    if longest.end_ns is None or longest.end_ns - longest.start_ns > _ordinary_gap_ns(acks, moments):
+        end = longest.end_ns
+    else:
+        sent_after = (op for op in operations if op.acknowledged and op.invoked_ns >= effect)
+        end = min((op.ended_ns for op in sent_after if op.ended_ns is not None), default=None)
+    return None if end is None else round((end - fault) / 1e9, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outage:
+    """A gap between two acknowledged writes; `end_ns` is None when none followed."""
+
+    start_ns: int
+    end_ns: int | None
+
+
+def _longest_outage(acks: Sequence[int], fault: int, onset_ns: int) -> _Outage:
+    """Return the longest gap that reaches past the fault and begins by `onset_ns`."""
+    last_before = max(bisect_right(acks, fault) - 1, 0)
+    reaching = list(acks[last_before:]) or [fault]
+    if reaching[-1] <= onset_ns:
+        return _Outage(reaching[-1], None)
+    gaps = (_Outage(start, end) for start, end in pairwise(reaching) if start <= onset_ns)
+    return max(gaps, key=lambda gap: (gap.end_ns or 0) - gap.start_ns, default=_Outage(fault, reaching[0]))
+
+
+def _ordinary_gap_ns(acks: Sequence[int], moments: Moments) -> float:
+    baseline = moments.window(Mark.BASELINE, Mark.FAULT)
+    before = longest_gap_s(acks, baseline) if baseline and baseline.seconds > 0 else 0.0
+    return max(OUTAGE_MIN_S, 2 * before) * 1e9
+
+
+def write_stall_max_s(operations: Sequence[Operation], moments: Moments) -> float | None:
+    """Return the longest time without an acknowledged write while the load ran, after its warm-up."""
+    window = moments.window(Mark.BASELINE, Mark.LOAD_STOPPED)
+    return None if window is None else round(longest_gap_s(acknowledgements(operations), window), 3)
+
+
+def throughput(operations: Sequence[Operation], moments: Moments) -> Throughput:
+    """Return the succeeded operations in a second before, during and after the fault's effect."""
+    return Throughput(
+        before_rps=_rate(operations, moments.window(Mark.BASELINE, Mark.FAULT)),
+        during_rps=_rate(operations, moments.window(Mark.FAULT, Mark.RECOVERED)),
+        after_rps=_rate(operations, moments.window(Mark.RECOVERED, Mark.LOAD_STOPPED)),
+    )
+
+
+def _rate(operations: Iterable[Operation], window: Window | None) -> float | None:
+    if window is None or window.seconds <= 0:
+        return None
+    done = sum(
+        op.outcome is Outcome.OK and op.ended_ns is not None and op.ended_ns in window for op in operations
+    )
+    return round(done / window.seconds, 1)
+
+
+def requests(operations: Iterable[Operation]) -> Requests:
+    """Count attempts and operations by fate; what the end of the load cut short did not give up."""
+    everything = list(operations)
+    attempts = [attempt for operation in everything for attempt in operation.attempts]
+    gave_up = [op for op in everything if op.outcome is Outcome.INFO and op.ended_ns and op.err != STOPPED]
+    return Requests(
+        total=len(attempts),
+        failed=sum(not attempt.succeeded for attempt in attempts),
+        gave_up=len(gave_up),
+        operations=len(everything),
+        refused=sum(operation.outcome is Outcome.FAIL for operation in everything),
+    )
+
+
+def writers_max(events: Iterable[Event]) -> int:
+    """Return the most nodes whose accepted sample writes overlap in time, 0 when none was accepted.
+
+    A sample counts from its start to its acknowledgement; late ones are marked so by the observer and
+    do not count, because their commit may have been long before.
+    """
+    edges: list[tuple[int, int, str]] = []
+    for event in events:
+        if event.type is EventType.OBSERVE and event.function == WRITER and event.status == 1 and event.node:
+            edges.append((event.t_ns - (event.latency_ns or 0), 1, event.node))
+            edges.append((event.t_ns, -1, event.node))
+    accepting: dict[str, int] = {}
+    most = 0
+    for _, step, node in sorted(edges, key=lambda edge: (edge[0], edge[1])):
+        accepting[node] = accepting.get(node, 0) + step
+        most = max(most, sum(count > 0 for count in accepting.values()))
+    return most
