@@ -38,7 +38,6 @@ class Secrets:
     crm_audit_password: str
     monitor_password: str
     patroni_rest_password: str
-    zookeeper_password: str
     keepalived_password: str
     ca_certificate: str
     operator_certificate: str

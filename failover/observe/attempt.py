@@ -46,10 +46,6 @@ def tls_context(access: Access) -> ssl.SSLContext:
     return context
 
 
-def http_client(access: Access, deadline_s: float) -> httpx.AsyncClient:
-    """A client for the estate's addresses, past any proxy of the operator's machine.
-
-    Raises:
-        OSError: a file of the access is missing or unreadable.
-    """
-    return httpx.AsyncClient(verify=tls_context(access), timeout=deadline_s, trust_env=False)
+def http_client(tls: ssl.SSLContext, deadline_s: float) -> httpx.AsyncClient:
+    """A client for the estate's addresses, past any proxy of the operator's machine."""
+    return httpx.AsyncClient(verify=tls, timeout=deadline_s, trust_env=False)

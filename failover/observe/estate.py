@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -23,7 +24,7 @@ from failover.model import (
     ZooKeeperView,
 )
 from failover.observe.application import API_PORT, read_api, read_pools, read_proxy
-from failover.observe.attempt import attempt, http_client
+from failover.observe.attempt import attempt, http_client, tls_context
 from failover.observe.patroni import read_member
 from failover.observe.postgres import read_database
 from failover.observe.zookeeper import read_coordination, read_server
@@ -49,10 +50,11 @@ async def observe_async(layout: Layout, access: Access, *, deadline_s: float = D
     Raises:
         OSError: a file of the access is missing or unreadable.
     """
-    async with http_client(access, deadline_s) as client:
+    tls = tls_context(access)
+    async with http_client(tls, deadline_s) as client:
         databases, zookeepers, applications, entries, coordination = await asyncio.gather(
             _each(layout.databases, lambda node: _database(client, access, node, deadline_s)),
-            _each(layout.zookeepers, lambda node: _zookeeper(node, deadline_s)),
+            _each(layout.zookeepers, lambda node: _zookeeper(node, tls, deadline_s)),
             _each(layout.applications, lambda node: _application(client, node, deadline_s)),
             _each(
                 [site for site in layout.sites if site.entry], lambda site: _entry(client, site, deadline_s)
@@ -81,8 +83,8 @@ async def _database(client: httpx.AsyncClient, access: Access, node: Node, deadl
     return DatabaseView(node, member, state)
 
 
-async def _zookeeper(node: Node, deadline_s: float) -> ZooKeeperView:
-    return ZooKeeperView(node, await attempt(read_server(node), deadline_s))
+async def _zookeeper(node: Node, tls: ssl.SSLContext, deadline_s: float) -> ZooKeeperView:
+    return ZooKeeperView(node, await attempt(read_server(node, tls), deadline_s))
 
 
 async def _application(client: httpx.AsyncClient, node: Node, deadline_s: float) -> ApplicationView:

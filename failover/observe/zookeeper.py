@@ -1,6 +1,7 @@
 """ZooKeeper: each server by its four-letter words, the cluster's keys by one client session.
 
-The words `srvr` and `mntr` must be on the servers' `4lw.commands.whitelist`.
+Both go over TLS with the operator's certificate (docs/decisions/0202-zookeeper-access.md). The words `srvr`
+and `mntr` must be on the servers' `4lw.commands.whitelist`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import json
 import logging
 import re
+import ssl
 from typing import Any
 
 from kazoo.client import KazooClient
@@ -27,7 +29,6 @@ from failover.model import (
 
 PORT = 2181
 ROOT = "/twinsite/crm"
-USER = "twinsite"
 _LARGEST_ANSWER = 64 * 1024
 
 # kazoo reports every refused connection as a warning; here refusal is a finding, not news.
@@ -35,18 +36,18 @@ _QUIET = logging.getLogger("failover.observe.kazoo")
 _QUIET.setLevel(logging.CRITICAL)
 
 
-async def read_server(node: Node) -> ZooKeeperState:
+async def read_server(node: Node, tls: ssl.SSLContext) -> ZooKeeperState:
     """What one server says of itself.
 
     Raises:
-        OSError: no connection.
+        OSError: no connection, or no trust.
         ValueError: the server serves nobody (no quorum), or the word is not on its whitelist.
     """
-    return server_from(await _word(node, "srvr"), await _word(node, "mntr"))
+    return server_from(await _word(node, "srvr", tls), await _word(node, "mntr", tls))
 
 
-async def _word(node: Node, word: str) -> str:
-    reader, writer = await asyncio.open_connection(node.address, PORT)
+async def _word(node: Node, word: str, tls: ssl.SSLContext) -> str:
+    reader, writer = await asyncio.open_connection(node.address, PORT, ssl=tls)
     try:
         writer.write(word.encode())
         await writer.drain()
@@ -101,7 +102,10 @@ def connect(layout: Layout, access: Access, deadline_s: float) -> KazooClient:
     client = KazooClient(
         hosts=",".join(f"{node.address}:{PORT}" for node in layout.zookeepers),
         timeout=max(deadline_s, 4.0),
-        auth_data=[("digest", f"{USER}:{access.zookeeper_password}")],
+        use_ssl=True,
+        ca=str(access.ca_certificate),
+        certfile=str(access.certificate),
+        keyfile=str(access.key),
         logger=_QUIET,
     )
     try:
