@@ -33,7 +33,7 @@ def settings_or_exit() -> Settings:
 
 @app.command("migrate")
 def migrate_command() -> None:
-    """Bring the schema up to date at CRM_MIGRATION_URL, else CRM_DATABASE_URL. Can be run any number of times.
+    """Bring the schema at CRM_MIGRATION_URL, else CRM_DATABASE_URL, up to date. Can be repeated.
 
     Connect straight to the primary's PostgreSQL, as crm_owner or a superuser; PgBouncer cannot hold the lock.
     """
