@@ -100,21 +100,24 @@ class Scene:
         """Sites that can hold a TCP connection: both directions work."""
         return one == other or not {(one, other), (other, one)} & self.cuts
 
-    def votes(self, site: str) -> int:
-        """ZooKeeper servers that would follow a ZooKeeper leader in this site."""
-        return sum(
-            self.connected(site, node.site) and self.state(node.name) not in GONE
-            for node in self.layout.zookeepers
+    def voters(self, site: str) -> int:
+        """Living ZooKeeper servers in a site."""
+        return sum(node.site == site and self.state(node.name) not in GONE for node in self.layout.zookeepers)
+
+    def _leads(self, site: str) -> bool:
+        """A ZooKeeper leader in this site would have a majority behind it."""
+        followers = sum(
+            self.voters(each.name) for each in self.layout.sites if self.connected(site, each.name)
         )
+        return self.voters(site) > 0 and followers >= VOTERS_FOR_QUORUM
 
     def has_quorum(self, site: str) -> bool:
         """A client in the site reaches a server that belongs to a majority."""
+        leaders = [each.name for each in self.layout.sites if self._leads(each.name)]
         return any(
-            self.connected(site, via.name)
-            and self.connected(via.name, leader.name)
-            and self.votes(leader.name) >= VOTERS_FOR_QUORUM
+            self.connected(site, via.name) and self.voters(via.name) and self.connected(via.name, leader)
             for via in self.layout.sites
-            for leader in self.layout.sites
+            for leader in leaders
         )
 
 
