@@ -1,0 +1,203 @@
+"""The lab itself: every fault is seen to break what it says, and its healing to mend it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from infra.command import run
+from infra.faults import (
+    Degradation,
+    Direction,
+    DiskFull,
+    Fault,
+    Freeze,
+    Isolation,
+    LinkCut,
+    Manner,
+    PowerCut,
+    ProcessKill,
+    UnitStop,
+)
+from infra.hosts import Machine, wait_until_booted
+from infra.lab import Lab
+from infra.network import host_namespace, inside, nft, router_namespace
+from infra.paths import CHECKOUT
+from infra.topology import LinkQuality, load_estate
+
+pytestmark = pytest.mark.lab
+
+_MENDING_DEADLINE_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def lab() -> Lab:
+    return Lab.of(load_estate(CHECKOUT / "inventory/lab"))
+
+
+@pytest.fixture(autouse=True)
+def healed(lab: Lab) -> Iterator[None]:
+    """Leave the estate as it was found: all members back, streaming and synchronous where they should be."""
+    yield
+    lab.heal()
+    wait_until_booted(lab.machines, print)
+
+
+def _round_trips_ms(lab: Lab, sender: str, receiver: str, count: int = 3) -> list[float]:
+    """The round trips that came back; an empty list is silence."""
+    address = str(lab.estate.hosts[receiver].address)
+    ping = ["ping", "-n", "-c", str(count), "-i", "0.2", "-W", "1", address]
+    lines = lab.machine(sender).run(ping, check=False).stdout.splitlines()
+    return [float(line.split("time=")[1].split()[0]) for line in lines if "time=" in line]
+
+
+def _reaches(lab: Lab, sender: str, receiver: str) -> bool:
+    return bool(_round_trips_ms(lab, sender, receiver))
+
+
+def _operator_reaches(lab: Lab, host: str) -> bool:
+    ssh = ["ssh", "-F", str(lab.ssh_config), "-o", "ConnectTimeout=3", host, "true"]
+    return run(ssh, check=False, timeout=15).returncode == 0
+
+
+def _comes_back(lab: Lab, host: str) -> bool:
+    deadline = time.monotonic() + _MENDING_DEADLINE_S
+    while not _operator_reaches(lab, host):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.5)
+    return True
+
+
+def test_a_link_has_at_least_the_delay_that_the_inventory_gives_it(lab: Lab) -> None:
+    link = lab.estate.link("dc1", "dc2")
+    trips = _round_trips_ms(lab, "dc1-app1", "dc2-app1")
+    assert trips
+    assert min(trips) >= 2 * link.quality.delay_ms
+
+
+@pytest.mark.parametrize("manner", list(Manner))
+def test_a_cut_link_is_cut_for_both_and_only_for_them(lab: Lab, manner: Manner) -> None:
+    lab.inject([LinkCut(("dc1", "wit"), manner=manner)])
+    assert not _reaches(lab, "dc1-app1", "wit-zk1")
+    assert not _reaches(lab, "wit-zk1", "dc1-app1")
+    assert _reaches(lab, "dc2-app1", "wit-zk1")
+    lab.heal()
+    assert _reaches(lab, "dc1-app1", "wit-zk1")
+
+
+def _arriving_pings(lab: Lab, sender: str, receiver: str) -> int:
+    """How many echo requests of three reach the receiver, whether or not an answer finds its way back."""
+    namespace = host_namespace(receiver)
+    source = lab.estate.hosts[sender].address
+    rule = f"ip saddr {source} icmp type echo-request counter"
+    nft(
+        namespace,
+        f"table inet t_count {{\n chain c {{\n type filter hook input priority -400;\n {rule}\n }}\n }}",
+    )
+    try:
+        _round_trips_ms(lab, sender, receiver)
+        counted = run(inside(namespace, ["nft", "list", "table", "inet", "t_count"])).stdout
+    finally:
+        nft(namespace, "delete table inet t_count")
+    return int(counted.split("packets ")[1].split()[0])
+
+
+def test_a_one_way_cut_lets_the_other_way_pass(lab: Lab) -> None:
+    lab.inject([LinkCut(("dc1", "wit"), Direction.FORWARD)])
+    assert _arriving_pings(lab, "dc1-app1", "wit-zk1") == 0
+    assert _arriving_pings(lab, "wit-zk1", "dc1-app1") == 3
+    lab.heal()
+    assert _arriving_pings(lab, "dc1-app1", "wit-zk1") == 3
+
+
+def test_an_isolated_host_answers_its_operator_alone(lab: Lab) -> None:
+    lab.inject([Isolation("dc2-app2")])
+    assert not _reaches(lab, "dc2-app1", "dc2-app2")
+    assert _operator_reaches(lab, "dc2-app2")
+    lab.heal()
+    assert _reaches(lab, "dc2-app1", "dc2-app2")
+
+
+def test_a_frozen_host_answers_nobody_and_runs_on_where_it_stood(lab: Lab) -> None:
+    before = lab.machine("dc2-app2").init_pid
+    lab.inject([Freeze(("dc2-app2",))])
+    assert not _reaches(lab, "dc2-app1", "dc2-app2")
+    assert not _operator_reaches(lab, "dc2-app2")
+    lab.heal()
+    assert _comes_back(lab, "dc2-app2")
+    assert lab.machine("dc2-app2").init_pid == before
+
+
+def test_a_power_cut_ends_everything_and_healing_boots_the_same_host(lab: Lab) -> None:
+    machine = lab.machine("wit-zk1")
+    machine.run(["sh", "-c", "echo kept > /root/kept"])
+    before = machine.init_pid
+    lab.inject([PowerCut(("wit-zk1",))])
+    assert not machine.is_on
+    assert not _operator_reaches(lab, "wit-zk1")
+    lab.heal()
+    assert _comes_back(lab, "wit-zk1")
+    assert machine.init_pid != before
+    assert machine.run(["cat", "/root/kept"]).stdout == "kept\n"
+
+
+def test_a_degraded_link_is_slow_and_gets_its_own_quality_back(lab: Lab) -> None:
+    lab.inject([Degradation(("dc1", "wit"), LinkQuality(delay_ms=60))])
+    assert min(_round_trips_ms(lab, "dc1-app1", "wit-zk1")) >= 120
+    lab.heal()
+    assert min(_round_trips_ms(lab, "dc1-app1", "wit-zk1")) < 120
+
+
+def test_a_lossy_link_loses(lab: Lab) -> None:
+    lab.inject([Degradation(("dc1", "wit"), LinkQuality(loss_percent=90))])
+    assert len(_round_trips_ms(lab, "dc1-app1", "wit-zk1", count=10)) < 10
+
+
+def test_a_full_disk_has_not_a_block_left(lab: Lab) -> None:
+    machine = lab.machine("dc2-db2")
+    write = ["dd", "if=/dev/zero", "of=/var/lib/postgresql/.probe", "bs=8k", "count=1", "conv=fsync"]
+    lab.inject([DiskFull("dc2-db2")])
+    refused = machine.run(write, check=False)
+    assert "No space left on device" in refused.stderr
+    lab.heal()
+    assert machine.run([*write, "status=none"]).returncode == 0
+    machine.run(["rm", "/var/lib/postgresql/.probe"])
+
+
+def test_a_stopped_and_a_killed_unit_run_again_after_healing(lab: Lab) -> None:
+    machine = lab.machine("wit-zk1")
+    lab.inject([UnitStop("wit-zk1", "ssh.service")])
+    assert not _operator_reaches(lab, "wit-zk1")
+    lab.heal()
+    assert _comes_back(lab, "wit-zk1")
+    pid = _main_pid(machine)
+    lab.inject([ProcessKill("wit-zk1", "ssh.service")])
+    lab.heal()
+    assert _comes_back(lab, "wit-zk1")
+    assert _main_pid(machine) != pid
+
+
+def _main_pid(machine: Machine) -> str:
+    return machine.run(["systemctl", "show", "--value", "--property=MainPID", "ssh.service"]).stdout.strip()
+
+
+def test_heal_mends_what_a_killed_command_left_broken(lab: Lab) -> None:
+    faults: list[Fault] = [LinkCut(("client", "wit")), Isolation("dc2-app2")]
+    lab.inject(faults)
+    another = Lab.of(lab.estate)
+    assert set(another.heal()) == set(faults)
+    assert another.status().faults == ()
+    assert _reaches(lab, "dc2-app1", "dc2-app2")
+
+
+def test_nothing_of_the_lab_can_leave_through_the_uplink(lab: Lab) -> None:
+    """An address of the supernet that no host has is unreachable here, and in every router and host."""
+    nowhere = str(lab.estate.supernet[-2])
+    here = run(["ip", "route", "get", nowhere], check=False)
+    assert here.returncode != 0 or "unreachable" in here.stdout
+    for site in lab.estate.sites:
+        routed = run(inside(router_namespace(site), ["ip", "route", "get", nowhere]), check=False)
+        assert "unreachable" in routed.stderr
