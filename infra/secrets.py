@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible.parsing.vault import AnsibleVaultError, VaultLib, VaultSecret
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -42,6 +41,7 @@ from infra.secret_values import (
     secrets_from,
 )
 from infra.topology import Estate
+from infra.vault import VaultError, open_sealed, seal
 
 
 @dataclass(frozen=True)
@@ -155,19 +155,13 @@ class SecretStore:
         finally:
             os.close(lock)
 
-    def _vault(self) -> tuple[VaultLib, VaultSecret]:
-        secret = VaultSecret(self.vault_password.read_text().strip().encode())
-        return VaultLib([("default", secret)]), secret
-
     def _seal(self, path: Path, content: Mapping[str, Any]) -> None:
-        vault, secret = self._vault()
         plain = yaml.safe_dump(dict(content), sort_keys=True, default_flow_style=False)
-        _write(path, vault.encrypt(plain, secret).decode())
+        _write(path, seal(plain, self.vault_password.read_text().strip()))
 
     def _opened(self, path: Path) -> dict[str, Any]:
         try:
-            vault, _ = self._vault()
-            plain: dict[str, Any] = yaml.safe_load(vault.decrypt(path.read_bytes()))
+            plain = open_sealed(path.read_bytes(), self.vault_password.read_text().strip())
         except FileNotFoundError as error:
             raise SecretsError(
                 f"{error.filename} does not exist; `twinsite lab up` or `twinsite provision` makes it"
@@ -176,9 +170,10 @@ class SecretStore:
             raise SecretsError(
                 f"{error.filename} is not for this user; be root or set TWINSITE_HOME"
             ) from error
-        except AnsibleVaultError as error:
+        except VaultError as error:
             raise SecretsError(f"{path} does not open with {self.vault_password}") from error
-        return plain
+        held: dict[str, Any] = yaml.safe_load(plain)
+        return held
 
 
 def _new_ssh_key() -> str:

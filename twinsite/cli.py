@@ -1,0 +1,44 @@
+"""The command line: `twinsite`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from twinsite.commands import lab
+from twinsite.context import DEFAULT_INVENTORY, Context
+from twinsite.outcome import EXPECTED, explain
+from twinsite.talk import complain
+
+app = typer.Typer(
+    name="twinsite",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    epilog="Exit status: 0 done, healthy or passed; 1 degraded or failed verdict; 2 the lab is down or the "
+    "command line is wrong; 3 could not be done; 4 not permitted.",
+)
+app.add_typer(lab.app, name="lab")
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    inventory: Annotated[
+        Path, typer.Option(envvar="TWINSITE_INVENTORY", help="The estate: an Ansible inventory folder.")
+    ] = DEFAULT_INVENTORY,
+) -> None:
+    """A CRM on two data centres: stand it up, look at it, switch it, drill it."""
+    ctx.obj = Context(inventory)
+
+
+def main() -> None:
+    """Run a command; every expected error becomes one message and an exit status."""
+    try:
+        app(prog_name="twinsite")
+    except EXPECTED as error:
+        text, status = explain(error)
+        complain(text)
+        sys.exit(status)
