@@ -188,16 +188,25 @@ class Coordination:
         return bool(self.config.get("pause", False))
 
 
+class Serves(StrEnum):
+    """What the CRM API can do for a client now (docs/crm-api.md)."""
+
+    WRITES = "writes"
+    READS = "reads"
+    NOTHING = "nothing"
+
+
 @dataclass(frozen=True)
 class ApiState:
-    """The CRM API's GET /health/ready: `ready` is status 200, `role` to `lag_bytes` tell of its database."""
+    """GET /health/ready. `site` and `host` are those of the API that answered, the others its database's."""
 
-    ready: bool
+    serves: Serves
+    site: str | None
+    host: str | None
+    node: str | None
     role: str | None
     timeline: int | None
     lag_bytes: int | None
-    site: str | None
-    node: str | None
 
 
 @dataclass(frozen=True)

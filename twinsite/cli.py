@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from twinsite.commands import lab
+from twinsite.commands import lab, status
 from twinsite.context import DEFAULT_INVENTORY, Context
 from twinsite.outcome import EXPECTED, explain
 from twinsite.talk import complain
@@ -21,6 +21,7 @@ app = typer.Typer(
     "command line is wrong; 3 could not be done; 4 not permitted.",
 )
 app.add_typer(lab.app, name="lab")
+app.command("status")(status.status)
 
 
 @app.callback()

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from failover.model import ApiState, Node, Pool, ProxyServer
+from failover.model import ApiState, Node, Pool, ProxyServer, Serves
 
 API_PORT = 8000
 PROXY_PORT = 7000
@@ -26,30 +26,31 @@ async def read_api(client: httpx.AsyncClient, base: str) -> ApiState:
 
     Raises:
         httpx.HTTPError: no answer.
-        ValueError: the answer is not the API's.
+        ValueError: the answer is not the API's (HAProxy answers 503 by itself when both APIs are gone).
     """
     answer = await client.get(f"{base}/health/ready")
     try:
-        return api_from(answer.status_code, answer.json())
+        return api_from(answer.json())
     except ValueError as error:
         raise ValueError(f"HTTP {answer.status_code}, not an answer of the API") from error
 
 
-def api_from(status: int, body: Mapping[str, Any]) -> ApiState:
+def api_from(body: Any) -> ApiState:
     """The typed reading of GET /health/ready.
 
     Raises:
-        ValueError: the body is not a JSON object.
+        ValueError: the body is not what the API writes.
     """
-    if not isinstance(body, Mapping):
-        raise ValueError("not a JSON object")  # noqa: TRY004  (a wrong answer, not a wrong call)
+    if not isinstance(body, Mapping) or "serves" not in body:
+        raise ValueError("not the API's answer")
     return ApiState(
-        ready=status == httpx.codes.OK,
+        serves=Serves(body["serves"]),
+        site=body.get("site"),
+        host=body.get("host"),
+        node=body.get("node"),
         role=body.get("role"),
         timeline=body.get("timeline"),
         lag_bytes=body.get("lag_bytes"),
-        site=body.get("site"),
-        node=body.get("node"),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from typing import TypeVar
 
 import httpx
@@ -27,12 +27,25 @@ async def attempt(asked: Awaitable[T], deadline_s: float) -> T | Unreachable:
     except TimeoutError:
         return Unreachable(f"no answer within {deadline_s:g} s")
     except _EXPECTED as error:
-        return Unreachable(_first_line(error))
+        return Unreachable(reason_of(error))
 
 
-def _first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0]
+def reason_of(error: BaseException) -> str:
+    """The shortest text that tells an operator what happened, from whatever wrapped it."""
+    chain = list(_causes(error))
+    if any(isinstance(each, ConnectionRefusedError) or "Connection refused" in str(each) for each in chain):
+        return "connection refused"
+    text = str(chain[-1]).strip() or type(chain[-1]).__name__
+    # libpq says where it tried to connect, and then why that failed.
+    return text.splitlines()[0].rpartition(" failed: ")[2].removeprefix("FATAL:  ")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was raised from, the root last."""
+    current: BaseException | None = error
+    while current is not None:
+        yield current
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
 
 
 def tls_context(access: Access) -> ssl.SSLContext:

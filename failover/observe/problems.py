@@ -13,6 +13,7 @@ from failover.model import (
     EstateView,
     PatroniMember,
     Role,
+    Serves,
     Unreachable,
     ZooKeeperState,
 )
@@ -181,8 +182,8 @@ def _application(application: ApplicationView) -> Iterator[Problem]:
     match application.api:
         case Unreachable(reason):
             yield _warning("api-unreachable", name, f"CRM API: {reason}")
-        case api if not api.ready:
-            yield _warning("api-not-ready", name, "CRM API: not ready")
+        case api if api.serves is not Serves.WRITES:
+            yield _warning("api-not-writing", name, f"CRM API: serves {api.serves}")
     match application.proxy:
         case Unreachable(reason):
             yield _warning("haproxy-unreachable", name, f"HAProxy: {reason}")
@@ -198,5 +199,6 @@ def _entries(view: EstateView) -> Iterator[Problem]:
         match entry.api:
             case Unreachable(reason):
                 yield _critical("entry-unreachable", entry.site, f"entry {entry.address}: {reason}")
-            case api if not api.ready:
-                yield _warning("entry-not-ready", entry.site, f"entry {entry.address}: not ready")
+            case api if api.serves is not Serves.WRITES:
+                text = f"entry {entry.address}: serves {api.serves}"
+                yield _critical("entry-not-writing", entry.site, text)

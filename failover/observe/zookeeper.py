@@ -110,10 +110,10 @@ def connect(layout: Layout, access: Access, deadline_s: float) -> KazooClient:
     )
     try:
         client.start(timeout=deadline_s)
-    except KazooTimeoutError as error:
+    except KazooTimeoutError:
         client.stop()
         client.close()
-        raise OSError(f"no session with ZooKeeper within {deadline_s:g} s") from error
+        raise OSError(f"no session with ZooKeeper within {deadline_s:g} s") from None
     return client
 
 

@@ -17,6 +17,7 @@ from failover.model import (
     PatroniMember,
     ProxyServer,
     Role,
+    Serves,
     Site,
     Standby,
     Unreachable,
@@ -38,7 +39,7 @@ LAYOUT = Layout(
     applications=APPLICATIONS,
     zookeepers=(*APPLICATIONS, WITNESS),
 )
-API = ApiState(ready=True, role="primary", timeline=3, lag_bytes=0, site="dc1", node="10.77.1.21")
+API = ApiState(Serves.WRITES, "dc1", "dc1-app1", "10.77.1.21", "primary", timeline=3, lag_bytes=0)
 
 
 def standby_row(name, **changes):

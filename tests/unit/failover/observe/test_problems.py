@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from failover.model import Coordination, Role, Unreachable
+from failover.model import Coordination, Role, Serves, Unreachable
 from failover.observe.document import status_document
 from failover.observe.problems import Health, Severity, health, problems
 from tests.unit.failover.observe.estates import (
@@ -137,8 +137,10 @@ def test_haproxy_that_routes_nowhere():
 def test_an_entry_that_does_not_answer_and_one_that_is_not_ready():
     view = healthy()
     one, other = view.entries
-    view = replace(view, entries=(replace(one, api=SILENT), replace(other, api=replace(API, ready=False))))
-    assert codes(view) == ["entry-unreachable", "entry-not-ready"]
+    view = replace(
+        view, entries=(replace(one, api=SILENT), replace(other, api=replace(API, serves=Serves.READS)))
+    )
+    assert codes(view) == ["entry-unreachable", "entry-not-writing"]
 
 
 def test_the_document_is_json_and_keeps_its_shape():

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from failover.model import LeaderKey, Role, TimelineSwitch
+from failover.model import LeaderKey, Role, Serves, TimelineSwitch
 from failover.observe.application import api_from, pools_from, proxy_from
 from failover.observe.patroni import member_from
 from failover.observe.postgres import database_from
@@ -158,12 +158,14 @@ http_requests_total{path="/x",status="200"} 12
 
 
 def test_the_apis_readiness():
-    state = api_from(
-        503, {"role": "standby", "timeline": 3, "lag_bytes": 0, "site": "dc1", "node": "10.77.1.21"}
-    )
-    assert (state.ready, state.role, state.timeline, state.site) == (False, "standby", 3, "dc1")
-    with pytest.raises(ValueError, match="not a JSON object"):
-        api_from(200, ["ok"])
+    state = api_from({"serves": "reads", "role": "standby", "timeline": 3, "site": "dc1", "host": "dc1-app1"})
+    assert (state.serves, state.role, state.timeline, state.host) == (Serves.READS, "standby", 3, "dc1-app1")
+
+
+@pytest.mark.parametrize("body", [["ok"], {}, {"serves": "tea"}])
+def test_a_stranger_is_not_taken_for_the_api(body):
+    with pytest.raises(ValueError, match=r"not the API|not a valid Serves"):
+        api_from(body)
 
 
 def test_a_databases_row():
