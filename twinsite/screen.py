@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -30,8 +31,8 @@ _UNKNOWN = Text("–", style="dim")
 
 def status_screen(view: EstateView) -> RenderableType:
     """Everything that an operator wants to see first."""
-    parts = (_headline(view), _databases(view), _applications(view), _zookeepers(view), *_problems(view))
-    return Group(*(line for part in parts for line in (part, "")))
+    parts = [_headline(view), _databases(view), _applications(view), _zookeepers(view), *_problems(view)]
+    return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))
 
 
 def _headline(view: EstateView) -> Text:

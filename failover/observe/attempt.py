@@ -35,7 +35,9 @@ def reason_of(error: BaseException) -> str:
     chain = list(_causes(error))
     if any(isinstance(each, ConnectionRefusedError) or "Connection refused" in str(each) for each in chain):
         return "connection refused"
-    text = str(chain[-1]).strip() or type(chain[-1]).__name__
+    # httpx wraps what happened in errors that say less than their root; others know why they wrap.
+    told = chain[-1] if isinstance(error, httpx.TransportError) else error
+    text = str(told).strip() or type(told).__name__
     # libpq says where it tried to connect, and then why that failed.
     return text.splitlines()[0].rpartition(" failed: ")[2].removeprefix("FATAL:  ")
 
@@ -45,7 +47,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     current: BaseException | None = error
     while current is not None:
         yield current
-        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+        current = current.__cause__ or current.__context__
 
 
 def tls_context(access: Access) -> ssl.SSLContext:
