@@ -44,16 +44,20 @@ class Secrets:
     operator_key: str
     host_certificates: Mapping[str, Credential]
 
+    @classmethod
+    def texts(cls) -> tuple[str, ...]:
+        """The names of the secrets that are one text each."""
+        return tuple(each.name for each in fields(cls) if each.name != "host_certificates")
+
     def named(self, name: str) -> str:
         """The text of one secret, by its field's or its Ansible variable's name.
 
         Raises:
             SecretsError: no single text goes by that name.
         """
-        known = [each.name for each in fields(self) if isinstance(getattr(self, each.name), str)]
         wanted = name.removeprefix(PREFIX)
-        if wanted not in known:
-            raise SecretsError(f"no secret is called {name!r}; known: {', '.join(known)}")
+        if wanted not in self.texts():
+            raise SecretsError(f"no secret is called {name!r}; known: {', '.join(self.texts())}")
         text: str = getattr(self, wanted)
         return text
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from twinsite.commands import lab, status
+from twinsite.commands import lab, provision, psql, secrets, status, switchover
 from twinsite.context import DEFAULT_INVENTORY, Context
 from twinsite.outcome import EXPECTED, explain
 from twinsite.talk import complain
@@ -21,7 +21,11 @@ app = typer.Typer(
     "command line is wrong; 3 could not be done; 4 not permitted.",
 )
 app.add_typer(lab.app, name="lab")
+app.command("provision")(provision.provision)
 app.command("status")(status.status)
+app.command("switchover")(switchover.switchover)
+app.add_typer(secrets.app, name="secrets")
+app.command("psql")(psql.psql)
 
 
 @app.callback()

@@ -6,6 +6,7 @@ from enum import IntEnum
 
 import typer
 
+from failover.planned import SwitchoverFailedError, SwitchoverRefusedError
 from infra.cgroups import FreezeError
 from infra.command import CommandError
 from infra.faults import FaultError
@@ -13,6 +14,7 @@ from infra.hosts import HostError
 from infra.image import ImageError
 from infra.lab import LabDownError, LabError
 from infra.network import NetworkError
+from infra.provisioning import ProvisioningError
 from infra.secret_values import SecretsError
 from infra.topology import InventoryError
 from infra.wan import WanError
@@ -55,6 +57,9 @@ _STATUS: tuple[tuple[type[Exception], Exit], ...] = (
     (FreezeError, Exit.FAILED),
     (FaultError, Exit.FAILED),
     (CommandError, Exit.FAILED),
+    (ProvisioningError, Exit.FAILED),
+    (SwitchoverRefusedError, Exit.FAILED),
+    (SwitchoverFailedError, Exit.FAILED),
 )
 EXPECTED: tuple[type[Exception], ...] = (CannotError, *(kind for kind, _ in _STATUS))
 

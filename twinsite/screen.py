@@ -31,8 +31,9 @@ _UNKNOWN = Text("–", style="dim")
 
 def status_screen(view: EstateView) -> RenderableType:
     """Everything that an operator wants to see first."""
-    parts = [_headline(view), _databases(view), _applications(view), _zookeepers(view), *_problems(view)]
-    return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))
+    parts: list[RenderableType] = [_headline(view)]
+    parts += [_databases(view), _applications(view), _zookeepers(view), *_problems(view)]
+    return Group(*(Padding(part, (0, 0, 1, 0), expand=False) for part in parts))
 
 
 def _headline(view: EstateView) -> Text:
