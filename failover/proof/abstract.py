@@ -1,7 +1,7 @@
 """Everything that may happen in the abstract world.
 
-Time does not exist: whatever may happen, may happen in any order, and whatever may take long, may take for ever.
-So a proof here needs no timeout to be right.
+There is no time: whatever may happen, may happen in any order, and whatever may take long, may take
+for ever. So a proof here needs no timeout to be right.
 
 Patroni's part follows its source (decision 0401): /sync is changed by compare-and-set only; a promotion
 takes the key and resets /sync first; a primary removes a standby from /sync before it stops waiting for it.
@@ -19,6 +19,7 @@ from failover.proof.state import (
     Host,
     Role,
     State,
+    Step,
     connected,
     dead,
     promoted,
@@ -26,8 +27,6 @@ from failover.proof.state import (
     quorum,
     works,
 )
-
-Step = tuple[str, State]
 
 
 def steps(state: State, rules: Rules) -> Iterator[Step]:

@@ -1,4 +1,4 @@
-"""Our orchestrator in the abstract world: the real diagnosis, decision and table on what can be seen there."""
+"""Our orchestrator in the abstract world: the real diagnosis, decision and table on what is seen there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from failover.decide import History, Policy, decide
 from failover.diagnosis import diagnose
 from failover.proof.scenery import Health, Scene, picture
-from failover.proof.state import HOSTS, LAYOUT, Role, State, dead, promoted, put, works
+from failover.proof.state import HOSTS, LAYOUT, Role, State, Step, dead, promoted, put, works
 from failover.transitions import TABLE, Row
 from failover.verbs import Instruction, Verb
 

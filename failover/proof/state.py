@@ -59,6 +59,9 @@ class State(NamedTuple):
     faults_left: int
 
 
+Step = tuple[str, State]
+
+
 def start(writes: int, faults: int) -> State:
     """All is well: host 0 is primary, both others are synchronous."""
     both = frozenset({1, 2})

@@ -48,7 +48,7 @@ def test_promotion_of_just_anybody_is_caught() -> None:
 
 
 def test_patronis_known_hole_is_a_hole() -> None:
-    """Decision 0401 names it. When this test fails, Patroni's part of the model was mended: close it there."""
+    """Decision 0401 names it. If this fails, Patroni's part of the model was mended: close it there."""
     result = explore(Rules(recreates_key=True), writes=1, faults=1)
 
     assert "host 0 re-creates the key" in result.trace
