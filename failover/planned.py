@@ -12,18 +12,17 @@ from dataclasses import dataclass
 
 import httpx
 
-from failover.model import Access, Coordination, EstateView, Layout, Node
+from failover.model import Access, Coordination, EstateView, Layout, Node, Primary
 from failover.observe.attempt import tls_context
-from failover.observe.estate import observe
 from failover.observe.patroni import url
 from failover.observe.problems import Problem, Severity, problems
+from failover.observe.wait import wait_until
 
 Progress = Callable[[str], None]
 
 # Patroni polls for the end of a switch for max(10, loop_wait) rounds of two seconds (patroni/api.py).
 _REST_DEADLINE_S = 30.0
 _SETTLE_DEADLINE_S = 90.0
-_POLL_S = 0.5
 
 # Warnings under which a switch would leave less than the full set of copies, or that Patroni would refuse.
 _BLOCKING = {"synchronous-set-short", "patroni-paused", "standby-not-streaming"}
@@ -43,7 +42,7 @@ class Switch:
 
     leader: Node
     candidate: Node
-    timeline: int
+    timeline: int | None
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,8 @@ class SwitchReport:
 
     leader: str
     candidate: str
-    timeline_before: int
-    timeline_after: int
+    timeline_before: int | None
+    timeline_after: int | None
     answered_s: float
     settled_s: float
 
@@ -73,7 +72,6 @@ def plan(view: EstateView, site: str) -> Switch | None:
     if blocking:
         listed = "\n".join(f"  {each.subject}: {each.text}" for each in blocking)
         raise SwitchoverRefusedError(f"the estate is not fit for a switch:\n{listed}")
-    assert primary.state.timeline is not None
     return Switch(primary.node, _candidate(view, site), primary.state.timeline)
 
 
@@ -137,10 +135,7 @@ def carry_out(switch: Switch, layout: Layout, access: Access, progress: Progress
     request(switch, access)
     answered = time.monotonic() - started
     progress(f"Patroni: {switch.candidate.name} leads")
-    view = _settled(switch, layout, access, progress)
-    primary = view.primary
-    assert primary is not None
-    assert primary.state.timeline is not None
+    primary = _settled(switch, layout, access, progress)
     return SwitchReport(
         leader=switch.leader.name,
         candidate=primary.node.name,
@@ -151,19 +146,12 @@ def carry_out(switch: Switch, layout: Layout, access: Access, progress: Progress
     )
 
 
-def _settled(switch: Switch, layout: Layout, access: Access, progress: Progress) -> EstateView:
-    """Poll until nothing is wrong and the candidate is primary; reports only what changes."""
-    deadline = time.monotonic() + _SETTLE_DEADLINE_S
-    told = ""
-    while True:
-        view = observe(layout, access)
-        wrong = problems(view)
-        if not wrong and view.primary and view.primary.node == switch.candidate:
-            return view
-        now = "; ".join(f"{each.subject}: {each.text}" for each in wrong)
-        if now != told:
-            progress(f"waiting: {now}")
-            told = now
-        if time.monotonic() > deadline:
-            raise SwitchoverFailedError(f"still not whole after {_SETTLE_DEADLINE_S:g} s: {now}")
-        time.sleep(_POLL_S)
+def _settled(switch: Switch, layout: Layout, access: Access, progress: Progress) -> Primary:
+    def ready(view: EstateView) -> bool:
+        return not problems(view) and view.primary is not None and view.primary.node == switch.candidate
+
+    view = wait_until(ready, layout, access, deadline_s=_SETTLE_DEADLINE_S, progress=progress)
+    if not ready(view) or view.primary is None:
+        listed = "; ".join(f"{each.subject}: {each.text}" for each in problems(view))
+        raise SwitchoverFailedError(f"still not whole after {_SETTLE_DEADLINE_S:g} s: {listed}")
+    return view.primary

@@ -27,5 +27,9 @@ def secrets(inventory: Path) -> Path:
     return home() / "secrets" / inventory.resolve().name
 
 
+def logs() -> Path:
+    return home() / "logs"
+
+
 def reports() -> Path:
     return CHECKOUT / "reports"

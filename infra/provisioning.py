@@ -6,6 +6,7 @@ recap) is reported as it comes.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,9 @@ from infra.topology import Estate
 Progress = Callable[[str], None]
 
 DEADLINE_S = 1800.0
+
+# What the roles install on hosts.
+_SOURCES = ("playbooks", "app", "failover", "locks")
 
 _TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(?P<name>.*?)\] \**$")
 _RECAP = re.compile(
@@ -109,6 +113,21 @@ class Playbook:
                     f"{self.path.name} {error.reason}; the whole output is in {log}\n{told}"
                 ) from error
         return tuple(recaps)
+
+
+def inputs_digest(secrets: SecretStore, estate: Estate) -> str:
+    """A digest of everything that a provisioning depends on: equal digests, equal hosts."""
+    folders = (*(paths.CHECKOUT / name for name in _SOURCES), estate.inventory)
+    files = sorted(file for folder in folders for file in folder.rglob("*") if _counts(file))
+    digest = hashlib.sha256()
+    for file in (*files, secrets.vault):
+        digest.update(f"{file}\0".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _counts(file: Path) -> bool:
+    return file.is_file() and "__pycache__" not in file.parts
 
 
 def _recaps(line: str) -> Iterator[HostRecap]:

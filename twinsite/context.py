@@ -53,6 +53,11 @@ class Context:
             raise CannotError(f"inventory {self.inventory} has no lab: it describes real servers")
         return Lab.of(self.estate)
 
+    @property
+    def home(self) -> Path:
+        """Where what is known of this estate is kept; for a lab, what goes when the lab goes."""
+        return self.lab.directory if self.is_lab else self.secrets.directory
+
     def require_up(self) -> None:
         """Refuse when the estate is a lab that is down.
 

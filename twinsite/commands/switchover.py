@@ -38,5 +38,6 @@ def switchover(
         return
     out.print(
         f"primary {report.leader} → {report.candidate}, timeline {report.timeline_before} → "
-        f"{report.timeline_after}\npromoted after {report.answered_s:.1f} s, whole after {report.settled_s:.1f} s"
+        f"{report.timeline_after}\npromoted after {report.answered_s:.1f} s, "
+        f"whole after {report.settled_s:.1f} s"
     )
