@@ -68,6 +68,9 @@ def _comparable(final: FinalState) -> tuple[NodeState, ...]:
 def _unverified(final: FinalState) -> Iterator[Finding]:
     if final.primary is None:
         yield Finding(Violation.UNVERIFIED, "primary", "the primary could not be read: nothing is proven")
+    primaries = [node.node for node in final.nodes if node.is_primary]
+    if len(primaries) > 1:
+        yield Finding(Violation.TWO_WRITERS, ", ".join(primaries), "all out of recovery after the drill")
     for node in final.nodes:
         if not node.is_primary and not node.caught_up:
             yield Finding(Violation.UNVERIFIED, node.node, "did not reach the primary's position in time")

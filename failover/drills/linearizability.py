@@ -18,8 +18,8 @@ ABSENT = "absent"
 # The state that each transition needs, and the one that it leaves: the contract of the requests' API.
 TRANSITIONS: dict[str, tuple[frozenset[str], str]] = {
     "request": (frozenset({ABSENT}), "new"),
-    "take": (frozenset({"new"}), "taken"),
-    "close": (frozenset({"taken"}), "closed"),
+    "take": (frozenset({"new"}), "in_progress"),
+    "close": (frozenset({"in_progress"}), "closed"),
 }
 READS = frozenset({"get_request"})
 # Refusals that speak of the request's state; others (bad input, no rights) say nothing about it.

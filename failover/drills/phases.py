@@ -16,7 +16,8 @@ ENTRY = "entry"
 # The orchestrator's announcement that it confirmed a loss; plain Patroni makes none.
 DETECTION = "detection"
 
-PRIMARY_ROLE = "primary"
+# What an entry says that it serves while it reaches a primary (docs/crm-api.md, "Health and metrics").
+SERVES_WRITES = "writes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def instants(
         detected=first(lambda e: e.function == DETECTION) or released,
         released=released,
         promoted=first(lambda e: e.function == WRITER and e.status == 1 and is_new(e.node)),
-        routed=first(lambda e: e.function == ENTRY and e.state == PRIMARY_ROLE and is_new(e.node)),
+        routed=first(lambda e: e.function == ENTRY and e.state == SERVES_WRITES and is_new(e.node)),
         first_write=None if rto_s is None else fault + int(rto_s * 1e9),
     )
 

@@ -79,6 +79,10 @@ class Cluster(Protocol):
         """Return the cluster as found; raise `PortError` when no member answers."""
         ...
 
+    def problems(self) -> tuple[str, ...]:
+        """Return what else is not as it should be on any host (units, ZooKeeper, pools, entries)."""
+        ...
+
     def switchover(self, to_site: str) -> None:
         """Move the primary to a member of that site by a planned switch; return when it is asked for."""
         ...

@@ -5,7 +5,6 @@ Undoing is safe at any time, also when the doing was never begun or stopped half
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -200,6 +199,3 @@ class Switchover:
 
     def undo(self, ports: Ports, scene: Scene) -> None:
         """Leave it: a switched cluster is whole."""
-
-
-Undo = Callable[[], None]

@@ -1,0 +1,162 @@
+"""Turns a drill's record into its verdict. Pure: nothing here reads a clock, a file or a host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from failover.drills import figures, phases
+from failover.drills.checker import Finding, Violation, check, subjects
+from failover.drills.model import Estate, Event, FinalState, Operation, Outcome
+from failover.drills.moments import Mark, Moments
+from failover.drills.scenarios import Budget, Scenario
+from failover.drills.verdict import Check, Machine, Phases, Requests, Rpo, Throughput, Verdict
+
+# How many of a violation's subjects a reason names; all of them are in findings.json.
+NAMED_MAX = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a drill left behind. `trouble` is what kept the runner from finishing its parts."""
+
+    scenario: Scenario
+    estate: Estate
+    events: Sequence[Event]
+    operations: Sequence[Operation]
+    final: FinalState
+    trouble: tuple[str, ...]
+    run_id: str
+    profile: str
+    seed: int
+    started_at: str
+    duration_s: float
+    machine: Machine
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The figures that the budget is held against."""
+
+    rto_s: float | None
+    write_stall_max_s: float | None
+    requests: Requests
+    throughput: Throughput
+    writers_max: int
+
+
+def judge(record: Record) -> tuple[Verdict, tuple[Finding, ...]]:
+    """Return the verdict, and every finding of the checker behind it."""
+    moments = Moments.of(record.events)
+    measured = _measure(record, moments)
+    findings = check(record.operations, record.final, record.run_id)
+    checks = (*_trouble(record), *_service(record.scenario.budget, measured), *_ledger(findings, record))
+    verdict = Verdict(
+        scenario=record.scenario.name,
+        passed=all(check.passed for check in checks),
+        reasons=tuple(check.detail for check in checks if not check.passed),
+        rto_s=measured.rto_s,
+        write_stall_max_s=measured.write_stall_max_s,
+        rpo=_rpo(record.operations, findings),
+        requests=measured.requests,
+        throughput=measured.throughput,
+        writers_max=measured.writers_max,
+        phases=_phases(record, moments, measured.rto_s),
+        machine=record.machine,
+        versions=record.versions,
+        started_at=record.started_at,
+        duration_s=round(record.duration_s, 1),
+        healing_s=moments.seconds(Mark.HEALING, Mark.HEALED),
+        parity_s=moments.seconds(Mark.HEALING, Mark.PARITY),
+        profile=record.profile,
+        seed=record.seed,
+        run_id=record.run_id,
+        must_fail=record.scenario.must_fail,
+        checks=checks,
+    )
+    return verdict, findings
+
+
+def _measure(record: Record, moments: Moments) -> Measured:
+    return Measured(
+        rto_s=figures.rto_s(record.operations, moments),
+        write_stall_max_s=figures.write_stall_max_s(record.operations, moments),
+        requests=figures.requests(record.operations),
+        throughput=figures.throughput(record.operations, moments),
+        writers_max=figures.writers_max(record.events),
+    )
+
+
+def _phases(record: Record, moments: Moments, rto_s: float | None) -> Phases:
+    names = {host.address: host.name for host in record.estate.hosts}
+    return phases.durations(phases.instants(record.events, moments, rto_s, names), moments)
+
+
+def _rpo(operations: Sequence[Operation], findings: Sequence[Finding]) -> Rpo:
+    return Rpo(
+        acknowledged=sum(operation.acknowledged for operation in operations),
+        lost=len(subjects(findings, Violation.LOST)),
+        duplicated=len(subjects(findings, Violation.DUPLICATED)),
+        phantom=len(subjects(findings, Violation.PHANTOM)),
+        unknown=sum(operation.is_write and operation.outcome is Outcome.INFO for operation in operations),
+    )
+
+
+def _trouble(record: Record) -> Iterator[Check]:
+    detail = "; ".join(record.trouble) or "every part of the drill was reached, and the estate is whole again"
+    yield Check("The drill ran to its end", not record.trouble, detail)
+
+
+def _service(budget: Budget, measured: Measured) -> Iterator[Check]:
+    rate = measured.throughput.before_rps
+    loaded = rate is not None and rate > 0
+    yield Check("The load ran before the fault", loaded, f"{rate or 0} operations a second before the fault")
+    yield _within("Writes came back in time", measured.rto_s, budget.rto_s, "s from fault to write")
+    if budget.write_stall_max_s is not None:
+        stall = measured.write_stall_max_s
+        yield _within("Writes never stalled too long", stall, budget.write_stall_max_s, "s without a write")
+    requests = measured.requests
+    yield _within("No user gave up", requests.gave_up, budget.gave_up_max, "operations given up")
+    yield _within("Nothing valid was refused", requests.refused, budget.refused_max, "operations refused")
+    if budget.failed_max is not None:
+        yield _within("Few requests failed", requests.failed, budget.failed_max, "failed attempts")
+    yield _one_writer(measured.writers_max)
+
+
+def _within(name: str, found: float | None, limit: float, unit: str) -> Check:
+    if found is None:
+        return Check(name, passed=False, detail=f"never reached: no figure of {unit}, limit {limit:g}")
+    return Check(name, found <= limit, f"{found:g} {unit}, limit {limit:g}")
+
+
+def _one_writer(writers_max: int) -> Check:
+    name = "One writer at a time"
+    if writers_max == 0:
+        return Check(name, passed=False, detail="the observer saw no node accept a write: nothing is proven")
+    return Check(name, writers_max == 1, f"at most {writers_max} node(s) accepted a write at one moment")
+
+
+def _ledger(findings: Sequence[Finding], record: Record) -> Iterator[Check]:
+    acknowledged = sum(operation.acknowledged for operation in record.operations)
+    compared = sum(node.is_primary or node.caught_up for node in record.final.nodes)
+    for violation in Violation:
+        affected = sorted(subjects(findings, violation))
+        detail = f"none among {acknowledged} acknowledged writes, compared on {compared} nodes"
+        if affected:
+            more = ", …" if len(affected) > NAMED_MAX else ""
+            detail = f"{violation.capitalize()}: {len(affected)} ({', '.join(affected[:NAMED_MAX])}{more})"
+        yield Check(_PROMISES[violation], not affected, detail)
+
+
+_PROMISES = {
+    Violation.LOST: "No acknowledged write is lost",
+    Violation.DUPLICATED: "No write is stored twice",
+    Violation.PHANTOM: "No refused write is stored",
+    Violation.EXECUTED_TWICE: "Every idempotency key was executed once",
+    Violation.EXECUTION_UNRECORDED: "Every acknowledged write's key is recorded",
+    Violation.READ_LOST: "Nothing that was read is lost later",
+    Violation.TWO_WRITERS: "Acknowledging intervals of nodes never overlap",
+    Violation.NOT_LINEARIZABLE: "Every request's transitions have one order",
+    Violation.UNVERIFIED: "Every database node was compared",
+}

@@ -1,0 +1,137 @@
+"""Reads what a run left in the databases: the markers and the idempotency keys on every node.
+
+Connections are of the role `crm_audit`, made by the caller's factory. A node that cannot be read is
+reported as not caught up; it is never silently left out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql
+
+from failover.drills.model import FinalState, NodeState
+
+Connection = psycopg.Connection[Any]
+Connect = Callable[[str], Connection]
+
+# Where the load's markers stand: every table and column of docs/architecture.md that takes one.
+MARKER_COLUMNS: tuple[tuple[LiteralString, LiteralString], ...] = (
+    ("customer", "external_id"),
+    ("request", "external_id"),
+    ("request_event", "note"),
+    ("card_transaction", "processing_id"),
+)
+
+# How often a replica is asked whether it has caught up.
+POLL_S = 0.2
+# A read of one run's rows is a few scans; longer means that something holds it.
+STATEMENT_TIMEOUT_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Position:
+    """Where a node stands in the log. `lsn` is written (primary) or replayed (standby)."""
+
+    in_recovery: bool
+    timeline: int
+    lsn: str
+
+
+class SqlStateReader:
+    """Reads every database host by SQL; `connect(host)` returns a connection to that very host."""
+
+    def __init__(self, hosts: Sequence[str], connect: Connect) -> None:
+        self._hosts = tuple(hosts)
+        self._connect = connect
+
+    def collect(self, run_id: str, deadline_s: float) -> FinalState:
+        """Return each node's rows of the run, once it has replayed what the primary had at the start.
+
+        Two nodes out of recovery are both returned as primaries: the caller sees that something is wrong.
+        """
+        deadline = time.monotonic() + deadline_s
+        found = {host: self._position(host) for host in self._hosts}
+        target = next((p for p in found.values() if p is not None and not p.in_recovery), None)
+        return FinalState(
+            tuple(self._node(host, found[host], target, run_id, deadline) for host in self._hosts)
+        )
+
+    def _position(self, host: str) -> _Position | None:
+        try:
+            with self._connect(host) as connection:
+                return _read_position(connection)
+        except psycopg.Error:
+            return None
+
+    def _node(
+        self, host: str, position: _Position | None, target: _Position | None, run_id: str, deadline: float
+    ) -> NodeState:
+        unread = NodeState(host, is_primary=False, caught_up=False, timeline=None, markers={}, executions={})
+        if position is None or target is None:
+            return unread
+        try:
+            with self._connect(host) as connection:
+                if position.in_recovery and not _wait_for_replay(connection, target.lsn, deadline):
+                    return unread
+                return NodeState(
+                    node=host,
+                    is_primary=not position.in_recovery,
+                    caught_up=True,
+                    timeline=position.timeline,
+                    markers=_markers(connection, run_id),
+                    executions=_executions(connection, run_id),
+                )
+        except psycopg.Error:
+            return unread
+
+
+def _read_position(connection: Connection) -> _Position:
+    row = connection.execute(
+        """
+        SELECT pg_is_in_recovery(),
+               coalesce((SELECT received_tli FROM pg_stat_wal_receiver),
+                        (SELECT timeline_id FROM pg_control_checkpoint())),
+               CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text
+        """
+    ).fetchone()
+    assert row is not None
+    return _Position(*row)
+
+
+def _wait_for_replay(connection: Connection, lsn: str, deadline: float) -> bool:
+    """Wait until a standby has replayed up to `lsn`; return whether it did by the deadline."""
+    while True:
+        row = connection.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (lsn,)).fetchone()
+        if row is not None and row[0]:
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(POLL_S)
+
+
+def _markers(connection: Connection, run_id: str) -> Mapping[str, int]:
+    columns = sql.SQL(" UNION ALL ").join(
+        sql.SQL("SELECT {column} AS marker FROM crm.{table} WHERE starts_with({column}, %(prefix)s)").format(
+            column=sql.Identifier(column), table=sql.Identifier(table)
+        )
+        for table, column in MARKER_COLUMNS
+    )
+    query = sql.SQL("SELECT marker, count(*) FROM ({}) AS marked GROUP BY marker").format(columns)
+    return _counts(connection, query, run_id)
+
+
+def _executions(connection: Connection, run_id: str) -> Mapping[str, int]:
+    query = sql.SQL(
+        "SELECT key, count(*) FROM crm.idempotency_key WHERE starts_with(key, %(prefix)s) GROUP BY key"
+    )
+    return _counts(connection, query, run_id)
+
+
+def _counts(connection: Connection, query: sql.SQL | sql.Composed, run_id: str) -> Mapping[str, int]:
+    connection.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(STATEMENT_TIMEOUT_MS)))
+    return dict(connection.execute(query, {"prefix": f"{run_id}:"}).fetchall())

@@ -1,0 +1,40 @@
+"""Waiting with a deadline, and telling what is still missing whenever that changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from failover.drills.ports import Clock, PortError
+
+POLL_S = 0.5
+
+Say = Callable[[str], None]
+# What is still missing; nothing when the condition holds. It may raise `PortError`, which counts as missing.
+Condition = Callable[[], tuple[str, ...]]
+
+
+class Overdue(Exception):  # noqa: N818 - the field's word; it is no fault of the program
+    """A condition did not hold by its deadline; the text says what was missing last."""
+
+
+def wait_until(condition: Condition, deadline_s: float, what: str, *, clock: Clock, say: Say) -> None:
+    """Return when nothing is missing any more; raise `Overdue` after `deadline_s` seconds."""
+    deadline = clock.monotonic_ns() + int(deadline_s * 1e9)
+    told: tuple[str, ...] = ()
+    while True:
+        missing = _ask(condition)
+        if not missing:
+            return
+        if missing != told:
+            say(f"waiting for {what}: {'; '.join(missing)}")
+            told = missing
+        if clock.monotonic_ns() >= deadline:
+            raise Overdue(f"{what} not reached within {deadline_s:g} s: {'; '.join(missing)}")
+        clock.sleep(POLL_S)
+
+
+def _ask(condition: Condition) -> tuple[str, ...]:
+    try:
+        return condition()
+    except PortError as error:
+        return (str(error),)

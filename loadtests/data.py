@@ -1,0 +1,75 @@
+"""Made-up but valid customers and purchases, drawn from a seeded generator."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from loadtests.volumes import STATIONS
+
+# Weights of the control digit of a company's ten-digit INN (order of the Federal Tax Service).
+INN_WEIGHTS = (2, 4, 10, 3, 5, 9, 4, 6, 8)
+REGIONS = tuple(f"{number:02d}" for number in range(1, 66))  # 65 regions (seed 000)
+
+_FORMS = ("ООО", "АО", "ИП", "ПАО")
+_WORDS = ("Ромашка", "Вектор", "Север", "Магистраль", "Альянс", "Транзит", "Восток", "Меридиан", "Прогресс")
+_PEOPLE = ("Иванов Иван", "Петрова Анна", "Сидоров Пётр", "Ахметов Данияр", "Ким Елена")
+_PRODUCTS = ("AI-92", "AI-95", "AI-98", "DT", "LPG")
+SUBJECTS = (
+    "Карта не работает",
+    "Изменить лимит",
+    "Не пришли баллы",
+    "Вопрос по договору",
+    "Заблокировать карту",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    name: str
+    inn: str
+    kpp: str
+    phone: str
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """A card transaction; quantity in litres and amount in roubles, as decimal text."""
+
+    card_token: str
+    station: str
+    product: str
+    quantity: str
+    amount: str
+
+
+def company(rng: random.Random) -> Company:
+    """Return a company with valid checksums. INN and KPP together are one of 6.5e11 pairs: no duplicates."""
+    inn = _inn(rng)
+    return Company(
+        name=f'{rng.choice(_FORMS)} "{rng.choice(_WORDS)}-{rng.randrange(10**6)}"',
+        inn=inn,
+        kpp=f"{inn[:4]}01{rng.randrange(1000):03d}",
+        phone=f"+79{rng.randrange(10**9):09d}",
+        person=rng.choice(_PEOPLE),
+    )
+
+
+def purchase(rng: random.Random) -> Purchase:
+    litres = rng.randrange(500, 9000)  # hundredths
+    price = rng.randrange(4800, 7600)  # hundredths of a rouble a litre
+    cents = litres * price // 100
+    return Purchase(
+        card_token=f"tok_{rng.randrange(16**10):010x}",
+        station=f"АЗС-{rng.randrange(1, STATIONS + 1):04d}",
+        product=rng.choice(_PRODUCTS),
+        quantity=f"{litres // 100}.{litres % 100:02d}0",
+        amount=f"{cents // 100}.{cents % 100:02d}",
+    )
+
+
+def _inn(rng: random.Random) -> str:
+    digits = rng.choice(REGIONS) + f"{rng.randrange(10**7):07d}"
+    control = sum(weight * int(digit) for weight, digit in zip(INN_WEIGHTS, digits, strict=True)) % 11 % 10
+    return f"{digits}{control}"

@@ -1,0 +1,173 @@
+"""The client's ledger: one line of history for each event of each operation, on disk before it counts.
+
+The format is in docs/architecture.md, "The history (ledger) of a drill"; the optional keys
+`latency_ns`, `seen`, `state` and `stale` are described in docs/drills.md.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from loadtests.policy import Answer
+
+# One line of the history before it is JSON.
+Line = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that a user wants done, as the ledger names it.
+
+    `marker` is what the API stores, None for a read; `key` is the Idempotency-Key, and for a read only
+    the ledger's own name for it. `entity` is what it is done to, None while that has no id yet.
+    """
+
+    proc: str
+    function: str
+    key: str
+    marker: str | None
+    entity: str | None
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a successful answer told beyond its headers."""
+
+    entity: str | None = None
+    state: str | None = None
+    seen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request: its number (from 1), the entry it went to, and the nanoseconds that it took."""
+
+    number: int
+    route: str
+    latency_ns: int
+    answer: Answer
+
+
+class Listener(Protocol):
+    """Someone who counts along; see `summary.Summary`."""
+
+    def attempt(self, operation: Operation, attempt: Attempt, *, succeeded: bool) -> None: ...
+
+    def ended(self, operation: Operation, outcome: str, duration_ns: int, reason: str | None) -> None: ...
+
+
+class Ledger:
+    """Appends to the history file, unbuffered: what is in it survives the sudden end of this process."""
+
+    def __init__(self, path: Path, run_id: str, listeners: Iterable[Listener] = ()) -> None:
+        self.run_id = run_id
+        self._file = path.open("ab", buffering=0)
+        self._listeners = tuple(listeners)
+        self._lines = 0
+        self._operations: dict[str, int] = {}
+
+    def begin(
+        self, proc: str, function: str, *, entity: str | None = None, write: bool, stale: bool = False
+    ) -> Operation:
+        """Return a new operation; its key ``<run>:<proc>:<n>`` is unique in the run.
+
+        Nothing is written yet: the marker has to go into the request first. Call `invoke` before sending.
+        """
+        number = self._operations.get(proc, 0) + 1
+        self._operations[proc] = number
+        key = f"{self.run_id}:{proc}:{number}"
+        return Operation(proc, function, key, key if write else None, entity, stale)
+
+    def invoke(self, operation: Operation, route: str) -> int:
+        """Write that the first attempt begins now; return that instant in monotonic nanoseconds."""
+        now = time.monotonic_ns()
+        self._write(now, "invoke", operation, {"route": route, "attempt": 1})
+        return now
+
+    def retry(self, operation: Operation, attempt: Attempt) -> None:
+        """Write an attempt that left the operation open."""
+        self._write(time.monotonic_ns(), "retry", operation, _told(attempt))
+        self._tell_attempt(operation, attempt, succeeded=False)
+
+    def ok(self, operation: Operation, attempt: Attempt, invoked_ns: int, facts: Facts) -> None:
+        """Write that the operation is done."""
+        found: Line = {"key": facts.entity, "state": facts.state, "seen": list(facts.seen) or None}
+        self._end("ok", operation, attempt, invoked_ns, _present(found), succeeded=True)
+
+    def fail(self, operation: Operation, attempt: Attempt, invoked_ns: int) -> None:
+        """Write that the operation certainly did not happen, and never will."""
+        self._end("fail", operation, attempt, invoked_ns, {}, succeeded=False)
+
+    def info(self, operation: Operation, attempt: Attempt, invoked_ns: int, reason: str) -> None:
+        """Write that the client does not know, and stopped asking; `reason` says why it stopped."""
+        self._end("info", operation, attempt, invoked_ns, {"err": reason}, succeeded=False, reason=reason)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _end(
+        self,
+        kind: str,
+        operation: Operation,
+        attempt: Attempt,
+        invoked_ns: int,
+        extra: Line,
+        *,
+        succeeded: bool,
+        reason: str | None = None,
+    ) -> None:
+        now = time.monotonic_ns()
+        self._write(now, kind, operation, {**_told(attempt), **extra})
+        self._tell_attempt(operation, attempt, succeeded=succeeded)
+        for listener in self._listeners:
+            listener.ended(operation, kind, now - invoked_ns, reason)
+
+    def _tell_attempt(self, operation: Operation, attempt: Attempt, *, succeeded: bool) -> None:
+        for listener in self._listeners:
+            listener.attempt(operation, attempt, succeeded=succeeded)
+
+    def _write(self, now: int, kind: str, operation: Operation, more: Line) -> None:
+        self._lines += 1
+        line: Line = {
+            "i": self._lines,
+            "t_ns": now,
+            "proc": operation.proc,
+            "type": kind,
+            "f": operation.function,
+            "k": operation.key,
+        }
+        if operation.marker is not None:
+            line["v"] = operation.marker
+        if operation.entity is not None:
+            line["key"] = operation.entity
+        if operation.stale:
+            line["stale"] = True
+        line.update(more)
+        self._file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+
+
+def _told(attempt: Attempt) -> Line:
+    """Return what an attempt's answer told, without what it did not."""
+    headers, answer = attempt.answer.headers, attempt.answer
+    timeline = headers.get("twinsite-timeline", "")
+    told: Line = {
+        "route": attempt.route,
+        "attempt": attempt.number,
+        "latency_ns": attempt.latency_ns,
+        "status": answer.status,
+        "err": answer.err or answer.code,
+        "node": headers.get("twinsite-node"),
+        "timeline": int(timeline) if timeline.isdigit() else None,
+        "lsn": headers.get("twinsite-lsn"),
+    }
+    return _present(told)
+
+
+def _present(found: Line) -> Line:
+    return {name: value for name, value in found.items() if value is not None}

@@ -1,0 +1,131 @@
+"""Load profiles, as data: how many users of each kind, at which pace, in which shape, judged how.
+
+Users and paces are computed from volumes by Little's law: users = arrivals a second x seconds each.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from loadtests.volumes import HANDLE_TIME_S, Volume, average, busy_hour_factor
+
+
+class Kind(StrEnum):
+    """The kinds of users; also the first part of their `proc` in the history."""
+
+    FEED = "feed"
+    OPERATOR = "operator"
+    PORTAL = "portal"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Users of one kind: `count` of them, each beginning a task every `pace_s` seconds."""
+
+    count: int
+    pace_s: float
+
+    @property
+    def rate(self) -> float:
+        """Return the tasks a second of the whole group."""
+        return self.count / self.pace_s
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """From `at_s` on, `share` of all users work; they come within `ramp_s`. Shares only rise."""
+
+    at_s: float
+    share: float
+    ramp_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What a run without faults must keep. Latencies of whole operations in ms, ratios of attempts."""
+
+    p95_ms: float
+    p99_ms: float
+    failed_ratio: float
+    gave_up: int = 0
+    rate_share: float = 0.9  # of the profile's own rate, once all users work
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    name: str
+    story: str
+    groups: dict[Kind, Group]
+    stages: tuple[Stage, ...]
+    thresholds: Thresholds
+
+    @property
+    def users(self) -> int:
+        return sum(group.count for group in self.groups.values())
+
+    def stage_at(self, elapsed_s: float) -> Stage:
+        """Return the stage that holds `elapsed_s` seconds after the start."""
+        return max((stage for stage in self.stages if stage.at_s <= elapsed_s), key=lambda stage: stage.at_s)
+
+
+# A channel of the feed sends one transaction after the other, so its pace bounds what it can send. Two a
+# second leave it idle nine tenths of the time on a healthy estate, and give an outage many witnesses.
+FEED_PACE_S = 0.5
+# A drill lasts a minute or two. A call's two minutes are compressed, so that within it requests are
+# registered, taken and closed on both sides of the fault; the rate of calls stays the seed's.
+COMPRESSION = 10
+# A portal user who looks every ten minutes would be seen once a drill; fewer users look more often.
+PORTAL_PACE_S = 4.0
+
+
+def groups(volume: Volume) -> dict[Kind, Group]:
+    """Return the users that produce this volume, at least one of each kind."""
+    handle_s = HANDLE_TIME_S / COMPRESSION
+    return {
+        Kind.FEED: _group(volume.card_transactions, FEED_PACE_S),
+        Kind.OPERATOR: _group(volume.hotline_requests, handle_s),
+        Kind.PORTAL: _group(volume.portal_looks, PORTAL_PACE_S),
+    }
+
+
+def _group(rate: float, pace_s: float) -> Group:
+    """Return the fewest users, at least one, who reach the rate at this pace."""
+    return Group(max(1, math.ceil(rate * pace_s)), pace_s)
+
+
+def _profile(name: str, story: str, factor: float, stages: tuple[Stage, ...], limits: Thresholds) -> Profile:
+    return Profile(name, story, groups(average().times(factor)), stages, limits)
+
+
+# Issue 2: steady is ten times the average of the seeds.
+STEADY_FACTOR = 10
+RAMP_S = 3.0
+ALL_AT_ONCE = (Stage(0, 1.0, RAMP_S),)
+
+_ALL = (
+    _profile(
+        "smoke",
+        "the seeds' own average",
+        1,
+        ALL_AT_ONCE,
+        Thresholds(p95_ms=250, p99_ms=1000, failed_ratio=0.0),
+    ),
+    _profile(
+        "steady",
+        "ten times the seeds' average",
+        STEADY_FACTOR,
+        ALL_AT_ONCE,
+        Thresholds(p95_ms=250, p99_ms=1000, failed_ratio=0.0),
+    ),
+    _profile(
+        "peak",
+        "the busiest hour of an estate ten times the seeds', rising in steps",
+        STEADY_FACTOR * busy_hour_factor(),
+        (Stage(0, 0.5, RAMP_S), Stage(20, 0.75, 5), Stage(40, 1.0, 5)),
+        Thresholds(p95_ms=500, p99_ms=2000, failed_ratio=0.001),
+    ),
+)
+
+PROFILES = {profile.name: profile for profile in _ALL}

@@ -1,0 +1,163 @@
+"""Runs a profile until its time is over or it is told to end. Imports Locust first: see `transport`."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gevent
+from locust.env import Environment
+
+from loadtests.client import Ending
+from loadtests.entries import Entry
+from loadtests.ledger import Ledger
+from loadtests.policy import Patience
+from loadtests.profiles import Kind, Profile
+from loadtests.summary import Statistics, Summary, judge
+from loadtests.transport import tls_context
+from loadtests.users import Setup, user_classes
+
+# How long operations in flight have to reach an answer once the load is told to end.
+DRAIN_S = 10.0
+# Users may take this much longer to leave.
+GRACE_S = 2.0
+TICK_S = 0.25
+PROGRESS_S = 5.0
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be run. `duration_s` None means until told to end."""
+
+    profile: Profile
+    entries: tuple[Entry, ...]
+    ca: Path | None
+    history: Path
+    run_id: str
+    seed: int
+    duration_s: float | None
+    patience: Patience = Patience()  # noqa: RUF009 - frozen
+    drain_s: float = DRAIN_S
+
+
+class UserError(Exception):
+    """A journey broke by a fault of its own, so the run says nothing; the text is the first such fault."""
+
+
+def run(order: Order, say: Say) -> Statistics:
+    """Run the load and return its statistics; raise `UserError` when a journey itself is broken."""
+    summary, ending = Summary(), Ending()
+    ledger = Ledger(order.history, order.run_id, [summary])
+    setup = Setup(
+        profile=order.profile,
+        entries=order.entries,
+        context=tls_context(order.ca),
+        ledger=ledger,
+        ending=ending,
+        patience=order.patience,
+        seed=order.seed,
+    )
+    environment = Environment(user_classes=user_classes(setup), catch_exceptions=True)
+    faults = _watch_for_faults(environment)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        gevent.signal_handler(number, ending.ask, order.drain_s)
+    pilot = _Pilot(order, environment.create_local_runner(), summary, ending, say)
+    try:
+        pilot.fly()
+    finally:
+        ledger.close()
+    if faults:
+        raise UserError(faults[0])
+    return pilot.statistics()
+
+
+def _watch_for_faults(environment: Environment) -> list[str]:
+    faults: list[str] = []
+
+    def note(exception: Exception, **_: Any) -> None:
+        faults.append(f"{type(exception).__name__}: {exception}")
+
+    environment.events.user_error.add_listener(note)  # type: ignore[no-untyped-call]
+    return faults
+
+
+class _Pilot:
+    """Brings the users up in their stages, tells progress, and brings them down."""
+
+    def __init__(self, order: Order, runner: Any, summary: Summary, ending: Ending, say: Say) -> None:
+        self._order = order
+        self._runner = runner
+        self._summary = summary
+        self._ending = ending
+        self._say = say
+        self._began_s = time.monotonic()
+        self._ended_s = self._began_s
+        self._steady_from_s = self._began_s + order.profile.stages[0].ramp_s
+        self._done_at_steady: tuple[int, int] | None = None
+
+    def fly(self) -> None:
+        stage, told_s = None, self._began_s
+        while not self._ending.wait(TICK_S):
+            now = time.monotonic()
+            if self._order.duration_s is not None and now - self._began_s >= self._order.duration_s:
+                self._ending.ask(self._order.drain_s)
+                break
+            wanted = self._order.profile.stage_at(now - self._began_s)
+            if wanted is not stage:
+                stage = wanted
+                users = max(round(self._order.profile.users * stage.share), 1)
+                self._runner.start(users, spawn_rate=max(users / stage.ramp_s, 1))
+            self._note_steady(now)
+            if now - told_s >= PROGRESS_S:
+                told_s = now
+                self._progress(now)
+        self._land()
+
+    def _land(self) -> None:
+        self._ended_s = time.monotonic()
+        self._say("ending: what is in flight may finish")
+        until = self._ended_s + self._order.drain_s + GRACE_S
+        while self._runner.user_count and time.monotonic() < until:
+            gevent.sleep(TICK_S)
+        self._runner.quit()
+
+    def _note_steady(self, now: float) -> None:
+        if self._done_at_steady is None and now >= self._steady_from_s:
+            self._steady_from_s = now
+            self._done_at_steady = (self._summary.done(), self._summary.done(Kind.FEED))
+
+    def _progress(self, now: float) -> None:
+        totals = self._summary.totals()
+        self._say(
+            f"{now - self._began_s:6.1f} s  {self._runner.user_count} users, {totals.ok} done, "
+            f"{totals.attempts_failed} attempts failed, {totals.gave_up} given up, via {self._summary.route}"
+        )
+
+    def _rates(self) -> tuple[float, float]:
+        """Return the operations done a second since all users work, by all and by the feed."""
+        done, fed = self._done_at_steady or (0, 0)
+        seconds = max(self._ended_s - self._steady_from_s, TICK_S)
+        return (self._summary.done() - done) / seconds, (self._summary.done(Kind.FEED) - fed) / seconds
+
+    def statistics(self) -> Statistics:
+        order, totals, latency = self._order, self._summary.totals(), self._summary.latency()
+        rate, feed_rate = self._rates()
+        return Statistics(
+            profile=order.profile.name,
+            run_id=order.run_id,
+            seed=order.seed,
+            duration_s=round(self._ended_s - self._began_s, 3),
+            users=order.profile.users,
+            rate=round(rate, 1),
+            feed_rate=round(feed_rate, 1),
+            totals=totals,
+            latency=latency,
+            by_function=self._summary.by_function(),
+            judgement=judge(order.profile, totals, latency, feed_rate),
+        )

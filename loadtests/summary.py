@@ -1,0 +1,148 @@
+"""Counts along with the ledger, and judges a run without faults against its profile's thresholds."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+from loadtests.client import GAVE_UP
+from loadtests.ledger import Attempt, Operation
+from loadtests.profiles import Kind, Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Milliseconds of whole operations, retries included."""
+
+    count: int
+    p50: float
+    p95: float
+    p99: float
+    max: float
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Operations by outcome, and attempts by success."""
+
+    ok: int
+    failed: int
+    unknown: int
+    gave_up: int
+    attempts: int
+    attempts_failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    passed: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What the statistics file holds. `rate` are the acknowledged operations a second after the ramp."""
+
+    profile: str
+    run_id: str
+    seed: int
+    duration_s: float
+    users: int
+    rate: float
+    feed_rate: float
+    totals: Totals
+    latency: Latency
+    by_function: dict[str, Latency]
+    judgement: Judgement
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+
+class Summary:
+    """A listener of the ledger. Counting begins with `begin`, so that a ramp can be left out of rates."""
+
+    def __init__(self) -> None:
+        self._durations: dict[str, list[float]] = {}
+        self._outcomes = {"ok": 0, "fail": 0, "info": 0}
+        self._gave_up = 0
+        self._attempts = 0
+        self._attempts_failed = 0
+        self._done_by_proc_kind: dict[str, int] = {}
+        self._last_attempt = ""
+
+    def attempt(self, operation: Operation, attempt: Attempt, *, succeeded: bool) -> None:  # noqa: ARG002
+        self._attempts += 1
+        self._attempts_failed += not succeeded
+        self._last_attempt = attempt.route
+
+    def ended(self, operation: Operation, outcome: str, duration_ns: int, reason: str | None) -> None:
+        self._outcomes[outcome] += 1
+        self._gave_up += reason == GAVE_UP
+        if outcome == "ok":
+            self._durations.setdefault(operation.function, []).append(duration_ns / 1e6)
+            kind = operation.proc.partition("-")[0]
+            self._done_by_proc_kind[kind] = self._done_by_proc_kind.get(kind, 0) + 1
+
+    @property
+    def route(self) -> str:
+        """Return the entry of the latest attempt."""
+        return self._last_attempt
+
+    def totals(self) -> Totals:
+        return Totals(
+            ok=self._outcomes["ok"],
+            failed=self._outcomes["fail"],
+            unknown=self._outcomes["info"],
+            gave_up=self._gave_up,
+            attempts=self._attempts,
+            attempts_failed=self._attempts_failed,
+        )
+
+    def done(self, kind: Kind | None = None) -> int:
+        """Return the operations done, by users of one kind or by all."""
+        return self._outcomes["ok"] if kind is None else self._done_by_proc_kind.get(kind, 0)
+
+    def latency(self) -> Latency:
+        return latency(duration for durations in self._durations.values() for duration in durations)
+
+    def by_function(self) -> dict[str, Latency]:
+        return {function: latency(durations) for function, durations in sorted(self._durations.items())}
+
+
+def latency(durations: Iterable[float]) -> Latency:
+    """Return the percentiles of durations in ms; all zero when there are none."""
+    ordered = sorted(durations)
+    if not ordered:
+        return Latency(0, 0.0, 0.0, 0.0, 0.0)
+    return Latency(
+        len(ordered), percentile(ordered, 50), percentile(ordered, 95), percentile(ordered, 99), ordered[-1]
+    )
+
+
+def percentile(ordered: Sequence[float], percent: float) -> float:
+    """Return the smallest value that at least `percent` of the values do not exceed (nearest rank)."""
+    rank = max(math.ceil(percent / 100 * len(ordered)), 1)
+    return round(ordered[rank - 1], 3)
+
+
+def judge(profile: Profile, totals: Totals, found: Latency, feed_rate: float) -> Judgement:
+    """Hold a run without faults against its profile's thresholds."""
+    limits = profile.thresholds
+    ratio = totals.attempts_failed / totals.attempts if totals.attempts else 1.0
+    rate_min = profile.groups[Kind.FEED].rate * limits.rate_share * min(s.share for s in profile.stages)
+    checks = (
+        (found.p95 <= limits.p95_ms, f"p95 is {found.p95:g} ms, limit {limits.p95_ms:g} ms"),
+        (found.p99 <= limits.p99_ms, f"p99 is {found.p99:g} ms, limit {limits.p99_ms:g} ms"),
+        (ratio <= limits.failed_ratio, f"{ratio:.2%} of attempts failed, limit {limits.failed_ratio:.2%}"),
+        (totals.gave_up <= limits.gave_up, f"{totals.gave_up} operations given up, limit {limits.gave_up}"),
+        (totals.failed == 0, f"{totals.failed} operations refused, though all were valid"),
+        (
+            feed_rate >= rate_min,
+            f"{feed_rate:.1f} card transactions a second, at least {rate_min:.1f} are due",
+        ),
+    )
+    reasons = tuple(reason for holds, reason in checks if not holds)
+    return Judgement(not reasons, reasons)

@@ -1,0 +1,118 @@
+"""The journeys as Locust users: who they are, how they connect, how often they act."""
+
+from __future__ import annotations
+
+import random
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, ClassVar
+
+from locust import FastHttpUser, User
+from locust.exception import StopUser
+from locust.user.wait_time import constant
+
+from loadtests.client import Client, Ending
+from loadtests.entries import Entries, Entry
+from loadtests.journeys import Person, Think, look_after_own, send_transaction, take_a_call
+from loadtests.ledger import Ledger
+from loadtests.policy import Patience
+from loadtests.profiles import Group, Kind, Profile
+from loadtests.transport import Connections, LocustTransport
+from loadtests.volumes import average
+
+
+@dataclass(slots=True)
+class Setup:
+    """What all users of a process share."""
+
+    profile: Profile
+    entries: tuple[Entry, ...]
+    context: ssl.SSLContext | None
+    ledger: Ledger
+    ending: Ending
+    patience: Patience
+    seed: int
+    numbers: dict[Kind, count[int]] = field(default_factory=lambda: {kind: count(1) for kind in Kind})
+    feed_entries: Entries = field(init=False)
+
+    def __post_init__(self) -> None:
+        # The feed is one system with many channels: what one channel learns of an entry, all know.
+        self.feed_entries = Entries(self.entries, random.Random(f"{self.seed}:entries"))  # noqa: S311
+
+    def person(self, kind: Kind, transport: LocustTransport, think: Think) -> Person:
+        """Return the next user of a kind."""
+        name = f"{kind}-{next(self.numbers[kind])}"
+        habits = random.Random(f"{self.seed}:{name}")  # noqa: S311 - load, no secrets
+        own = Entries(self.entries, random.Random(f"{self.seed}:{name}:entries"))  # noqa: S311
+        client = Client(
+            transport=transport,
+            entries=self.feed_entries if kind is Kind.FEED else own,
+            ledger=self.ledger,
+            patience=self.patience,
+            ending=self.ending,
+            rng=habits,
+        )
+        facts = random.Random(f"{self.seed}:{self.ledger.run_id}:{name}")  # noqa: S311
+        return Person(name, client, self.ledger, think, facts, habits)
+
+
+class _User(FastHttpUser):
+    """One user; the concrete classes below differ in their task only."""
+
+    abstract = True
+    host = "https://entries.invalid"  # Locust asks for one; every request names its entry in full
+    wait_time = constant(0)
+    setup: ClassVar[Setup]
+    kind: ClassVar[Kind]
+
+    def __init__(self, environment: Any) -> None:
+        self.client_pool = Connections(self.setup.patience, self.setup.context)
+        super().__init__(environment)
+        self.person = self.setup.person(self.kind, LocustTransport(self.client), self.think)
+
+    def think(self, seconds: float) -> None:
+        """Let time pass; leave when the load is to end. Only here, so never within an operation."""
+        if self.setup.ending.wait(seconds):
+            raise StopUser
+
+
+def _feed(user: _User) -> None:
+    send_transaction(user.person)
+
+
+def _operator(user: _User) -> None:
+    take_a_call(user.person, user.setup.profile.groups[Kind.OPERATOR].pace_s)
+
+
+def _portal(user: _User) -> None:
+    volume = average()
+    look_after_own(user.person, volume.portal_requests / volume.portal_looks)
+
+
+JOURNEYS: dict[Kind, Callable[[_User], None]] = {
+    Kind.FEED: _feed,
+    Kind.OPERATOR: _operator,
+    Kind.PORTAL: _portal,
+}
+
+
+def user_classes(setup: Setup) -> list[type[User]]:
+    """Return one Locust class a kind, weighted so that the whole number of users splits exactly."""
+    return [_user_class(setup, kind, group) for kind, group in setup.profile.groups.items()]
+
+
+def _user_class(setup: Setup, kind: Kind, group: Group) -> type[_User]:
+    def task(user: _User) -> None:
+        """Act, and wait out the pace here: Locust would kill a user who waits its way, perhaps too late."""
+        began = time.monotonic()
+        JOURNEYS[kind](user)
+        user.think(max(began + group.pace_s - time.monotonic(), 0))
+
+    return type(
+        f"{kind.capitalize()}User",
+        (_User,),
+        {"abstract": False, "setup": setup, "kind": kind, "weight": group.count, "tasks": [task]},
+    )
