@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Annotated
 
 import psycopg
 import typer
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
+from app.devserver import DevServerError, create_crm_database, running_server
+from app.main import create_app
 from app.migrate import MigrationError, migrate
 from app.roles import Role, ensure_database, ensure_roles
+from app.server import run_server
 from app.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
@@ -67,3 +71,35 @@ def roles_command(
         typer.echo(f"roles: {error}", err=True)
         raise typer.Exit(1) from None
     typer.echo("roles are in place")
+
+
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI description."""
+    settings = Settings(database_url=SecretStr("postgresql:///"))
+    typer.echo(json.dumps(create_app(settings).openapi(), ensure_ascii=False, indent=2))
+
+
+@app.command()
+def serve() -> None:
+    """Serve the API in production; settings come from the environment (docs/crm-api.md)."""
+    run_server(settings_or_exit())
+
+
+@app.command()
+def dev(
+    listen: Annotated[str, typer.Option(help="ADDRESS:PORT")] = "127.0.0.1:8000",
+    postgresql: Annotated[int | None, typer.Option(help="Major version, if several are installed")] = None,
+) -> None:
+    """Run the API on a PostgreSQL of its own until Ctrl-C. Needs no root and leaves nothing behind."""
+    try:
+        with running_server(major=postgresql) as server:
+            database = create_crm_database(server)
+            typer.echo(f"PostgreSQL for psql: {database.admin_url}")
+            os.environ.update(
+                CRM_DATABASE_URL=database.url(), CRM_LISTEN=listen, CRM_WORKERS="1", CRM_DRAIN_SECONDS="1"
+            )
+            run_server(settings_or_exit())
+    except DevServerError as error:
+        typer.echo(f"dev: {error}", err=True)
+        raise typer.Exit(1) from None

@@ -34,7 +34,6 @@ CREATE TABLE crm.contact (
     customer_id uuid NOT NULL REFERENCES crm.customer (id),
     kind        text NOT NULL CHECK (kind IN ('phone', 'email')),
     value       text NOT NULL,  -- E.164 or a lower-case address
-    given       text NOT NULL,
     person      text,
     position    smallint NOT NULL,
     CONSTRAINT contact_value_key UNIQUE (customer_id, kind, value)

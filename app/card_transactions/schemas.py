@@ -1,0 +1,77 @@
+"""Transactions of the processing system."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from stdnum import luhn
+
+from app.fields import Form, Opaque, Short
+
+MAX_BATCH = 1000
+CARD_NUMBER_LENGTHS = range(12, 20)
+# PostgreSQL's timestamptz would take more; a transaction outside of these years is a mistake of its sender.
+FIRST_YEAR, LAST_YEAR = 2000, 2100
+
+
+def _no_card_number(text: str) -> str:
+    compact = text.replace(" ", "").replace("-", "")
+    if compact.isdigit() and len(compact) in CARD_NUMBER_LENGTHS and luhn.is_valid(compact):
+        raise ValueError("this is a card number; send the card's token")
+    return text
+
+
+def _plausible(moment: AwareDatetime) -> AwareDatetime:
+    if not FIRST_YEAR <= moment.year < LAST_YEAR:
+        raise ValueError(f"expected a year from {FIRST_YEAR} to {LAST_YEAR - 1}")
+    return moment.astimezone(UTC)
+
+
+Token = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_.:\- ]{4,100}$"), AfterValidator(_no_card_number)
+]
+Quantity = Annotated[Decimal, Field(max_digits=12, decimal_places=3)]
+Amount = Annotated[Decimal, Field(max_digits=14, decimal_places=2)]
+Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]
+
+
+class TransactionForm(Form):
+    """One transaction; it is also what is stored."""
+
+    processing_id: Opaque
+    card_token: Token
+    station: Short
+    product: Short
+    quantity: Quantity
+    amount: Amount
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+    occurred_at: Moment
+
+
+class BatchForm(Form):
+    transactions: Annotated[tuple[TransactionForm, ...], Field(min_length=1, max_length=MAX_BATCH)]
+
+
+class Receipt(StrEnum):
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    processing_id: str
+    status: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReceived:
+    """`accepted` counts the new ones; `duplicates` names those that were there already, the same."""
+
+    accepted: int
+    duplicates: Sequence[str]

@@ -1,0 +1,120 @@
+"""The one pipeline through which every text enters, from a form or from a bulk load.
+
+Pure. Each step is a function of text to text; running the pipeline on its own result changes nothing (a
+property test holds that). Callers keep what was given beside what was made of it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+Step = Callable[[str], str]
+
+OPENING = {"(": ")", "[": "]", "{": "}"}
+CLOSING = {closing: opening for opening, closing in OPENING.items()}
+
+# Typographic quotes, primes and the look-alikes of many keyboards: one sign for all. Apostrophes stay.
+_QUOTES = str.maketrans(dict.fromkeys("«»„“”‟‹›〝〞＂″", '"'))
+_DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−", "-"))
+_SPACES = re.compile(r"\s+")
+_REPEATED_QUOTES = re.compile(r'"(?:\s*")+')
+# What no name of a company or person contains; letters, digits, № and ordinary punctuation stay.
+_SPECIAL = re.compile(r"[*_=|~^<>\\$#@`¦§¶•·…]")
+_SPACE_INSIDE_OPENING = re.compile(r"([(\[{])\s+")
+_SPACE_INSIDE_CLOSING = re.compile(r"\s+([)\]},.;:])")
+_EDGES = " ,;:-/"
+_LEGAL_FORMS = frozenset(
+    {"ооо", "оао", "зао", "пао", "ао", "нао", "ип", "тоо", "гуп", "муп", "фгуп", "llc", "ltd"}
+)
+_WORD = re.compile(r"[^\W_]+")
+MAX_WORDS = 20
+
+
+def unicode_form(text: str) -> str:
+    """One form for each character. Control and invisible ones go, other white space becomes a space."""
+    composed = unicodedata.normalize("NFC", text)
+    return "".join(
+        " " if character.isspace() else character
+        for character in composed
+        if character.isspace() or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn")
+    )
+
+
+def special_characters(text: str) -> str:
+    return _SPECIAL.sub(" ", text.translate(_DASHES))
+
+
+def quotes(text: str) -> str:
+    """One kind of quotes, none doubled, none left alone."""
+    single = _REPEATED_QUOTES.sub(_one_quote, text.translate(_QUOTES))
+    if single.count('"') % 2:
+        last = single.rindex('"')
+        single = single[:last] + single[last + 1 :]
+    return single
+
+
+def _one_quote(match: re.Match[str]) -> str:
+    """Doubled quotes are one; keep the space that stood between them, so that words do not join."""
+    return '" ' if " " in match.group() else '"'
+
+
+def brackets(text: str) -> str:
+    """Remove brackets that have no partner, and empty pairs."""
+    stack: list[int] = []
+    lonely: set[int] = set()
+    for index, character in enumerate(text):
+        if character in OPENING:
+            stack.append(index)
+        elif character in CLOSING:
+            if stack and text[stack[-1]] == CLOSING[character]:
+                stack.pop()
+            else:
+                lonely.add(index)
+    lonely.update(stack)
+    return "".join(character for index, character in enumerate(text) if index not in lonely)
+
+
+def spaces(text: str) -> str:
+    """Single spaces, none at the edges or inside brackets, no punctuation hanging at the ends."""
+    text = _SPACES.sub(" ", text)
+    text = _SPACE_INSIDE_OPENING.sub(r"\1", text)
+    text = _SPACE_INSIDE_CLOSING.sub(r"\1", text)
+    return text.strip(_EDGES)
+
+
+NAME_STEPS: tuple[Step, ...] = (unicode_form, special_characters, quotes, brackets, spaces)
+TEXT_STEPS: tuple[Step, ...] = (unicode_form, spaces)
+_ROUNDS = 8  # one step can give another something to do; texts settle after two or three
+
+
+def run(steps: tuple[Step, ...], text: str) -> str:
+    """Apply the steps until nothing changes any more."""
+    for _ in range(_ROUNDS):
+        before = text
+        for step in steps:
+            text = step(text)
+        if text == before:
+            break
+    return text
+
+
+def name(text: str) -> str:
+    """The name of a company, person or contact; empty when nothing of it remains."""
+    return run(NAME_STEPS, text)
+
+
+def line(text: str) -> str:
+    """A free text of one line: only what cannot be seen is removed."""
+    return run(TEXT_STEPS, text)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """What a name is found by: distinct lower-case words in order of appearance, ё as е, no legal form.
+
+    A name that consists of legal forms only keeps them.
+    """
+    found = dict.fromkeys(_WORD.findall(text.lower().replace("ё", "е")))
+    telling = tuple(word for word in found if word not in _LEGAL_FORMS)
+    return (telling or tuple(found))[:MAX_WORDS]

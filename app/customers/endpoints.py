@@ -1,0 +1,110 @@
+"""/api/v1/customers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Response
+
+from app.customers import service
+from app.customers.schemas import Checked, Customer, CustomerChange, CustomerForm, Matches
+from app.errors import Problem
+from app.fields import Opaque
+from app.http import (
+    READ_PROBLEMS,
+    WRITE_PROBLEMS,
+    KeyedCommand,
+    OptionalCommand,
+    StrictRoute,
+    TheDatabase,
+    TheFreshness,
+    etag,
+    shown,
+    written,
+)
+from app.pagination import DEFAULT_LIMIT, Cursor, Limit, Page
+from app.problems import problems
+
+router = APIRouter(prefix="/customers", tags=["customers"], route_class=StrictRoute)
+
+SearchText = Annotated[
+    str,
+    Query(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f]*$",
+        description="An identifier or words of the name",
+    ),
+]
+SearchLimit = Annotated[int, Query(ge=1, le=50)]
+IfMatch = Annotated[str, Header(alias="If-Match", max_length=200, description="The ETag that was changed")]
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=Customer,
+    responses=problems(*WRITE_PROBLEMS, Problem.DUPLICATE_CUSTOMER),
+)
+async def create_customer(form: CustomerForm, command: KeyedCommand, database: TheDatabase) -> Response:
+    """Register a customer or lead."""
+    return written(await service.create(database, command, form))
+
+
+@router.post("/check", response_model=Checked, responses=problems(*READ_PROBLEMS))
+async def check_customer(form: CustomerForm, database: TheDatabase, freshness: TheFreshness) -> Response:
+    """Whether a new customer would double an existing card. Changes nothing."""
+    found = await service.check(database, form, freshness)
+    return shown(Checked(None if found.first is None else service.address(found.first)), found)
+
+
+@router.get("", response_model=Page[Customer], responses=problems(*READ_PROBLEMS, Problem.CURSOR_INVALID))
+async def list_customers(
+    database: TheDatabase,
+    freshness: TheFreshness,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+    external_id: Annotated[Opaque | None, Query()] = None,
+) -> Response:
+    """Cards, newest first."""
+    page, found = await service.page(database, freshness, limit=limit, cursor=cursor, external_id=external_id)
+    return shown(page, found)
+
+
+@router.get("/search", response_model=Matches, responses=problems(*READ_PROBLEMS))
+async def search_customers(
+    q: SearchText, database: TheDatabase, freshness: TheFreshness, limit: SearchLimit = 20
+) -> Response:
+    """Cards by any identifier or by words of the name, typing errors forgiven; best first."""
+    matches, found = await service.search(database, freshness, query=q, limit=limit)
+    return shown(matches, found)
+
+
+@router.get("/{customer_id}", response_model=Customer, responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND))
+async def get_customer(customer_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
+    """One card."""
+    card, found = await service.get(database, customer_id, freshness)
+    return shown(card, found, {"ETag": etag(card.version)})
+
+
+@router.patch(
+    "/{customer_id}",
+    response_model=Customer,
+    responses=problems(
+        *WRITE_PROBLEMS,
+        Problem.NOT_FOUND,
+        Problem.DUPLICATE_CUSTOMER,
+        Problem.VERSION_MISMATCH,
+        Problem.IF_MATCH_MISSING,
+    ),
+)
+async def change_customer(
+    customer_id: UUID,
+    changes: CustomerChange,
+    command: OptionalCommand,
+    database: TheDatabase,
+    if_match: IfMatch,
+) -> Response:
+    """Change the fields that are sent, if the card still has the version that the client has seen."""
+    return written(await service.change(database, command, customer_id, if_match, changes))

@@ -1,0 +1,44 @@
+"""What crosses the border between the services and the commit discipline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the client will get, stored with the work so that it can be given again to the byte."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a write was committed. `lsn` lies within its transaction, before the commit record."""
+
+    node: str
+    timeline: int
+    lsn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """An acknowledged command."""
+
+    answer: Answer
+    provenance: Provenance
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Who wants something done, under which key, within how many seconds. Without a key it is not stored."""
+
+    trace: str
+    principal: str
+    key: str | None
+    fingerprint: bytes
+    deadline_seconds: float

@@ -1,0 +1,148 @@
+"""One command on its way to a COMMIT: the transaction, its replay, and what their failures mean."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import psycopg
+import structlog
+
+from app.database.answer import Answer, Command, Committed
+from app.database.connection import CrmConnection
+from app.database.outcome import READ_ONLY, Failure, Verdict, judge
+from app.database.route import Route
+from app.database.units import (
+    REPLAY,
+    CommitPermit,
+    KeyReusedError,
+    KeyVanishedError,
+    WriteUnit,
+    check_committed,
+    only,
+    to_provenance,
+    to_replay,
+)
+from app.errors import Problem, ProblemError
+
+log = structlog.get_logger(__name__)
+
+Work = Callable[[WriteUnit], Awaitable[Answer]]
+
+UNKNOWN_DETAIL = (
+    "the database did not confirm the commit; repeat with the same Idempotency-Key to learn the outcome"
+)
+
+
+class KeyAnsweredError(Exception):
+    """The key has a stored answer."""
+
+
+class Execution:
+    """Runs in a task that nobody cancels; its client may leave, the unit goes on to a certain end."""
+
+    def __init__(self, route: Route, command: Command, work: Work, *, shut_after_seconds: float) -> None:
+        self.permit = CommitPermit()
+        self._route = route
+        self._command = command
+        self._work = work
+        self._shut_after_seconds = shut_after_seconds
+        self._connection: CrmConnection | None = None
+
+    async def run(self) -> Committed:
+        """Raises ProblemError, Route…Error when nothing was sent, psycopg.Error for a refused statement."""
+        try:
+            return await self._attempt(self._execute)
+        except KeyAnsweredError:
+            return await self._attempt(self._replay)
+
+    def shut(self) -> None:
+        """Last resort when the process ends: leave without a cancel."""
+        if self._connection is not None:
+            self._connection.shut()
+
+    async def _attempt(self, transaction: Callable[[CrmConnection], Awaitable[Committed]]) -> Committed:
+        async with self._route.connection() as connection:
+            self._connection = connection
+            try:
+                with connection.shut_after(self._shut_after_seconds):
+                    committed = await transaction(connection)
+            except psycopg.Error as error:
+                await _roll_back(connection)
+                raise self._explain(error, connection) from error
+            except Exception:
+                await _roll_back(connection)
+                raise
+            finally:
+                self._connection = None
+            if connection.commit_doubt is not None:
+                log.warning("commit in doubt", reason=connection.commit_doubt)
+                raise ProblemError(Problem.OUTCOME_UNKNOWN, UNKNOWN_DETAIL)
+            return committed
+
+    async def _execute(self, connection: CrmConnection) -> Committed:
+        unit = WriteUnit(connection, self.permit)
+        async with connection.pipeline():
+            await unit.begin(self._command)
+            answer = await self._work(unit)
+            where = await unit.store(self._command, answer)
+            commit = await unit.commit()
+        check_committed(commit)
+        return Committed(answer, to_provenance(await where.fetchone()))
+
+    async def _replay(self, connection: CrmConnection) -> Committed:
+        unit = WriteUnit(connection, self.permit)
+        key = {"principal": self._command.principal, "key": self._command.key}
+        try:
+            async with connection.pipeline():
+                await unit.queue("BEGIN")
+                rows = await unit.all(REPLAY, key, lambda row: to_replay(row, self._command.fingerprint))
+                committed = only(rows)
+                commit = await unit.commit()
+        except KeyReusedError:
+            detail = "the key belongs to a request with another method, path or body; use a new key"
+            raise ProblemError(Problem.KEY_REUSED, detail) from None
+        except KeyVanishedError:
+            raise ProblemError(
+                Problem.KEY_IN_PROGRESS, "the stored answer expired just now; repeat"
+            ) from None
+        check_committed(commit)
+        return committed
+
+    def _explain(self, error: psycopg.Error, connection: CrmConnection) -> Exception:
+        verdict = judge(Failure(error.sqlstate, connection.commit_sent, connection.alive))
+        if verdict is Verdict.REFUSED:
+            return error
+        if verdict is Verdict.KEY_ANSWERED:
+            return KeyAnsweredError()
+        log.info("unit failed", verdict=verdict.name, sqlstate=error.sqlstate, error=str(error))
+        if verdict is Verdict.NO_PRIMARY or error.sqlstate == READ_ONLY:
+            self._route.distrust()
+        return explain(verdict)
+
+
+def explain(verdict: Verdict) -> ProblemError:
+    """What a client is told. Not for REFUSED and KEY_ANSWERED, which have better explanations."""
+    problem, detail = _EXPLANATIONS[verdict]
+    return ProblemError(problem, detail)
+
+
+_EXPLANATIONS = {
+    Verdict.UNKNOWN: (Problem.OUTCOME_UNKNOWN, UNKNOWN_DETAIL),
+    Verdict.NO_PRIMARY: (Problem.NO_PRIMARY, "the database cannot take writes now; nothing was done"),
+    Verdict.BUSY: (Problem.DATABASE_BUSY, "another request holds what this one needs; nothing was done"),
+    Verdict.KEY_IN_PROGRESS: (
+        Problem.KEY_IN_PROGRESS,
+        "a request with this key is being worked on; repeat it to get its answer",
+    ),
+}
+
+
+async def _roll_back(connection: CrmConnection) -> None:
+    """Leave the connection idle for the next unit, or closed."""
+    if not connection.alive:
+        return
+    try:
+        await connection.rollback()
+    except psycopg.Error as error:
+        log.info("rollback failed", error=str(error))
+        await connection.close()

@@ -1,0 +1,78 @@
+"""What the end of a transaction means. Pure: what was seen goes in, one verdict comes out.
+
+The rule that all the rest follows from: once COMMIT may have reached the server, only an answer of a
+living session can say what became of it. A session that ended, or a warning about the wait for the
+synchronous standbys, leaves the outcome unknown (measured, facts.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+# SQLSTATEs raised by crm.open_write (migrations/0001_foundation.sql).
+KEY_IN_PROGRESS = "CR001"
+KEY_ANSWERED = "CR002"
+
+READ_ONLY = "25006"  # a standby, or a primary made read-only
+
+# "canceling wait for synchronous replication …" comes as a warning 01000 when the wait was cancelled and
+# as 57P01 when the session is being ended. The text is translated by lc_messages; the SQLSTATE is not.
+DOUBTFUL_WARNINGS = frozenset({"01000", "57P01"})
+
+
+class Verdict(Enum):
+    """How a unit of work that raised an error ended."""
+
+    UNKNOWN = auto()
+    NO_PRIMARY = auto()
+    BUSY = auto()
+    KEY_IN_PROGRESS = auto()
+    KEY_ANSWERED = auto()
+    REFUSED = auto()  # the statement itself: constraint, data, privilege; the slice or a 500 explains it
+
+
+_BY_STATE = {
+    KEY_IN_PROGRESS: Verdict.KEY_IN_PROGRESS,
+    KEY_ANSWERED: Verdict.KEY_ANSWERED,
+    READ_ONLY: Verdict.NO_PRIMARY,
+    "57P01": Verdict.NO_PRIMARY,  # shutting down
+    "57P02": Verdict.NO_PRIMARY,  # another backend crashed
+    "57P03": Verdict.NO_PRIMARY,  # starting up
+    "55P03": Verdict.BUSY,  # lock timeout
+    "57014": Verdict.BUSY,  # statement timeout
+    "40001": Verdict.BUSY,  # serialization; on a standby, a conflict with recovery
+    "40P01": Verdict.BUSY,  # deadlock
+}
+_BY_CLASS = {
+    "08": Verdict.NO_PRIMARY,  # connection
+    "53": Verdict.BUSY,  # insufficient resources
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What was seen of a failed unit. `sqlstate` is None when the connection just broke."""
+
+    sqlstate: str | None
+    commit_sent: bool
+    session_alive: bool
+
+
+def judge(failure: Failure) -> Verdict:
+    """All but UNKNOWN are certain: the transaction was not committed."""
+    if failure.commit_sent and not failure.session_alive:
+        return Verdict.UNKNOWN
+    if not failure.session_alive:
+        return Verdict.NO_PRIMARY
+    state = failure.sqlstate or ""  # none: refused by the driver, before anything was sent
+    return _BY_STATE.get(state) or _BY_CLASS.get(state[:2], Verdict.REFUSED)
+
+
+def casts_doubt(severity: str | None, sqlstate: str | None, *, commit_sent: bool) -> bool:
+    """Whether a notice means that the commit was not confirmed by the synchronous standbys.
+
+    Any such warning while COMMIT is under way counts: calling a sound commit unknown costs the client one
+    repetition, the reverse costs a record.
+    """
+    return commit_sent and severity == "WARNING" and sqlstate in DOUBTFUL_WARNINGS

@@ -1,0 +1,213 @@
+"""A route to PostgreSQL (to the primary, or to replicas): its pool, and what was last seen at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import psycopg
+import structlog
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
+
+from app import metrics
+from app.database.connection import CrmConnection
+from app.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+PROBE_WHEN_DOWN_SECONDS = 0.1
+WARNED_EVERY_SECONDS = 10.0
+
+PROBE = """
+SELECT pg_is_in_recovery(),
+       coalesce(host(inet_server_addr()), 'local'),
+       CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM pg_control_checkpoint())
+            ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer END,
+       CASE WHEN pg_is_in_recovery()
+            THEN greatest(pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), 0)::bigint
+            ELSE 0 END
+"""
+
+
+class RouteName(StrEnum):
+    PRIMARY = "primary"
+    REPLICA = "replica"
+
+
+class Seen(StrEnum):
+    """Who answered the last probe."""
+
+    PRIMARY = "primary"
+    STANDBY = "standby"
+    NOBODY = "nobody"
+    NOT_YET = "not yet probed"
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the last probe saw. `lag_bytes`: received and not yet replayed; None when it receives nothing."""
+
+    seen: Seen
+    node: str | None = None
+    timeline: int | None = None
+    lag_bytes: int | None = None
+
+
+class RouteUnavailableError(Exception):
+    """No connection was to be had; nothing was sent."""
+
+
+class RouteOverloadedError(Exception):
+    """The route works, and too many are waiting for it; nothing was sent."""
+
+
+class Route:
+    """One pool and its prober. `open` before use, `close` at the end."""
+
+    def __init__(self, name: RouteName, dsn: str, settings: Settings) -> None:
+        self.name = name
+        self.sight = Sight(Seen.NOT_YET)
+        self._settings = settings
+        self._dsn = dsn
+        self._prober: asyncio.Task[None] | None = None
+        self._probe_now = asyncio.Event()
+        self._drain_task: asyncio.Task[None] | None = None
+        self._warned_at = float("-inf")
+        self.pool: AsyncConnectionPool[CrmConnection] = AsyncConnectionPool(
+            dsn,
+            connection_class=CrmConnection,
+            kwargs=self._connect_arguments(),
+            min_size=min(settings.pool_min_size, settings.pool_max_size),
+            max_size=settings.pool_max_size,
+            max_waiting=settings.pool_max_waiting,
+            timeout=settings.pool_wait_seconds,
+            max_lifetime=settings.pool_max_lifetime_seconds,
+            # Give up soon: the pool's own back-off starts at a second and doubles. A request that finds the
+            # pool empty, or the prober when somebody answers again, makes it connect at once.
+            reconnect_timeout=settings.pool_reconnect_seconds,
+            name=name.value,
+            open=False,
+        )
+
+    def _connect_arguments(self) -> dict[str, object]:
+        return {
+            "autocommit": True,
+            "prepare_threshold": 1,  # the statements are few and fixed: prepare at the second use
+            "connect_timeout": self._settings.connect_seconds,
+            "application_name": f"crm-api {self._settings.host}",
+            # A wire that lost its other end without a word is noticed even while it waits.
+            "keepalives_idle": 2,
+            "keepalives_interval": 1,
+            "keepalives_count": 3,
+        }
+
+    async def open(self) -> None:
+        """Returns at once; connections are made in the background, so the API starts without a database."""
+        await self.pool.open(wait=False)
+        self._prober = asyncio.create_task(self._probe_for_ever(), name=f"probe {self.name}")
+
+    async def close(self) -> None:
+        if self._prober is not None:
+            self._prober.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._prober
+        await self.pool.close(timeout=2.0)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[CrmConnection]:
+        """A connection that seems to be alive; nothing was sent on it yet.
+
+        Raises RouteUnavailableError or RouteOverloadedError within `pool_wait_seconds`.
+        """
+        connection = await self._checkout()
+        try:
+            connection.begin_unit()
+            yield connection
+        finally:
+            await self.pool.putconn(connection)
+
+    async def _checkout(self) -> CrmConnection:
+        deadline = time.monotonic() + self._settings.pool_wait_seconds
+        while True:
+            connection = await self._getconn(deadline - time.monotonic())
+            if not connection.looks_stale():
+                return connection
+            await connection.close()
+            await self.pool.putconn(connection)
+
+    async def _getconn(self, seconds: float) -> CrmConnection:
+        try:
+            return await self.pool.getconn(seconds)
+        except TooManyRequests as error:
+            raise RouteOverloadedError(str(error)) from error
+        except PoolClosed as error:
+            raise RouteUnavailableError(str(error)) from error
+        except PoolTimeout as error:
+            if self.sight.seen in (Seen.PRIMARY, Seen.STANDBY) and self.pool.get_stats()["pool_size"]:
+                raise RouteOverloadedError(str(error)) from error
+            raise RouteUnavailableError(str(error)) from error
+
+    def distrust(self) -> None:
+        """Somebody met a standby here, or a session broke: connect anew, and look again now."""
+        self._probe_now.set()
+        if self._drain_task is None or self._drain_task.done():
+            self._drain_task = asyncio.create_task(self.pool.drain(), name=f"drain {self.name}")
+
+    async def _probe_for_ever(self) -> None:
+        """Keeps one connection of its own, so that a full pool cannot blind it."""
+        connection: CrmConnection | None = None
+        try:
+            while True:
+                try:
+                    if connection is None or connection.looks_stale():
+                        connection = await self._reconnect(connection)
+                    sight = await self._look(connection)
+                except (psycopg.Error, OSError, TimeoutError) as error:
+                    sight = Sight(Seen.NOBODY)
+                    self._warn(error)
+                await self._note(sight)
+                await self._pause(sight)
+        finally:
+            if connection is not None:
+                await connection.close()
+
+    async def _reconnect(self, old: CrmConnection | None) -> CrmConnection:
+        if old is not None:
+            await old.close()
+        async with asyncio.timeout(self._settings.probe_timeout_seconds):
+            return await CrmConnection.connect(self._dsn, **self._connect_arguments())  # type: ignore[arg-type]
+
+    async def _look(self, connection: CrmConnection) -> Sight:
+        with connection.shut_after(self._settings.probe_timeout_seconds):
+            row = await (await connection.execute(PROBE)).fetchone()
+        assert row is not None
+        in_recovery, node, timeline, lag = row
+        return Sight(Seen.STANDBY if in_recovery else Seen.PRIMARY, node, timeline, lag)
+
+    async def _note(self, sight: Sight) -> None:
+        before, self.sight = self.sight, sight
+        metrics.note_pool(self.name, self.pool.get_stats())
+        wanted = (Seen.PRIMARY,) if self.name is RouteName.PRIMARY else (Seen.PRIMARY, Seen.STANDBY)
+        metrics.ROUTE_UP.labels(self.name).set(sight.seen in wanted)
+        if replace(before, lag_bytes=None) != replace(sight, lag_bytes=None):
+            log.info("route", route=self.name, seen=sight.seen, node=sight.node, timeline=sight.timeline)
+        if sight.seen is not Seen.NOBODY and before.seen is Seen.NOBODY:
+            await self.pool.check()  # drops what broke and grows again, for those who wait
+
+    async def _pause(self, sight: Sight) -> None:
+        up = sight.seen in (Seen.PRIMARY, Seen.STANDBY)
+        seconds = self._settings.probe_seconds
+        with suppress(TimeoutError):
+            await asyncio.wait_for(
+                self._probe_now.wait(), seconds if up else min(seconds, PROBE_WHEN_DOWN_SECONDS)
+            )
+        self._probe_now.clear()
+
+    def _warn(self, error: BaseException) -> None:
+        if time.monotonic() - self._warned_at > WARNED_EVERY_SECONDS:
+            self._warned_at = time.monotonic()
+            log.warning("probe failed", route=self.name, error=str(error) or type(error).__name__)

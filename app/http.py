@@ -1,0 +1,181 @@
+"""Between HTTP and the services: what a request brings along, and how an answer leaves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, cast
+
+import orjson
+from fastapi import Depends, Header, Query, Request, Response
+from fastapi.routing import APIRoute
+
+from app.database.answer import Answer, Command, Committed
+from app.database.database import Database, Found, Freshness
+from app.database.execution import Work
+from app.encoding import encode
+from app.errors import FieldError, Problem, ProblemError, invalid
+from app.security import CurrentPrincipal
+from app.settings import Settings
+
+BASE = "/api/v1"
+JSON = "application/json"
+KEY_PATTERN = r"^[!-~]{1,200}$"
+STALENESS = "any"
+
+
+class StrictRequest(Request):
+    """JSON by orjson: no NaN, no lone surrogates, no endless nesting; and an object's key only once."""
+
+    async def json(self) -> Any:
+        body = await self.body()
+        try:
+            value = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            # orjson's message may quote the input, which need not be text.
+            raise json.JSONDecodeError("not valid JSON", "", error.pos) from None
+        _refuse_repeated_keys(body)
+        return value
+
+
+def _refuse_repeated_keys(body: bytes) -> None:
+    def pairs(items: list[tuple[str, Any]]) -> None:
+        seen = set()
+        for name, _ in items:
+            if name in seen:
+                raise invalid([FieldError(f"/{name}", "repeated", "the field is given twice")])
+            seen.add(name)
+
+    try:
+        json.loads(body, object_pairs_hook=pairs)
+    except RecursionError:
+        raise ProblemError(Problem.MALFORMED, "the body is nested too deeply") from None
+
+
+class StrictRoute(APIRoute):
+    """Routes of the API read their bodies with StrictRequest."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            return await handler(StrictRequest(request.scope, request.receive))
+
+        return strict
+
+
+def database_of(request: Request) -> Database:
+    return cast("Database", request.app.state.database)
+
+
+def trace_of(request: Request) -> str:
+    """The request's name in PostgreSQL's application_name (at most 63 bytes there)."""
+    return f"crm {request.state.request_id}"[:63]
+
+
+TheDatabase = Annotated[Database, Depends(database_of)]
+
+
+def freshness(
+    request: Request,
+    twinsite_staleness: Annotated[str | None, Header(description="`any`: a replica may answer")] = None,
+    stale: Annotated[bool, Query(description="The same for clients that cannot set headers")] = False,
+) -> Freshness:
+    if twinsite_staleness not in (None, STALENESS):
+        raise invalid(
+            [FieldError("header:Twinsite-Staleness", "unknown-value", f"only `{STALENESS}` is known")]
+        )
+    return Freshness(trace_of(request), stale_allowed=stale or twinsite_staleness == STALENESS)
+
+
+TheFreshness = Annotated[Freshness, Depends(freshness)]
+
+RequiredKey = Annotated[
+    str, Header(alias="Idempotency-Key", pattern=KEY_PATTERN, description="The same for every repetition")
+]
+OptionalKey = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", pattern=KEY_PATTERN, description="The same for every repetition"),
+]
+
+
+async def _command(request: Request, principal: str, key: str | None) -> Command:
+    settings = cast("Settings", request.app.state.settings)
+    target = (
+        f"{request.method} {request.url.path}?{request.url.query} {request.headers.get('if-match', '')}\n"
+    )
+    fingerprint = hashlib.sha256(target.encode() + await request.body()).digest()
+    return Command(trace_of(request), principal, key, fingerprint, settings.request_deadline_seconds)
+
+
+async def keyed_command(request: Request, principal: CurrentPrincipal, key: RequiredKey) -> Command:
+    return await _command(request, principal.id, key)
+
+
+async def optional_command(request: Request, principal: CurrentPrincipal, key: OptionalKey = None) -> Command:
+    return await _command(request, principal.id, key)
+
+
+KeyedCommand = Annotated[Command, Depends(keyed_command)]
+OptionalCommand = Annotated[Command, Depends(optional_command)]
+
+
+def etag(version: int) -> str:
+    return f'"{version}"'
+
+
+def written(committed: Committed) -> Response:
+    """The answer of a write, first or replayed, with where it was committed."""
+    answer, where = committed.answer, committed.provenance
+    headers = {
+        **answer.headers,
+        "Twinsite-Node": where.node,
+        "Twinsite-Timeline": str(where.timeline),
+        "Twinsite-Lsn": where.lsn,
+    }
+    if committed.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return Response(answer.body, answer.status, headers, JSON)
+
+
+def shown(value: object, found: Found[Any], headers: dict[str, str] | None = None) -> Response:
+    """The answer of a read, straight to bytes: validating our own rows again costs as much as the query."""
+    extra = {**(headers or {}), **({"Twinsite-Replica": "true"} if found.from_replica else {})}
+    return Response(encode(value), 200, extra, JSON)
+
+
+def created(location: str, version: int | None, value: object) -> Answer:
+    headers = {"Location": location} if version is None else {"Location": location, "ETag": etag(version)}
+    return Answer(201, encode(value), headers)
+
+
+async def run(database: Database, command: Command, work: Work) -> Response:
+    return written(await database.write(command, work))
+
+
+# Every read may answer with these, and every write.
+READ_PROBLEMS = (
+    Problem.MALFORMED,
+    Problem.VALIDATION,
+    Problem.INTERNAL,
+    Problem.NO_PRIMARY,
+    Problem.NO_DATABASE,
+    Problem.DATABASE_BUSY,
+    Problem.OVERLOADED,
+)
+WRITE_PROBLEMS = (
+    Problem.MALFORMED,
+    Problem.KEY_MISSING,
+    Problem.KEY_INVALID,
+    Problem.KEY_IN_PROGRESS,
+    Problem.BODY_TOO_LARGE,
+    Problem.UNSUPPORTED_MEDIA_TYPE,
+    Problem.VALIDATION,
+    Problem.KEY_REUSED,
+    Problem.INTERNAL,
+    Problem.NO_PRIMARY,
+    Problem.DATABASE_BUSY,
+    Problem.OVERLOADED,
+    Problem.OUTCOME_UNKNOWN,
+)

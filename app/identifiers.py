@@ -1,0 +1,88 @@
+"""Identifiers of customers: checked by their checksums, brought to one form. Pure.
+
+Each function returns the one form or raises `IdentifierError`, whose code and text go into the 422.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+from stdnum.exceptions import InvalidChecksum, ValidationError
+from stdnum.ru import inn as inn_rules
+from stdnum.ru import ogrn as ogrn_rules
+
+# Federal Tax Service order ММВ-7-6/435@: tax office (4), reason (2 digits or capital letters), number (3).
+_KPP = re.compile(r"\d{4}[\dA-Z]{2}\d{3}")
+_SEPARATORS = re.compile(r"[\s\-.]+")
+_DIGITS = re.compile(r"[0-9]+")
+HOME_REGION = "RU"
+COMPANY_INN_LENGTH = 10
+
+
+@dataclass(frozen=True)
+class IdentifierError(ValueError):
+    code: str
+    detail: str
+
+
+def inn(text: str) -> str:
+    """Ten digits of a company or twelve of a person or sole trader."""
+    return _checked("inn", inn_rules, text, "10 or 12 digits")
+
+
+def ogrn(text: str) -> str:
+    """Thirteen digits (ОГРН) or fifteen (ОГРНИП)."""
+    return _checked("ogrn", ogrn_rules, text, "13 or 15 digits")
+
+
+def _checked(label: str, rules: object, text: str, expected: str) -> str:
+    digits = _SEPARATORS.sub("", text)
+    if not _DIGITS.fullmatch(digits):
+        raise IdentifierError(f"{label}-format", f"expected {expected}")
+    try:
+        return str(rules.validate(digits))  # type: ignore[attr-defined]
+    except InvalidChecksum as error:
+        raise IdentifierError(f"{label}-checksum", "the check digit does not match") from error
+    except ValidationError as error:
+        raise IdentifierError(f"{label}-format", f"expected {expected}") from error
+
+
+def kpp(text: str) -> str:
+    compact = _SEPARATORS.sub("", text).upper()
+    if not compact.isascii() or not _KPP.fullmatch(compact):
+        raise IdentifierError("kpp-format", "expected 9 characters: 4 digits, 2 digits or capitals, 3 digits")
+    return compact
+
+
+def phone(text: str) -> str:
+    """E.164. A number without a country is taken as Russian, with 8 as the trunk prefix."""
+    try:
+        number = phonenumbers.parse(text, HOME_REGION)
+    except phonenumbers.NumberParseException as error:
+        raise IdentifierError("phone-format", "not a phone number") from error
+    if number.extension or not phonenumbers.is_valid_number(number):
+        raise IdentifierError("phone-format", "no such phone number; extensions belong into `person`")
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def email(text: str) -> str:
+    """Lower case, ASCII domain. Whether it can receive mail is not asked."""
+    try:
+        checked = validate_email(text.strip(), check_deliverability=False)
+    except EmailNotValidError as error:
+        raise IdentifierError("email-format", "not an e-mail address") from error
+    return checked.normalized.lower()
+
+
+def search_forms(text: str) -> tuple[str, ...]:
+    """Every exact key that what was typed into the search box could mean."""
+    forms = {text.strip()}
+    for check in (inn, ogrn, phone, email):
+        try:
+            forms.add(check(text))
+        except IdentifierError:
+            continue
+    return tuple(sorted(forms))

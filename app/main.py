@@ -1,0 +1,59 @@
+"""The application: wiring only."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from app import health, logs, problems
+from app.card_transactions import endpoints as card_transactions_endpoints
+from app.customers import endpoints as customers_endpoints
+from app.database.database import Database
+from app.http import BASE
+from app.middleware import Surroundings
+from app.openapi import describe
+from app.requests import endpoints as requests_endpoints
+from app.settings import Settings
+
+SLICES = (customers_endpoints.router, requests_endpoints.router, card_transactions_endpoints.router)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """An application with its own database routes, opened and closed by its lifespan."""
+    database = Database(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await database.open()
+        try:
+            yield
+        finally:
+            await database.close()
+
+    app = FastAPI(
+        title="twinsite CRM",
+        version="1",
+        openapi_url=f"{BASE}/openapi.json",
+        docs_url=f"{BASE}/docs",
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.database = database
+    app.state.settings = settings
+    for router in SLICES:
+        app.include_router(router, prefix=BASE)
+    app.include_router(health.router)
+    problems.install(app)
+    describe(app)
+    app.add_middleware(Surroundings, settings=settings)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """What a worker process runs (uvicorn's factory)."""
+    settings = Settings.from_environment()
+    logs.configure(settings)
+    return create_app(settings)

@@ -1,0 +1,62 @@
+"""Prometheus metrics of the API. Several workers share them through files (`app.server` sets that up)."""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+REQUEST_SECONDS = Histogram(
+    "crm_http_request_seconds",
+    "Time from the request's head to the end of the answer, by the route's template",
+    ["method", "route", "status"],
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
+WRITES = Counter("crm_writes", "Units of work by outcome", ["outcome"])
+READS = Counter("crm_reads", "Reads by the route that served them", ["route"])
+POOL_CONNECTIONS = Gauge(
+    "crm_pool_connections",
+    "Connections of the pools, by state",
+    ["route", "state"],
+    multiprocess_mode="livesum",
+)
+POOL_WAITING = Gauge(
+    "crm_pool_waiting", "Requests waiting for a connection", ["route"], multiprocess_mode="livesum"
+)
+ROUTE_UP = Gauge(
+    "crm_route_up",
+    "1 when the last probe found a usable server at the route's end",
+    ["route"],
+    multiprocess_mode="livemin",
+)
+UNITS_OPEN = Gauge(
+    "crm_units_open", "Units of work under way, abandoned ones too", multiprocess_mode="livesum"
+)
+
+
+def note_pool(route: str, stats: dict[str, int]) -> None:
+    """Take over what psycopg_pool says about itself."""
+    available = stats.get("pool_available", 0)
+    POOL_CONNECTIONS.labels(route, "idle").set(available)
+    POOL_CONNECTIONS.labels(route, "used").set(stats.get("pool_size", 0) - available)
+    POOL_WAITING.labels(route).set(stats.get("requests_waiting", 0))
+
+
+def exposition() -> tuple[bytes, str]:
+    """The page of /metrics and its media type, over all workers."""
+    if MULTIPROCESS_VARIABLE in os.environ:
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry), CONTENT_TYPE_LATEST
+    return generate_latest(REGISTRY), CONTENT_TYPE_LATEST

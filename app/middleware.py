@@ -1,0 +1,139 @@
+"""What surrounds every request: its id, the site's name, limits of the body, one log line, one measurement.
+
+Plain ASGI: Starlette's BaseHTTPMiddleware runs the endpoint in a cancellable task group, and it costs more.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import metrics
+from app.errors import Problem, ProblemError
+from app.identity import new_id
+from app.problems import problem_response
+from app.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+QUIET = frozenset({"/health/live", "/health/ready", "/metrics"})
+
+
+class Surroundings:
+    """Outermost; sets `scope["state"]["request_id"]`."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = accepted_request_id(Headers(scope=scope).get("x-request-id"))
+        scope.setdefault("state", {})["request_id"] = request_id
+        answer = _Answer(send, {"Twinsite-Site": self._settings.site, "X-Request-Id": request_id})
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._limited(scope, receive, answer.send)
+            finally:
+                _report(scope, answer.status, time.perf_counter() - started)
+
+    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            _check_head(scope, self._settings.max_body_bytes)
+        except ProblemError as error:
+            await problem_response(scope, error)(scope, receive, send)
+            return
+        await self._app(scope, _counted(receive, self._settings.max_body_bytes), send)
+
+
+class _Answer:
+    """Adds headers to the answer on its way out and remembers its status."""
+
+    def __init__(self, send: Send, headers: dict[str, str]) -> None:
+        self._send = send
+        self._headers = headers
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in self._headers.items():
+                headers[name] = value
+        await self._send(message)
+
+
+def accepted_request_id(given: str | None) -> str:
+    """The caller's id if it is harmless in logs and in application_name, else a new one."""
+    if given is not None and REQUEST_ID.fullmatch(given):
+        return given
+    return new_id().hex
+
+
+def _check_head(scope: Scope, max_body_bytes: int) -> None:
+    if scope["method"] not in WITH_BODY:
+        return
+    headers = Headers(scope=scope)
+    length = headers.get("content-length", "0")
+    if length.isdecimal() and int(length) > max_body_bytes:
+        raise _too_large(max_body_bytes)
+    has_body = length != "0" or "transfer-encoding" in headers
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if has_body and media_type != "application/json":
+        raise ProblemError(Problem.UNSUPPORTED_MEDIA_TYPE, "send the body as application/json")
+
+
+def _counted(receive: Receive, max_body_bytes: int) -> Receive:
+    """For bodies that do not say their length."""
+    received = 0
+
+    async def counted() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > max_body_bytes:
+            raise _too_large(max_body_bytes)
+        return message
+
+    return counted
+
+
+def _too_large(limit: int) -> ProblemError:
+    return ProblemError(Problem.BODY_TOO_LARGE, f"more than {limit} bytes")
+
+
+def _report(scope: Scope, status: int, seconds: float) -> None:
+    metrics.REQUEST_SECONDS.labels(scope["method"], template(scope), status).observe(seconds)
+    if scope["path"] not in QUIET:
+        log.info(
+            "request",
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            ms=round(seconds * 1000, 2),
+            client=_client(scope.get("client")),
+        )
+
+
+def template(scope: Scope) -> str:
+    """The path with its parameters' names in place of their values; one value for all that matched nothing."""
+    if "route" not in scope:
+        return "none"
+    path: str = scope["path"]
+    for name, value in scope.get("path_params", {}).items():
+        path = path.replace(f"/{value}", f"/{{{name}}}", 1)
+    return path
+
+
+def _client(address: Iterable[object] | None) -> str | None:
+    return None if address is None else str(next(iter(address), None))

@@ -1,0 +1,74 @@
+"""Keyset pages: newest first, by id, without counting. A cursor is the last id of the page before.
+
+It holds no server state and no LSN, so it means the same on every node and after every switch.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Generic, Protocol, TypeVar
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import Query
+
+from app.errors import FieldError, Problem, ProblemError
+
+T = TypeVar("T")
+
+MAX_LIMIT = 200
+DEFAULT_LIMIT = 50
+FIRST = UUID(int=2**128 - 1)  # above every id there is
+_VERSION = b"\x01"
+
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Items a page")]
+Cursor = Annotated[str | None, Query(max_length=64, description="From `next` of the page before")]
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """`next` is the address of the next page, null on the last."""
+
+    items: Sequence[T]
+    next: str | None
+
+
+def encode_cursor(last: UUID) -> str:
+    return base64.urlsafe_b64encode(_VERSION + last.bytes).rstrip(b"=").decode()
+
+
+def decode_cursor(cursor: str | None) -> UUID:
+    """The id below which the page begins. Raises ProblemError for anything we did not make."""
+    if cursor is None:
+        return FIRST
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != len(_VERSION) + 16 or not raw.startswith(_VERSION):
+        error = FieldError("?cursor", "cursor-invalid", "use the address in `next` as it is")
+        raise ProblemError(Problem.CURSOR_INVALID, error.detail, errors=[error])
+    return UUID(bytes=raw[len(_VERSION) :])
+
+
+def next_address(path: str, query: Mapping[str, str], last: UUID) -> str:
+    """The same request, one page on."""
+    return f"{path}?{urlencode({**query, 'cursor': encode_cursor(last)})}"
+
+
+class Identified(Protocol):
+    @property
+    def id(self) -> UUID: ...
+
+
+I = TypeVar("I", bound=Identified)  # noqa: E741  # an item
+
+
+def page(rows: Sequence[I], limit: int, path: str, query: Mapping[str, str]) -> Page[I]:
+    """A page from up to `limit` + 1 rows; the surplus row only says that there are more."""
+    items = rows[:limit]
+    more = len(rows) > limit
+    return Page(items, next_address(path, query, items[-1].id) if more else None)

@@ -1,0 +1,41 @@
+"""The web server: uvicorn with uvloop and httptools, worker processes that share their metrics."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+
+import uvicorn
+
+from app.metrics import MULTIPROCESS_VARIABLE
+from app.settings import Settings
+
+BACKLOG = 1024
+# Longer than HAProxy keeps an idle connection, so that never the server closes one under a request.
+KEEP_ALIVE_SECONDS = 75
+
+
+def run_server(settings: Settings) -> None:
+    """Until SIGTERM or SIGINT; then requests under way are answered before it ends."""
+    with tempfile.TemporaryDirectory(prefix="crm-metrics-") as directory:
+        if settings.workers > 1:
+            # Read by prometheus_client when it is first imported, which is in the workers.
+            os.environ[MULTIPROCESS_VARIABLE] = settings.metrics_directory or directory
+        host, port = settings.listen_address
+        uvicorn.run(
+            "app.main:from_environment",
+            factory=True,
+            host=host,
+            port=port,
+            workers=settings.workers,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
+        )
