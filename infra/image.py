@@ -207,7 +207,9 @@ def _neutralise(root: Path) -> None:
     for unit in _DISABLED_UNITS:
         run(["systemctl", f"--root={root}", "disable", unit], check=False)
     # A session manager for each SSH login costs up to 17 s here: it waits for the one before it to end.
-    _in_root(root, ["pam-auth-update", "--package", "--disable", "systemd"], {"DEBIAN_FRONTEND": "noninteractive"})
+    _in_root(
+        root, ["pam-auth-update", "--package", "--disable", "systemd"], {"DEBIAN_FRONTEND": "noninteractive"}
+    )
     run(["systemctl", f"--root={root}", "enable", "ssh.service"])
     run(["systemctl", f"--root={root}", "set-default", "multi-user.target"])
 
