@@ -126,7 +126,7 @@ def _report(scope: Scope, status: int, seconds: float) -> None:
 
 
 def template(scope: Scope) -> str:
-    """The path with its parameters' names in place of their values; one value for all that matched nothing."""
+    """The path with names in place of its parameters' values; `none` for all that matched no route."""
     if "route" not in scope:
         return "none"
     path: str = scope["path"]

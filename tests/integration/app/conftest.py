@@ -1,0 +1,112 @@
+"""The API in this process on a real PostgreSQL, and what tests need to look behind it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+import psycopg
+import pytest
+from fastapi import FastAPI
+
+from app.database.database import Database
+from app.devserver import CrmDatabase, PrivateServer, create_crm_database
+from app.main import create_app
+from app.settings import Settings
+
+TAX_WEIGHTS = (2, 4, 10, 3, 5, 9, 4, 6, 8)
+_numbers = itertools.count(int.from_bytes(os.urandom(3)))
+
+
+def company_inn(number: int) -> str:
+    """A valid INN of a company: nine digits and their check digit."""
+    digits = f"77{number % 10_000_000:07}"
+    return digits + str(sum(int(d) * w for d, w in zip(digits, TAX_WEIGHTS, strict=True)) % 11 % 10)
+
+
+def company_ogrn(number: int) -> str:
+    digits = f"10277{number % 10_000_000:07}"
+    return digits + str(int(digits) % 11 % 10)
+
+
+@dataclass
+class Api:
+    """A client and the application behind it. Every write gets a key of its own unless one is given."""
+
+    http: httpx.AsyncClient
+    app: FastAPI
+
+    @property
+    def database(self) -> Database:
+        return self.app.state.database
+
+    async def post(self, path: str, body: object, key: str | None = None, **headers: str) -> httpx.Response:
+        headers = {"Idempotency-Key": key or f"test-{next(_numbers)}", **headers}
+        return await self.http.post(path, json=body, headers=headers)
+
+    async def get(self, path: str, **headers: str) -> httpx.Response:
+        return await self.http.get(path, headers=headers)
+
+
+@asynccontextmanager
+async def running_api(
+    database_url: str, replica_url: str | None = None, **settings: object
+) -> AsyncIterator[Api]:
+    values = {
+        "site": "dc1",
+        "host": "test",
+        "pool_min_size": 1,
+        "pool_max_size": 4,
+        "drain_seconds": 1,
+        **settings,
+    }
+    app = create_app(Settings(database_url=database_url, replica_url=replica_url, **values))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://crm") as http,
+    ):
+        yield Api(http, app)
+
+
+@pytest.fixture(scope="session")
+def crm(postgres_server: PrivateServer) -> CrmDatabase:
+    return create_crm_database(postgres_server)
+
+
+@pytest.fixture
+async def api(crm: CrmDatabase) -> AsyncIterator[Api]:
+    async with running_api(crm.url(), crm.url()) as api:
+        yield api
+
+
+@pytest.fixture
+def admin(crm: CrmDatabase) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(crm.admin_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def number() -> int:
+    return next(_numbers)
+
+
+@pytest.fixture
+def company(number: int) -> Callable[..., dict[str, object]]:
+    """A valid company nobody has registered yet, with changes."""
+
+    def make(**changes: object) -> dict[str, object]:
+        return {
+            "kind": "company",
+            "name": f"ООО «Пример {number}»",
+            "inn": company_inn(number),
+            "kpp": "770101001",
+            "ogrn": company_ogrn(number),
+            **changes,
+        }
+
+    return make
