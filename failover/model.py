@@ -52,12 +52,13 @@ class Layout:
 
 @dataclass(frozen=True)
 class Access:
-    """How to reach the estate's interfaces: the operator's certificate files, and the account `monitor`."""
+    """How to reach the estate's interfaces: the operator's certificate, and the accounts' passwords."""
 
     ca_certificate: Path
     certificate: Path
     key: Path
     monitor_password: str = field(repr=False)
+    patroni_rest_password: str = field(repr=False)
 
 
 # --- what was found ---------------------------------------------------------------------------------------

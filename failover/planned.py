@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import httpx
 
 from failover.model import Access, Coordination, EstateView, Layout, Node, Primary
-from failover.observe.attempt import tls_context
-from failover.observe.patroni import url
+from failover.observe.patroni import change
 from failover.observe.problems import Problem, Severity, problems
 from failover.observe.wait import wait_until
 
@@ -109,13 +108,7 @@ def request(switch: Switch, access: Access) -> None:
     """
     body = {"leader": switch.leader.name, "candidate": switch.candidate.name}
     try:
-        answer = httpx.post(
-            url(switch.leader, "switchover"),
-            json=body,
-            verify=tls_context(access),
-            timeout=_REST_DEADLINE_S,
-            trust_env=False,
-        )
+        answer = change(access, "POST", switch.leader, "switchover", body, deadline_s=_REST_DEADLINE_S)
     except httpx.HTTPError as error:
         raise SwitchoverFailedError(f"Patroni on {switch.leader.name} did not answer: {error}") from error
     if answer.status_code == httpx.codes.PRECONDITION_FAILED:

@@ -142,6 +142,8 @@ def _environment() -> dict[str, str]:
         "ANSIBLE_CONFIG": str(paths.CHECKOUT / "ansible.cfg"),
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_HOST_KEY_CHECKING": "True",
+        # Many connections at once on few cores take their time; a host that is gone is refused at once.
+        "ANSIBLE_TIMEOUT": "60",
         # Each task's name must arrive when the task starts, not when a buffer is full.
         "PYTHONUNBUFFERED": "1",
     }

@@ -6,6 +6,7 @@ from enum import IntEnum
 
 import typer
 
+from failover.drills.ports import PortError
 from failover.planned import SwitchoverFailedError, SwitchoverRefusedError
 from infra.cgroups import FreezeError
 from infra.command import CommandError
@@ -60,6 +61,7 @@ _STATUS: tuple[tuple[type[Exception], Exit], ...] = (
     (ProvisioningError, Exit.FAILED),
     (SwitchoverRefusedError, Exit.FAILED),
     (SwitchoverFailedError, Exit.FAILED),
+    (PortError, Exit.FAILED),
 )
 EXPECTED: tuple[type[Exception], ...] = (CannotError, *(kind for kind, _ in _STATUS))
 

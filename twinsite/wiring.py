@@ -32,9 +32,11 @@ def access_of(store: SecretStore) -> model.Access:
     Raises:
         SecretsError: the store is not filled.
     """
+    secrets = store.read()
     return model.Access(
         ca_certificate=store.ca_certificate,
         certificate=store.operator_certificate,
         key=store.operator_key,
-        monitor_password=store.read().monitor_password,
+        monitor_password=secrets.monitor_password,
+        patroni_rest_password=secrets.patroni_rest_password,
     )

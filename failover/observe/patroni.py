@@ -8,9 +8,12 @@ from typing import Any
 
 import httpx
 
-from failover.model import Node, PatroniMember, Role
+from failover.model import Access, Node, PatroniMember, Role
+from failover.observe.attempt import tls_context
 
 PORT = 8008
+# Whoever changes something shows this account besides a certificate (role postgresql).
+USER = "patroni"
 
 # Before 4.0 Patroni said "master"; /patroni says "primary", /cluster "leader".
 _ROLES = {
@@ -24,6 +27,24 @@ _ROLES = {
 
 def url(node: Node, path: str) -> str:
     return f"https://{node.address}:{PORT}/{path}"
+
+
+def change(
+    access: Access, method: str, node: Node, path: str, body: Mapping[str, Any], *, deadline_s: float
+) -> httpx.Response:
+    """Ask one host's Patroni for a change: POST /switchover, PATCH /config and the like.
+
+    Raises:
+        httpx.HTTPError: no answer within the deadline (seconds).
+        OSError: a file of the access is missing or unreadable.
+    """
+    with httpx.Client(
+        verify=tls_context(access),
+        auth=(USER, access.patroni_rest_password),
+        timeout=deadline_s,
+        trust_env=False,
+    ) as client:
+        return client.request(method, url(node, path), json=dict(body))
 
 
 async def read_member(client: httpx.AsyncClient, node: Node) -> PatroniMember:

@@ -93,21 +93,26 @@ async def read_coordination(layout: Layout, access: Access, deadline_s: float) -
     return await asyncio.to_thread(_read_coordination, layout, access, deadline_s)
 
 
-def connect(layout: Layout, access: Access, deadline_s: float) -> KazooClient:
-    """A started client of the whole ensemble; the caller stops and closes it.
-
-    Raises:
-        OSError: no session within the deadline (seconds).
-    """
-    client = KazooClient(
+def client_of(layout: Layout, access: Access, *, session_timeout_s: float = 4.0) -> KazooClient:
+    """A client of the whole ensemble, not yet started."""
+    return KazooClient(
         hosts=",".join(f"{node.address}:{PORT}" for node in layout.zookeepers),
-        timeout=max(deadline_s, 4.0),
+        timeout=session_timeout_s,
         use_ssl=True,
         ca=str(access.ca_certificate),
         certfile=str(access.certificate),
         keyfile=str(access.key),
         logger=_QUIET,
     )
+
+
+def connect(layout: Layout, access: Access, deadline_s: float) -> KazooClient:
+    """A started client of the whole ensemble; the caller stops and closes it.
+
+    Raises:
+        OSError: no session within the deadline (seconds).
+    """
+    client = client_of(layout, access)
     try:
         client.start(timeout=deadline_s)
     except KazooTimeoutError:

@@ -1,0 +1,96 @@
+"""`twinsite drill`: break the lab on purpose, and prove what came of it."""
+
+from __future__ import annotations
+
+import difflib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from failover.drills.interrupts import Interrupted
+from failover.drills.runner import Drill, Order
+from failover.drills.scenarios import SCENARIOS, Scenario
+from failover.drills.verdict import Verdict
+from infra import paths
+from twinsite.context import context_of, require_root
+from twinsite.drilling import drill_estate, ports_of
+from twinsite.outcome import CannotError, Exit, stop
+from twinsite.talk import announce, err, out
+
+app = typer.Typer(no_args_is_help=True, help="Break the lab on purpose, and prove what came of it.")
+
+_SIGNALLED = 128
+
+
+@app.command("list")
+def list_scenarios() -> None:
+    """Name the drills and what each breaks."""
+    table = Table("drill", "what happens", box=None, padding=(0, 2, 0, 0))
+    for scenario in SCENARIOS.values():
+        table.add_row(scenario.name, scenario.story)
+    out.print(table)
+
+
+@app.command()
+def run(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="One of `twinsite drill list`.")],
+    load: Annotated[str, typer.Option(help="The users: smoke, steady or peak.")] = "steady",
+    report_dir: Annotated[
+        Path | None, typer.Option(help="Where to write; must hold no earlier drill.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Draws the users' pauses and choices.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print verdict.json.")] = False,
+) -> None:
+    """Run one drill: needs no hand, heals what it broke, exits 0 only if the verdict is a pass."""
+    context = context_of(ctx)
+    scenario = _scenario(name)
+    require_root("a drill")
+    context.require_up()
+    directory = report_dir or paths.reports() / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{scenario.name}"
+    announce([f"drill {scenario.name} under {load} load: {scenario.story}", f"report to {directory}"])
+    order = Order(scenario, drill_estate(context.estate), directory.resolve(), profile=load, seed=seed)
+    try:
+        verdict = Drill(order, ports_of(context), lambda text: err.print(text, markup=False)).run()
+    except Interrupted as error:
+        raise typer.Exit(_SIGNALLED + error.signum) from error
+    if as_json:
+        typer.echo(verdict.to_json(), nl=False)
+    else:
+        _show(verdict, directory)
+    if not verdict.passed:
+        raise stop(Exit.BAD)
+
+
+def _scenario(name: str) -> Scenario:
+    if name in SCENARIOS:
+        return SCENARIOS[name]
+    near = difflib.get_close_matches(name, SCENARIOS, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(SCENARIOS)}"
+    raise CannotError(f"no drill is called {name!r}; {hint}")
+
+
+def _show(verdict: Verdict, directory: Path) -> None:
+    word = "[bold green]PASSED[/]" if verdict.passed else "[bold red]FAILED[/]"
+    out.print(f"\n{verdict.scenario}: {word}")
+    for reason in verdict.reasons:
+        out.print(f"  {reason}", markup=False)
+    rpo, requests = verdict.rpo, verdict.requests
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_row("back in service after", _seconds(verdict.rto_s))
+    table.add_row("longest pause of writes", _seconds(verdict.write_stall_max_s))
+    table.add_row("acknowledged writes", f"{rpo.acknowledged:,}")
+    table.add_row("lost / duplicated / phantom", f"{rpo.lost} / {rpo.duplicated} / {rpo.phantom}")
+    table.add_row("unknown outcome", str(rpo.unknown))
+    asked = f"{requests.total:,}, {requests.failed}, {requests.gave_up}"
+    table.add_row("requests, failed attempts, given up", asked)
+    table.add_row("writers at a time", str(verdict.writers_max))
+    out.print(table)
+    out.print(f"report: {directory / 'report.html'}")
+
+
+def _seconds(value: float | None) -> str:
+    return "not seen" if value is None else f"{value:.2f} s"

@@ -1,0 +1,75 @@
+"""The load generator, in the clients' namespace of the lab."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from failover.drills.model import Entry
+from failover.drills.ports import LoadRun, PortError
+from infra import paths
+from infra.command import spawn
+from infra.network import host_namespace, inside
+from twinsite.ports.errors import as_port_errors
+
+# Locust lets what is in flight end for ten seconds (loadtests/run.py); past this it hangs.
+_END_DEADLINE_S = 20.0
+_LAST_LINES = 5
+
+
+class LoadProcess:
+    """`python -m loadtests` as a process of its own; one at a time."""
+
+    def __init__(self, client: str, entries: Callable[[], Sequence[Entry]], ca: Path) -> None:
+        """Make it ready to start.
+
+        Args:
+            client: the host of the inventory in whose network namespace the users live.
+            entries: the sites' entries, the preferred one first, as of the moment the load starts.
+            ca: the file with the entries' certificate authority.
+        """
+        self._client = client
+        self._entries = entries
+        self._ca = ca
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log: Path | None = None
+
+    def start(self, run: LoadRun) -> None:
+        if self._process is not None:
+            raise PortError("the load is running already")
+        argv = load_argv(run.profile, self._entries(), self._ca, run.history)
+        argv += ["--run-id", run.run_id, "--seed", str(run.seed), "--stats", str(run.stats)]
+        self._log = run.history.with_name("load.log")
+        with as_port_errors(), self._log.open("ab") as log:
+            self._process = spawn(
+                inside(host_namespace(self._client), argv), cwd=paths.CHECKOUT, stdout=log, new_session=True
+            )
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None or process.poll() is not None:
+            return
+        process.terminate()
+        try:
+            process.wait(_END_DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise PortError(f"the load did not end within {_END_DEADLINE_S:g} s and was killed") from None
+
+    def failure(self) -> str | None:
+        if self._process is None or (status := self._process.poll()) is None:
+            return None
+        last = self._log.read_text(errors="replace").splitlines()[-_LAST_LINES:] if self._log else []
+        return f"exit status {status}: {' / '.join(last)}"
+
+
+def load_argv(profile: str, entries: Sequence[Entry], ca: Path, history: Path) -> list[str]:
+    """The command line of the load generator up to what only some callers say."""
+    argv = [sys.executable, "-m", "loadtests", "run", "--profile", profile, "--ca", str(ca)]
+    argv += ["--history", str(history)]
+    for entry in entries:
+        argv += ["--entry", f"{entry.site}={entry.url}"]
+    return argv
