@@ -1,0 +1,1 @@
+"""What the orchestrator can do to an estate: ports, their dispatch by verb, and real implementations."""

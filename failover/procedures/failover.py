@@ -1,0 +1,159 @@
+"""Unplanned: the automatic failover that a ruling asks for, and the one that an operator orders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from failover.decide import Ruling
+from failover.exposure import Exposure
+from failover.plan import Operation, Plan, Step
+from failover.verbs import Check, Expectation, Instruction, Verb
+
+FENCE_BUDGET_S = 0.5
+CONFIRM_FENCE_S = 15.0
+
+
+def automatic(ruling: Ruling) -> Plan:
+    """The plan of an act: each instruction of the ruling as a step, then the proof that it worked."""
+    steps = tuple(_step(order) for order in ruling.instructions)
+    candidate = next(
+        (o.text("candidate") for o in ruling.instructions if o.verb is Verb.RELEASE_LEADER_KEY), None
+    )
+    title = f"[{ruling.row.rule}] {ruling.finding.condition} ({ruling.finding.subject})"
+    if candidate is None:
+        return Plan(Operation.AUTOMATIC, title, steps)
+    release = next(place for place, step in enumerate(steps) if step.commits)
+    proof = (_promoted(candidate), _running(), _writes(candidate))
+    return Plan(
+        Operation.AUTOMATIC,
+        f"{title}: {candidate} takes over",
+        (*steps[: release + 1], *proof, *steps[release + 1 :]),
+    )
+
+
+def _step(order: Instruction) -> Step:
+    return STEPS[order.verb](order)
+
+
+def _fence(order: Instruction) -> Step:
+    host = order.text("host")
+    return Step(
+        "fence",
+        f"fence {host} as far as the driver can in {FENCE_BUDGET_S:g} s",
+        Expectation.of(Check.FENCE_ATTEMPTED, host=host),
+        do=order,
+        timeout_s=FENCE_BUDGET_S,
+        optional=True,
+    )
+
+
+def _release(order: Instruction) -> Step:
+    leader, candidate = order.text("leader"), order.text("candidate")
+    return Step(
+        "release",
+        f"release the leader key of {leader}, if it is still the same session's, for {candidate}",
+        Expectation.of(Check.KEY_NOT_HELD_BY, host=leader),
+        do=order,
+        timeout_s=2.0,
+        commits=True,
+    )
+
+
+def _confirm_fence(order: Instruction) -> Step:
+    host = order.text("host")
+    return Step(
+        "confirm-fence",
+        f"make sure that {host} is off, where the driver can tell",
+        Expectation.of(Check.FENCED, host=host),
+        do=order,
+        timeout_s=CONFIRM_FENCE_S,
+        optional=True,
+    )
+
+
+def _resume_pools(order: Instruction) -> Step:
+    return Step("resume", "resume every pool", Expectation.of(Check.POOLS_RUNNING), do=order, optional=True)
+
+
+STEPS = {
+    Verb.FENCE: _fence,
+    Verb.RELEASE_LEADER_KEY: _release,
+    Verb.CONFIRM_FENCE: _confirm_fence,
+    Verb.RESUME_POOLS: _resume_pools,
+}
+
+
+def _promoted(candidate: str) -> Step:
+    return Step(
+        "promote",
+        f"wait until {candidate} is primary",
+        Expectation.of(Check.IS_PRIMARY, host=candidate),
+        timeout_s=10.0,
+    )
+
+
+def _running() -> Step:
+    """A pool may be paused by an operation that died with its site."""
+    return Step(
+        "running",
+        "see that every pool runs",
+        Expectation.of(Check.POOLS_RUNNING),
+        do=Instruction.of(Verb.RESUME_POOLS),
+        optional=True,
+    )
+
+
+def _writes(candidate: str) -> Step:
+    return Step(
+        "verify",
+        f"write through {candidate}",
+        Expectation.of(Check.ACCEPTS_WRITES, host=candidate),
+        timeout_s=10.0,
+    )
+
+
+@dataclass(frozen=True)
+class Order:
+    """A failover ordered by an operator. `exposure`: what is lost by promoting `candidate` now."""
+
+    leader: str
+    candidate: str
+    site: str
+    exposure: Exposure
+
+
+def ordered(order: Order) -> Plan:
+    """Promotes a host that may lack writes. Whether it may be ordered is `exposure.refusal`'s to say.
+
+    The old primary is fenced first, and here that is no option: it may hold what the new one lacks.
+    """
+    fence = Step(
+        "fence",
+        f"make sure that {order.leader} is off",
+        Expectation.of(Check.FENCED, host=order.leader),
+        do=Instruction.of(Verb.CONFIRM_FENCE, host=order.leader),
+        undo=Instruction.of(Verb.UNFENCE, host=order.leader),
+        undone=Expectation.of(Check.NOT_FENCED, host=order.leader),
+        timeout_s=30.0,
+    )
+    force = Step(
+        "force",
+        f"let Patroni promote {order.candidate}, synchronous or not",
+        Expectation.of(Check.IS_PRIMARY, host=order.candidate),
+        do=Instruction.of(Verb.FORCE_FAILOVER, candidate=order.candidate),
+        timeout_s=30.0,
+        commits=True,
+    )
+    prefer = Step(
+        "prefer",
+        f"prefer {order.site} from now on",
+        Expectation.of(Check.SITE_PREFERRED, site=order.site),
+        do=Instruction.of(Verb.PREFER_SITE, site=order.site),
+        optional=True,
+    )
+    return Plan(
+        Operation.FAILOVER,
+        f"fail over from {order.leader} to {order.candidate}",
+        (fence, force, _running(), _writes(order.candidate), prefer),
+        warnings=(order.exposure.says(),),
+    )

@@ -1,0 +1,156 @@
+"""Executes a plan step by step: journal, guard, effect, check, journal. Resumes what a predecessor left.
+
+Nothing here knows what an operation is about; what comes next is `journal.next_move`'s to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from failover.actuators.dispatch import perform
+from failover.actuators.ports import (
+    Actuators,
+    EffectRefusedError,
+    EffectUnknownError,
+    EpochGuard,
+    Observation,
+    SensorsPort,
+)
+from failover.journal import Do, Entry, Event, Finish, JournalStore, Record, Undo, next_move
+from failover.verbs import Expectation, Instruction
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time as the runner uses it: `monotonic` to wait by, `wall` to write down."""
+
+    monotonic: Callable[[], float]
+    wall: Callable[[], float]
+    sleep: Callable[[float], None]
+
+
+class StepFailedError(RuntimeError):
+    """A step's check did not hold in time. Whether its effect took place is unknown."""
+
+
+class StepRefusedError(StepFailedError):
+    """A step's effect certainly did not take place."""
+
+
+class Runner:
+    """Runs one operation at a time, as long as its epoch is the highest."""
+
+    def __init__(
+        self,
+        *,
+        store: JournalStore,
+        actuators: Actuators,
+        sensors: SensorsPort,
+        guard: EpochGuard,
+        clock: Clock,
+        poll_s: float = 0.05,
+    ) -> None:
+        self._store = store
+        self._actuators = actuators
+        self._sensors = sensors
+        self._guard = guard
+        self._clock = clock
+        self._poll_s = poll_s
+
+    def start(self, entry: Entry) -> Entry:
+        """Opens and runs an operation.
+
+        Raises:
+            OperationRunningError: another is open; nothing was done.
+            DeposedError: leadership went to another, who finishes it.
+        """
+        self._store.open(entry)
+        return self._run(entry)
+
+    def take_over(self, *, abort: bool = True) -> Entry | None:
+        """Finishes what a predecessor left open: back before the point of no return, forward after it.
+
+        `abort` False (operation resume): forward in any case.
+        """
+        entry = self._store.current()
+        if entry is None:
+            return None
+        if abort and not entry.committed and not entry.turned_back:
+            entry = self._record(entry, Event.ABORTED, "", f"taken over under epoch {self._guard.epoch}")
+        return self._run(entry)
+
+    def _run(self, entry: Entry) -> Entry:
+        while not isinstance(move := next_move(entry), Finish):
+            entry = self._do(entry, move) if isinstance(move, Do) else self._undo(entry, move)
+        finished = replace(entry, outcome=move.outcome)
+        self._store.save(finished)
+        return finished
+
+    def _record(self, entry: Entry, event: Event, step: str, evidence: str) -> Entry:
+        record = Record(event, step, evidence, self._guard.epoch, self._clock.wall())
+        recorded = entry.with_record(record)
+        self._store.save(recorded)
+        return recorded
+
+    def _do(self, entry: Entry, move: Do) -> Entry:
+        step = move.step
+        if Event.INTENT not in entry.events(step.name):
+            entry = self._record(entry, Event.INTENT, step.name, str(step.do or step.check))
+        try:
+            evidence = self._reach(step.do, step.check, step.timeout_s)
+        except StepRefusedError as refusal:
+            missed = step.optional or (entry.committed and not step.commits)
+            return self._record(entry, Event.MISSED if missed else Event.REFUSED, step.name, str(refusal))
+        except StepFailedError as failure:
+            missed = step.optional or entry.committed
+            return self._record(entry, Event.MISSED if missed else Event.REFUSED, step.name, str(failure))
+        return self._record(entry, Event.DONE, step.name, evidence)
+
+    def _undo(self, entry: Entry, move: Undo) -> Entry:
+        """An undo that fails is recorded as such and does not stop the others from being undone."""
+        step = move.step
+        if step.undo is None:
+            return self._record(entry, Event.UNDONE, step.name, "nothing to undo")
+        entry = self._record(entry, Event.UNDO_INTENT, step.name, str(step.undo))
+        try:
+            evidence = self._reach(step.undo, step.undone, step.timeout_s, always=True)
+        except StepFailedError as failure:
+            evidence = f"not undone: {failure}"
+            entry = self._record(entry, Event.MISSED, step.name, evidence)
+        return self._record(entry, Event.UNDONE, step.name, evidence)
+
+    def _reach(
+        self, order: Instruction | None, goal: Expectation, timeout_s: float, *, always: bool = False
+    ) -> str:
+        """Makes the goal hold. An effect whose outcome is unknown is judged by the goal alone.
+
+        Raises:
+            StepRefusedError: certainly not done.
+            StepFailedError: the goal does not hold after `timeout_s`.
+        """
+        seen = self._sensors.observe(goal)
+        if seen.holds and not always:
+            return f"already so: {seen.evidence}"
+        done = self._perform(order)
+        deadline = self._clock.monotonic() + timeout_s
+        while not (seen := self._sensors.observe(goal)).holds:
+            if self._clock.monotonic() >= deadline:
+                raise StepFailedError(f"{goal} does not hold after {timeout_s:g} s: {seen.evidence}; {done}")
+            self._clock.sleep(self._poll_s)
+        return _joined(done, seen)
+
+    def _perform(self, order: Instruction | None) -> str:
+        if order is None:
+            return ""
+        self._guard.check()
+        try:
+            return perform(self._actuators, order)
+        except EffectRefusedError as refusal:
+            raise StepRefusedError(str(refusal)) from refusal
+        except EffectUnknownError as unknown:
+            return f"outcome unknown: {unknown}"
+
+
+def _joined(done: str, seen: Observation) -> str:
+    return "; ".join(text for text in (done, seen.evidence) if text)
