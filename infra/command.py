@@ -16,6 +16,8 @@ from typing import IO
 
 DEFAULT_TIMEOUT_S = 60.0
 
+Process = subprocess.Popen[bytes]
+
 
 @dataclass(frozen=True)
 class Completed:
@@ -146,6 +148,18 @@ def spawn(
         )
     except FileNotFoundError as error:
         raise CommandError(argv, f"could not be started: {error.strerror}: {error.filename}") from error
+
+
+def end(process: Process, patience_s: float) -> bool:
+    """Ask a process to end, kill it when its time is over, and tell whether it ended when asked."""
+    process.terminate()
+    try:
+        process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return False
+    return True
 
 
 class _Killer:

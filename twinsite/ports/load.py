@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from failover.drills.model import Entry
 from failover.drills.ports import LoadRun, PortError
 from infra import paths
-from infra.command import spawn
+from infra.command import Process, end, spawn
 from infra.network import host_namespace, inside
 from twinsite.ports.errors import as_port_errors
 
@@ -33,7 +32,7 @@ class LoadProcess:
         self._client = client
         self._entries = entries
         self._ca = ca
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._log: Path | None = None
 
     def start(self, run: LoadRun) -> None:
@@ -51,13 +50,8 @@ class LoadProcess:
         process, self._process = self._process, None
         if process is None or process.poll() is not None:
             return
-        process.terminate()
-        try:
-            process.wait(_END_DEADLINE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise PortError(f"the load did not end within {_END_DEADLINE_S:g} s and was killed") from None
+        if not end(process, _END_DEADLINE_S):
+            raise PortError(f"the load did not end within {_END_DEADLINE_S:g} s and was killed")
 
     def failure(self) -> str | None:
         if self._process is None or (status := self._process.poll()) is None:
