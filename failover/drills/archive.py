@@ -98,4 +98,15 @@ def _findings_json(findings: Sequence[Finding]) -> str:
 
 
 def _final_json(final: FinalState) -> str:
-    return json.dumps([asdict(node) for node in final.nodes], ensure_ascii=False) + "\n"
+    nodes = [
+        {
+            "node": node.node,
+            "is_primary": node.is_primary,
+            "caught_up": node.caught_up,
+            "timeline": node.timeline,
+            "markers": dict(node.markers),
+            "executions": dict(node.executions),
+        }
+        for node in final.nodes
+    ]
+    return json.dumps(nodes, ensure_ascii=False) + "\n"

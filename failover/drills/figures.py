@@ -16,6 +16,7 @@ from failover.drills.verdict import Requests, Throughput
 OUTAGE_MIN_S = 0.25
 # An outage belongs to the fault when it begins at most this long after the fault took effect.
 ONSET_S = 5.0
+NEVER_NS = 2**63
 # The client's word for an operation that was cut short because the load was told to end.
 STOPPED = "stopped"
 # The function of an observer's sample of who accepts writes.
@@ -46,9 +47,10 @@ def rto_s(operations: Sequence[Operation], moments: Moments) -> float | None:
         return None
     fault, effect = moments.at_ns[Mark.FAULT], moments.at_ns[Mark.EFFECT]
     acks = acknowledgements(operations)
-    longest = _longest_outage(acks, fault, onset_ns=effect + int(ONSET_S * 1e9))
-    if longest.end_ns is None or longest.end_ns - longest.start_ns > _ordinary_gap_ns(acks, moments):
-        end = longest.end_ns
+    load_end = moments.at_ns.get(Mark.LOAD_STOPPED, NEVER_NS)
+    longest = _longest_outage(acks, fault, onset_ns=effect + int(ONSET_S * 1e9), load_end_ns=load_end)
+    if longest.end_ns - longest.start_ns > _ordinary_gap_ns(acks, moments):
+        end = longest.end_ns if longest.recovered else None
     else:
         sent_after = (op for op in operations if op.acknowledged and op.invoked_ns >= effect)
         end = min((op.ended_ns for op in sent_after if op.ended_ns is not None), default=None)
@@ -57,20 +59,21 @@ def rto_s(operations: Sequence[Operation], moments: Moments) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class _Outage:
-    """A gap between two acknowledged writes; `end_ns` is None when none followed."""
+    """A time without an acknowledged write; not `recovered` when the load ended in it."""
 
     start_ns: int
-    end_ns: int | None
+    end_ns: int
+    recovered: bool
 
 
-def _longest_outage(acks: Sequence[int], fault: int, onset_ns: int) -> _Outage:
+def _longest_outage(acks: Sequence[int], fault: int, onset_ns: int, load_end_ns: int) -> _Outage:
     """Return the longest gap that reaches past the fault and begins by `onset_ns`."""
     last_before = max(bisect_right(acks, fault) - 1, 0)
     reaching = list(acks[last_before:]) or [fault]
-    if reaching[-1] <= onset_ns:
-        return _Outage(reaching[-1], None)
-    gaps = (_Outage(start, end) for start, end in pairwise(reaching) if start <= onset_ns)
-    return max(gaps, key=lambda gap: (gap.end_ns or 0) - gap.start_ns, default=_Outage(fault, reaching[0]))
+    gaps = [_Outage(start, end, recovered=True) for start, end in pairwise(reaching)]
+    gaps.append(_Outage(reaching[-1], max(load_end_ns, reaching[-1]), recovered=False))
+    early = [gap for gap in gaps if gap.start_ns <= onset_ns] or gaps[:1]
+    return max(early, key=lambda gap: gap.end_ns - gap.start_ns)
 
 
 def _ordinary_gap_ns(acks: Sequence[int], moments: Moments) -> float:

@@ -1,0 +1,158 @@
+"""A drill from beginning to end, and with something going wrong at every single step."""
+
+import json
+import signal
+from collections import defaultdict
+
+import pytest
+
+from failover.drills.interrupts import Interrupted
+from failover.drills.ports import PortError
+from failover.drills.runner import DrillError
+from failover.drills.scenarios import SCENARIOS
+
+
+@pytest.mark.parametrize("name", [name for name, scenario in SCENARIOS.items() if not scenario.must_fail])
+def test_a_drill_of_a_cluster_that_keeps_its_promises_passes(drill, world, name):
+    verdict = drill(name)
+    assert verdict.passed, verdict.reasons
+    assert verdict.rpo.acknowledged > 0
+    assert (verdict.rpo.lost, verdict.rpo.duplicated, verdict.rpo.phantom) == (0, 0, 0)
+    assert verdict.writers_max == 1
+    assert world.broken == []
+
+
+def test_asynchronous_replication_is_caught_losing_writes(drill, world):
+    verdict = drill("site-loss-async")
+    assert not verdict.passed
+    assert verdict.must_fail
+    assert verdict.rpo.lost > 0
+    assert any("missing" in reason for reason in verdict.reasons)
+    assert world.broken == []
+
+
+def test_a_site_loss_is_measured_and_explained(drill, tmp_path):
+    verdict = drill("site-loss")
+    phases = verdict.phases
+    lengths = [phases.detect, phases.release, phases.promote, phases.route, phases.first_write]
+    assert None not in lengths
+    assert sum(lengths) == pytest.approx(verdict.rto_s, abs=0.01)
+    assert verdict.write_stall_max_s == pytest.approx(verdict.rto_s, abs=0.5)
+    assert verdict.throughput.before_rps > verdict.throughput.during_rps
+    assert verdict.requests.failed > 0
+    assert verdict.requests.gave_up == 0
+    assert verdict.parity_s > verdict.healing_s
+    written = json.loads((tmp_path / "report" / "verdict.json").read_text())
+    assert written["rto_s"] == verdict.rto_s
+
+
+def test_the_primary_is_returned_to_its_site(drill, world):
+    drill("site-loss")
+    assert world.primary.startswith("dc1")
+
+
+def test_the_directory_holds_everything(drill, tmp_path):
+    drill("switchover")
+    found = {path.name for path in (tmp_path / "report").iterdir()}
+    assert found == {
+        "history.jsonl", "verdict.json", "findings.json", "final-state.json", "hosts.log", "report.html"
+    }  # fmt: skip
+
+
+def test_a_cluster_that_is_not_whole_is_not_drilled(drill, world):
+    world.joined.discard("dc2-db1")
+    with pytest.raises(DrillError, match="dc2-db1"):
+        drill("site-loss")
+    assert world.load is None
+
+
+def test_no_recovery_fails_but_is_healed_and_compared(drill, world):
+    world.never_promotes = True
+    verdict = drill("site-loss")
+    assert not verdict.passed
+    assert verdict.rto_s is None
+    assert any("recovery not reached" in reason for reason in verdict.reasons)
+    assert world.broken == []
+
+
+def test_no_parity_fails(drill, world):
+    world.never_rejoins = True
+    verdict = drill("site-loss")
+    assert not verdict.passed
+    assert any("parity not reached" in reason for reason in verdict.reasons)
+
+
+def test_a_load_that_dies_fails_the_drill_and_heals(drill, world):
+    world.after(3, lambda: setattr(world, "load_died", "exit status 3"))
+    verdict = drill("site-loss")
+    assert not verdict.passed
+    assert any("exit status 3" in reason for reason in verdict.reasons)
+    assert world.broken == []
+
+
+def test_nothing_is_overwritten(drill):
+    drill("switchover")
+    with pytest.raises(DrillError, match="earlier drill"):
+        drill("switchover")
+
+
+def trip(world, at, action):
+    def wire(number, name):
+        if number == at:
+            action(name)
+
+    world.wire = wire
+
+
+def fail(name):
+    raise PortError(f"{name} failed on purpose")
+
+
+def telling_calls(name, new_drill, directory):
+    """The first, second and last call of each port: polls between them are all alike."""
+    world, drill = new_drill(directory)
+    numbers = defaultdict(list)
+    world.wire = lambda number, port: numbers[port].append(number)
+    drill(name)
+    return sorted({number for found in numbers.values() for number in (*found[:2], found[-1])})
+
+
+@pytest.mark.parametrize("name", ["site-loss", "site-loss-async", "switchover"])
+def test_whatever_call_fails_everything_is_healed(name, tmp_path, new_drill):
+    for at in telling_calls(name, new_drill, tmp_path / "whole"):
+        world, drill = new_drill(tmp_path / str(at))
+        trip(world, at, fail)
+        try:
+            drill(name)
+        except DrillError:
+            assert world.load is None
+        assert world.broken == [], f"call {at}"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("name", ["site-loss-async", "switchover"])
+def test_interrupted_anywhere_it_heals_before_it_ends(name, number, tmp_path, new_drill):
+    interrupted = 0
+    for at in telling_calls(name, new_drill, tmp_path / "whole"):
+        world, drill = new_drill(tmp_path / str(at))
+        trip(world, at, lambda _name: signal.raise_signal(number))
+        try:
+            drill(name)
+        except Interrupted as interruption:
+            interrupted += interruption.signum == number
+        assert world.broken == [], f"call {at}"
+    assert interrupted > 5
+
+
+def test_a_fault_of_the_program_itself_heals_too(world, drill):
+    def wrong(_name):
+        raise RuntimeError("a bug")
+
+    def wire(_number, name):
+        if name == "power_cut":
+            wrong(name)
+
+    world.wire = wire
+    with pytest.raises(RuntimeError, match="a bug"):
+        drill("site-loss")
+    assert world.broken == []
