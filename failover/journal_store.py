@@ -1,0 +1,144 @@
+"""The journal in ZooKeeper, fenced by the epoch, and its copy on disk."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from pathlib import Path
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import NodeExistsError, NoNodeError
+
+from failover.journal import Entry, JournalStore, OperationRunningError, entry_from_json, entry_to_json
+from failover.leadership import ANSWER_S, Leadership, TransactionError
+
+log = logging.getLogger(__name__)
+
+OPERATIONS = "/twinsite/operations"
+CURRENT = "/twinsite/current-operation"
+# ZooKeeper keeps the journal in memory; the disk copies keep what is older.
+KEPT = 200
+
+
+class ZooKeeperJournal:
+    """One znode for each operation, and one that says which is open: it can exist once."""
+
+    def __init__(self, client: KazooClient, leadership: Leadership) -> None:
+        self._client = client
+        self._leadership = leadership
+
+    def prepare(self) -> None:
+        self._client.ensure_path(OPERATIONS)
+
+    def open(self, entry: Entry) -> None:
+        """Raises OperationRunningError, DeposedError or TransactionError (the id is taken)."""
+        transaction = self._leadership.stamped()
+        transaction.create(CURRENT, entry.id.encode())
+        transaction.create(_path(entry.id), _bytes(entry))
+        try:
+            self._leadership.commit(transaction)
+        except TransactionError as refused:
+            running = self.current()
+            if isinstance(refused.cause, NodeExistsError) and running:
+                raise OperationRunningError(running) from refused
+            raise
+
+    def save(self, entry: Entry) -> None:
+        transaction = self._leadership.stamped()
+        transaction.set_data(_path(entry.id), _bytes(entry))
+        if entry.outcome is not None:
+            transaction.delete(CURRENT)
+        self._leadership.commit(transaction)
+
+    def current(self) -> Entry | None:
+        name = self._read(CURRENT)
+        return self._entry(name.decode()) if name is not None else None
+
+    def entries(self) -> tuple[Entry, ...]:
+        names = sorted(self._client.get_children_async(OPERATIONS).get(timeout=ANSWER_S))
+        return tuple(entry for name in names if (entry := self._entry(name)))
+
+    def trim(self) -> None:
+        """Forgets the oldest closed entries beyond `KEPT`."""
+        for entry in self.entries()[:-KEPT]:
+            if entry.outcome is not None:
+                transaction = self._leadership.stamped()
+                transaction.delete(_path(entry.id))
+                self._leadership.commit(transaction)
+
+    def _entry(self, name: str) -> Entry | None:
+        data = self._read(_path(name))
+        return entry_from_json(json.loads(data)) if data is not None else None
+
+    def _read(self, path: str) -> bytes | None:
+        try:
+            data, _ = self._client.get_async(path).get(timeout=ANSWER_S)
+        except NoNodeError:
+            return None
+        return bytes(data)
+
+
+def _path(name: str) -> str:
+    return f"{OPERATIONS}/{name}"
+
+
+def _bytes(entry: Entry) -> bytes:
+    return json.dumps(entry_to_json(entry), separators=(",", ":")).encode()
+
+
+class FileJournal:
+    """One JSON file for each operation. Alone it serves recover-quorum, when there is no ZooKeeper."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def open(self, entry: Entry) -> None:
+        if running := self.current():
+            raise OperationRunningError(running)
+        self.save(entry)
+
+    def save(self, entry: Entry) -> None:
+        """Whole or not at all: a reader never sees half an entry."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        new = self._directory / f".{entry.id}.new"
+        with new.open("w", encoding="utf-8") as file:
+            json.dump(entry_to_json(entry), file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._directory / f"{entry.id}.json")
+
+    def current(self) -> Entry | None:
+        return next((entry for entry in self.entries() if entry.outcome is None), None)
+
+    def entries(self) -> tuple[Entry, ...]:
+        files = sorted(self._directory.glob("*.json")) if self._directory.is_dir() else []
+        return tuple(entry_from_json(json.loads(file.read_text(encoding="utf-8"))) for file in files)
+
+
+class Copied:
+    """A journal that is also written to disk. A full disk must not stop a failover: it is logged."""
+
+    def __init__(self, store: JournalStore, copy: FileJournal) -> None:
+        self._store = store
+        self._copy = copy
+
+    def open(self, entry: Entry) -> None:
+        self._store.open(entry)
+        self._keep(entry)
+
+    def save(self, entry: Entry) -> None:
+        self._store.save(entry)
+        self._keep(entry)
+
+    def current(self) -> Entry | None:
+        return self._store.current()
+
+    def entries(self) -> tuple[Entry, ...]:
+        return self._store.entries()
+
+    def _keep(self, entry: Entry) -> None:
+        try:
+            self._copy.save(entry)
+        except OSError as error:
+            log.warning("no copy of %s on disk: %s", entry.id, error)

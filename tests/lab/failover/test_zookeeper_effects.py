@@ -1,0 +1,163 @@
+"""On a real ZooKeeper: one in office, a rising epoch, and effects that only hold if nothing changed."""
+
+import json
+
+import pytest
+
+from failover.actuators.leader_key import LeaderKey
+from failover.actuators.ports import EffectRefusedError
+from failover.journal import DeposedError, Entry, OperationRunningError, Outcome
+from failover.journal_store import Copied, FileJournal, ZooKeeperJournal
+from failover.leadership import EPOCH, LEADER, Leadership
+from failover.plan import Operation, Plan
+
+pytestmark = pytest.mark.lab
+
+
+def in_office(client, name="one") -> Leadership:
+    leadership = Leadership(client, name)
+    leadership.prepare()
+    assert leadership.campaign()
+    return leadership
+
+
+def cluster(client, owner) -> int:
+    """Patroni's znodes as it makes them; the leader key belongs to `owner`'s session."""
+    client.ensure_path("/twinsite/crm")
+    client.create("/twinsite/crm/sync", b'{"leader":"dc1-db1","sync_standby":"dc1-db2,dc2-db1"}')
+    owner.create("/twinsite/crm/leader", b"dc1-db1", ephemeral=True)
+    return int(owner.client_id[0])
+
+
+def test_one_is_in_office_and_the_epoch_rises_with_each_term(client) -> None:
+    one, two = in_office(client()), Leadership(client(), "two")
+
+    assert not two.campaign()
+    first = one.epoch
+    one.resign()
+    assert two.campaign()
+    assert two.epoch > first
+    assert two.holder() == "two"
+    two.check()
+
+
+def test_a_deposed_orchestrator_learns_it_at_its_next_effect(client) -> None:
+    old_client = client()
+    old = in_office(old_client)
+    old_client.delete(LEADER)  # as if its session had ended without its noticing
+    new = in_office(client(), "two")
+
+    transaction = old.stamped()
+    transaction.create("/twinsite/effect", b"")
+    with pytest.raises(DeposedError):
+        old.commit(transaction)
+
+    assert not old_client.exists("/twinsite/effect")
+    assert not old.in_office
+    with pytest.raises(DeposedError):
+        old.check()
+    new.check()
+
+
+def test_a_lost_session_starts_over(client) -> None:
+    zk = client()
+    leadership = in_office(zk)
+    first = leadership.epoch
+
+    zk.restart()
+
+    assert leadership.campaign()
+    assert leadership.epoch > first
+
+
+def test_the_key_is_released_for_a_candidate_and_the_order_left_for_patroni(client) -> None:
+    zk = client()
+    leadership = in_office(zk)
+    session = cluster(zk, client())
+
+    evidence = LeaderKey(zk, leadership).release(
+        leader="dc1-db1", session=session, candidate="dc2-db1", sync_version=0
+    )
+
+    assert "released for dc2-db1" in evidence
+    assert zk.exists("/twinsite/crm/leader") is None
+    order, _ = zk.get("/twinsite/crm/failover")
+    assert json.loads(order) == {"leader": "dc1-db1", "member": "dc2-db1"}
+
+
+def test_a_key_of_another_session_stays(client) -> None:
+    zk = client()
+    leadership = in_office(zk)
+    session = cluster(zk, client())
+
+    with pytest.raises(EffectRefusedError, match="dc1-db1's under session"):
+        LeaderKey(zk, leadership).release(
+            leader="dc1-db1", session=session + 1, candidate="dc2-db1", sync_version=0
+        )
+
+    assert zk.exists("/twinsite/crm/leader")
+
+
+def test_a_changed_sync_key_forbids_the_release(client) -> None:
+    zk = client()
+    leadership = in_office(zk)
+    session = cluster(zk, client())
+    zk.set("/twinsite/crm/sync", b'{"leader":"dc1-db1","sync_standby":"dc1-db2"}')
+
+    with pytest.raises(EffectRefusedError, match="changed in between"):
+        LeaderKey(zk, leadership).release(
+            leader="dc1-db1", session=session, candidate="dc2-db1", sync_version=0
+        )
+
+    assert zk.exists("/twinsite/crm/leader")
+    assert zk.exists("/twinsite/crm/failover") is None
+
+
+def test_a_deposed_orchestrator_cannot_release_the_key(client) -> None:
+    zk = client()
+    leadership = in_office(zk)
+    session = cluster(zk, client())
+    zk.set(EPOCH, b"another")
+
+    with pytest.raises(DeposedError):
+        LeaderKey(zk, leadership).release(
+            leader="dc1-db1", session=session, candidate="dc2-db1", sync_version=0
+        )
+
+    assert zk.exists("/twinsite/crm/leader")
+
+
+def entry(name: str) -> Entry:
+    return Entry(name, Plan(Operation.FAILBACK, f"plan of {name}", ()), "operator", "test")
+
+
+def test_the_journal_takes_one_operation_at_a_time_and_keeps_it_for_a_successor(client, tmp_path) -> None:
+    zk = client()
+    leadership = in_office(zk)
+    journal = ZooKeeperJournal(zk, leadership)
+    journal.prepare()
+    copied = Copied(journal, FileJournal(tmp_path))
+
+    copied.open(entry("op-1"))
+    with pytest.raises(OperationRunningError, match="op-1"):
+        copied.open(entry("op-2"))
+    successor = ZooKeeperJournal(client(), leadership)
+    assert successor.current() == entry("op-1")
+
+    copied.save(Entry("op-1", entry("op-1").plan, "operator", "test", outcome=Outcome.DONE))
+    assert copied.current() is None
+    copied.open(entry("op-2"))
+    assert [each.id for each in copied.entries()] == ["op-1", "op-2"]
+    assert FileJournal(tmp_path).entries() == copied.entries()
+
+
+def test_a_deposed_orchestrator_cannot_write_the_journal(client) -> None:
+    zk = client()
+    leadership = in_office(zk)
+    journal = ZooKeeperJournal(zk, leadership)
+    journal.prepare()
+    journal.open(entry("op-1"))
+    zk.set(EPOCH, b"another")
+
+    with pytest.raises(DeposedError):
+        journal.save(entry("op-1"))
