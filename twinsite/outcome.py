@@ -7,6 +7,7 @@ from enum import IntEnum
 import typer
 
 from failover.drills.ports import PortError
+from failover.drills.runner import DrillError
 from failover.planned import SwitchoverFailedError, SwitchoverRefusedError
 from infra.cgroups import FreezeError
 from infra.command import CommandError
@@ -61,6 +62,7 @@ _STATUS: tuple[tuple[type[Exception], Exit], ...] = (
     (ProvisioningError, Exit.FAILED),
     (SwitchoverRefusedError, Exit.FAILED),
     (SwitchoverFailedError, Exit.FAILED),
+    (DrillError, Exit.FAILED),
     (PortError, Exit.FAILED),
 )
 EXPECTED: tuple[type[Exception], ...] = (CannotError, *(kind for kind, _ in _STATUS))
