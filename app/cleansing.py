@@ -24,6 +24,7 @@ _REPEATED_QUOTES = re.compile(r'"(?:\s*")+')
 _SPECIAL = re.compile(r"[*_=|~^<>\\$#@`¦§¶•·…]")
 _SPACE_INSIDE_OPENING = re.compile(r"([(\[{])\s+")
 _SPACE_INSIDE_CLOSING = re.compile(r"\s+([)\]},.;:])")
+_EMPTY_BRACKETS = re.compile(r"\(\s*\)|\[\s*\]|\{\s*\}")
 _EDGES = " ,;:-/"
 _LEGAL_FORMS = frozenset(
     {"ооо", "оао", "зао", "пао", "ао", "нао", "ип", "тоо", "гуп", "муп", "фгуп", "llc", "ltd"}
@@ -49,9 +50,12 @@ def special_characters(text: str) -> str:
 def quotes(text: str) -> str:
     """One kind of quotes, none doubled, none left alone."""
     single = _REPEATED_QUOTES.sub(_one_quote, text.translate(_QUOTES))
-    if single.count('"') % 2:
-        last = single.rindex('"')
-        single = single[:last] + single[last + 1 :]
+    count = single.count('"')
+    if count % 2:
+        # Of three, as in "Торговый дом "Ромашка", the middle one is the surplus.
+        parts = single.split('"')
+        middle = count // 2
+        single = '"'.join([*parts[:middle], parts[middle] + parts[middle + 1], *parts[middle + 2 :]])
     return single
 
 
@@ -73,7 +77,11 @@ def brackets(text: str) -> str:
             else:
                 lonely.add(index)
     lonely.update(stack)
-    return "".join(character for index, character in enumerate(text) if index not in lonely)
+    text = "".join(character for index, character in enumerate(text) if index not in lonely)
+    removed = 1
+    while removed:
+        text, removed = _EMPTY_BRACKETS.subn(" ", text)
+    return text
 
 
 def spaces(text: str) -> str:

@@ -65,7 +65,7 @@ class StrictRoute(APIRoute):
         return strict
 
 
-def database_of(request: Request) -> Database:
+async def database_of(request: Request) -> Database:
     return cast("Database", request.app.state.database)
 
 
@@ -77,7 +77,7 @@ def trace_of(request: Request) -> str:
 TheDatabase = Annotated[Database, Depends(database_of)]
 
 
-def freshness(
+async def freshness(
     request: Request,
     twinsite_staleness: Annotated[str | None, Header(description="`any`: a replica may answer")] = None,
     stale: Annotated[bool, Query(description="The same for clients that cannot set headers")] = False,

@@ -201,10 +201,10 @@ class Route:
     async def _pause(self, sight: Sight) -> None:
         up = sight.seen in (Seen.PRIMARY, Seen.STANDBY)
         seconds = self._settings.probe_seconds
+        # Not wait_for: Python 3.11's may swallow a cancellation, and close() would wait for ever.
         with suppress(TimeoutError):
-            await asyncio.wait_for(
-                self._probe_now.wait(), seconds if up else min(seconds, PROBE_WHEN_DOWN_SECONDS)
-            )
+            async with asyncio.timeout(seconds if up else min(seconds, PROBE_WHEN_DOWN_SECONDS)):
+                await self._probe_now.wait()
         self._probe_now.clear()
 
     def _warn(self, error: BaseException) -> None:

@@ -35,7 +35,7 @@ from app.requests.schemas import (
 router = APIRouter(prefix="/requests", tags=["requests"], route_class=StrictRoute)
 
 
-def request_filters(
+async def request_filters(
     status: Annotated[Status | None, Query()] = None,
     customer_id: Annotated[UUID | None, Query()] = None,
     assignee: Annotated[Short | None, Query()] = None,

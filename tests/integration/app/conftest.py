@@ -110,3 +110,9 @@ def company(number: int) -> Callable[..., dict[str, object]]:
         }
 
     return make
+
+
+@pytest.fixture
+def start_api() -> Callable[..., object]:
+    """`running_api`, for tests with servers and settings of their own."""
+    return running_api

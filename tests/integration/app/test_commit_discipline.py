@@ -1,0 +1,238 @@
+"""No false success and no false failure: what a client hears when a COMMIT does not simply succeed.
+
+The server here waits for a synchronous standby that does not exist, so every commit hangs in the state
+"durable on this node, confirmed by nobody" until the test decides its fate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from app.devserver import PrivateServer, create_crm_database, running_server
+
+REQUESTS = "/api/v1/requests"
+CALL = {"channel": "call", "topic": "cards", "subject": "Карта", "text": "Не работает"}
+WAIT_SECONDS = 10.0
+
+
+class Fate:
+    """A superuser's hands on the server: makes commits hang, and ends their waiting in every way there is."""
+
+    def __init__(self, server: PrivateServer) -> None:
+        self.server = server
+        self.database = create_crm_database(server)
+
+    def run(self, sql, *parameters):
+        # Its own commits must not hang with the others.
+        with psycopg.connect(self.database.admin_url, autocommit=True) as connection:
+            connection.execute("SET synchronous_commit = local")
+            cursor = connection.execute(sql, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    @contextmanager
+    def no_standby(self) -> Iterator[None]:
+        self._require_standby("nobody")
+        try:
+            yield
+        finally:
+            self.confirm()
+
+    def confirm(self) -> None:
+        """Commits that wait are let go as confirmed: the standbys have them."""
+        self._require_standby("")
+
+    def _require_standby(self, name) -> None:
+        self.run(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
+        self.run("SELECT pg_reload_conf()")
+
+    def hanging(self) -> list[int]:
+        return [
+            row[0]
+            for row in self.run(
+                "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = 'crm_app'"
+            )
+        ]
+
+    async def one_hangs(self) -> int:
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not (pids := self.hanging()):
+                await asyncio.sleep(0.02)
+        return pids[0]
+
+    async def none_hangs(self) -> None:
+        async with asyncio.timeout(WAIT_SECONDS):
+            while self.hanging():
+                await asyncio.sleep(0.02)
+
+    def stored(self, marker) -> int:
+        return self.run("SELECT count(*) FROM crm.request WHERE external_id = %s", marker)[0][0]
+
+
+@pytest.fixture(scope="module")
+def fate() -> Iterator[Fate]:
+    with running_server({"fsync": "off"}) as server:
+        yield Fate(server)
+
+
+@pytest.fixture
+async def api(fate, start_api):
+    async with start_api(fate.database.url(), request_deadline_seconds=WAIT_SECONDS) as api:
+        yield api
+
+
+@pytest.fixture
+async def impatient(fate, start_api):
+    async with start_api(fate.database.url(), request_deadline_seconds=0.5) as api:
+        yield api
+
+
+def call(marker):
+    return {**CALL, "external_id": marker}
+
+
+def assert_unknown(answer):
+    assert (answer.status_code, answer.json()["code"]) == (503, "outcome-unknown"), answer.text
+    assert answer.headers["Retry-After"]
+
+
+async def assert_repetition_finds_it(api, fate, marker):
+    """The same key again: the stored answer, and one execution."""
+    repeated = await api.post(REQUESTS, call(marker), key=marker)
+    assert repeated.status_code == 201, repeated.text
+    assert repeated.headers["Idempotency-Replayed"] == "true"
+    assert fate.stored(marker) == 1
+
+
+async def test_a_cancelled_wait_is_unknown_and_not_a_success(api, fate):
+    with fate.no_standby():
+        pending = asyncio.create_task(api.post(REQUESTS, call("cancelled"), key="cancelled"))
+        fate.run("SELECT pg_cancel_backend(%s)", await fate.one_hangs())
+        assert_unknown(await pending)
+        assert fate.stored("cancelled") == 1  # PostgreSQL reported success to the session
+    await assert_repetition_finds_it(api, fate, "cancelled")
+
+
+async def test_a_stored_answer_is_not_replayed_before_the_standbys_confirm(api, fate):
+    with fate.no_standby():
+        pending = asyncio.create_task(api.post(REQUESTS, call("replayed"), key="replayed"))
+        fate.run("SELECT pg_cancel_backend(%s)", await fate.one_hangs())
+        assert_unknown(await pending)
+        repeated = asyncio.create_task(api.post(REQUESTS, call("replayed"), key="replayed"))
+        await fate.one_hangs()  # it waits as the first did, instead of acknowledging a row of one node
+        assert not repeated.done()
+        fate.confirm()
+        assert (await repeated).status_code == 201
+
+
+async def test_a_terminated_session_is_unknown(api, fate):
+    with fate.no_standby():
+        pending = asyncio.create_task(api.post(REQUESTS, call("terminated"), key="terminated"))
+        fate.run("SELECT pg_terminate_backend(%s)", await fate.one_hangs())
+        assert_unknown(await pending)
+    await assert_repetition_finds_it(api, fate, "terminated")
+
+
+async def test_a_crash_during_the_commit_is_unknown(fate, start_api):
+    async with start_api(fate.database.url(), request_deadline_seconds=WAIT_SECONDS) as api:
+        with fate.no_standby():
+            pending = asyncio.create_task(api.post(REQUESTS, call("crashed"), key="crashed"))
+            await fate.one_hangs()
+            await asyncio.to_thread(fate.server.stop, signal.SIGQUIT)
+            assert_unknown(await pending)
+            await asyncio.to_thread(fate.server.start)
+        await usable_again(api)
+        await assert_repetition_finds_it(api, fate, "crashed")
+
+
+async def usable_again(api):
+    async with asyncio.timeout(WAIT_SECONDS):
+        while (await api.get("/health/ready")).json()["serves"] != "writes":
+            await asyncio.sleep(0.02)
+
+
+async def test_at_the_deadline_the_outcome_is_unknown_and_the_commit_goes_on(impatient, fate):
+    with fate.no_standby():
+        assert_unknown(await impatient.post(REQUESTS, call("deadline"), key="deadline"))
+        await fate.one_hangs()  # no cancel was sent
+        early = await impatient.post(REQUESTS, call("deadline"), key="deadline")
+        assert (early.status_code, early.json()["code"]) == (409, "idempotency-key-in-progress")
+        assert early.headers["Retry-After"]
+    await fate.none_hangs()
+    await assert_repetition_finds_it(impatient, fate, "deadline")
+
+
+async def test_a_client_that_leaves_cancels_nothing(api, fate):
+    with fate.no_standby():
+        pending = asyncio.create_task(api.post(REQUESTS, call("left"), key="left"))
+        pid = await fate.one_hangs()
+        pending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await pending
+        await asyncio.sleep(0.2)
+        assert fate.hanging() == [pid]
+    await fate.none_hangs()
+    await assert_repetition_finds_it(api, fate, "left")
+
+
+async def test_the_end_of_the_process_cancels_nothing(fate, start_api):
+    with fate.no_standby():
+        async with start_api(fate.database.url(), request_deadline_seconds=0.5, drain_seconds=0.2) as api:
+            assert_unknown(await api.post(REQUESTS, call("shutdown"), key="shutdown"))
+        pid = await fate.one_hangs()
+        await asyncio.sleep(0.2)
+        assert fate.hanging() == [pid]
+    await fate.none_hangs()
+    async with start_api(fate.database.url()) as api:
+        await assert_repetition_finds_it(api, fate, "shutdown")
+
+
+async def test_an_abandoned_commit_gives_its_connection_back_without_a_cancel(fate, start_api):
+    async with start_api(
+        fate.database.url(), request_deadline_seconds=0.3, abandon_seconds=0.2, pool_max_size=1
+    ) as api:
+        with fate.no_standby():
+            assert_unknown(await api.post(REQUESTS, call("abandoned"), key="abandoned"))
+            pid = await fate.one_hangs()
+            async with asyncio.timeout(WAIT_SECONDS):
+                while api.database._open:
+                    await asyncio.sleep(0.02)
+            assert fate.hanging() == [pid]
+            assert (await api.get(REQUESTS)).status_code == 200  # the only connection is free again
+        await fate.none_hangs()
+        await assert_repetition_finds_it(api, fate, "abandoned")
+
+
+async def test_what_was_not_sent_to_commit_in_time_certainly_does_not_happen(impatient, fate):
+    made = await impatient.post(REQUESTS, call("locked"))
+    address = made.headers["Location"]
+    with psycopg.connect(fate.database.admin_url) as other:
+        other.execute("SELECT FROM crm.request WHERE external_id = 'locked' FOR UPDATE")
+        answer = await impatient.post(f"{address}/take", {"operator": "petrova"}, key="locked-take")
+        assert (answer.status_code, answer.json()["code"]) == (503, "database-busy")
+        other.rollback()
+    async with asyncio.timeout(WAIT_SECONDS):
+        while impatient.database._open:
+            await asyncio.sleep(0.02)
+    assert (await impatient.get(address)).json()["status"] == "new"
+    assert (
+        await impatient.post(f"{address}/take", {"operator": "petrova"}, key="locked-take")
+    ).status_code == 200
+
+
+async def test_the_application_never_lowers_synchronous_commit(api, fate):
+    with fate.no_standby():
+        for path, body in {
+            REQUESTS: call("sync"),
+            "/api/v1/customers": {"kind": "person", "name": "Иван"},
+        }.items():
+            pending = asyncio.create_task(api.post(path, body))
+            await fate.one_hangs()
+            fate.confirm()
+            assert (await pending).status_code == 201
+            fate._require_standby("nobody")
