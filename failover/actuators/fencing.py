@@ -1,0 +1,118 @@
+"""Fencing drivers. What each guarantees stands in its class and in docs/orchestrator.md.
+
+`fence` gets a short budget and never holds up a failover, which is safe without it; the work goes on in the
+background, and `confirm` settles it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+
+from failover.actuators.ports import EffectUnknownError, Guarantee
+from failover.command import CommandFailedError, Ended, Run
+
+
+class NoFencing:
+    """Guarantees nothing. No acknowledged write is lost all the same but for the hole in decision 0401."""
+
+    guarantee = Guarantee.NOTHING
+
+    def fence(self, host: str) -> str:
+        return f"no fencing driver: {host} may still run"
+
+    def confirm(self, host: str) -> str:
+        return self.fence(host)
+
+    def unfence(self, host: str) -> str:
+        return f"no fencing driver: {host} was not fenced"
+
+
+class CommandFencing:
+    """Runs a command for each host: IPMI, Redfish, a hypervisor, or the lab's power switch.
+
+    `guarantee`: CERTAIN if exit status 0 means that the power is off (the command itself must verify),
+    REPORTED if it only means that somebody was told. `{host}` in an argument becomes the host's name.
+    """
+
+    def __init__(
+        self,
+        *,
+        off: Sequence[str],
+        on: Sequence[str],
+        guarantee: Guarantee,
+        run: Run,
+        budget_s: float = 0.5,
+        timeout_s: float = 15.0,
+    ) -> None:
+        self.guarantee = guarantee
+        self._commands: Mapping[str, Sequence[str]] = {"off": off, "on": on}
+        self._run = run
+        self._budget_s = budget_s
+        self._timeout_s = timeout_s
+        self._under_way: dict[str, _Attempt] = {}
+
+    def fence(self, host: str) -> str:
+        """Raises EffectUnknownError if it is still under way after the budget, or failed."""
+        attempt = self._under_way.get(host) or self._attempt(host)
+        return attempt.result(self._budget_s)
+
+    def confirm(self, host: str) -> str:
+        attempt = self._under_way.pop(host, None)
+        if attempt is None or attempt.failed:
+            attempt = self._attempt(host)
+        return attempt.result(self._timeout_s)
+
+    def fenced(self, host: str) -> bool:
+        """The last attempt on this host ended well."""
+        attempt = self._under_way.get(host)
+        return attempt is not None and attempt.succeeded
+
+    def unfence(self, host: str) -> str:
+        self._under_way.pop(host, None)
+        attempt = _Attempt(self._run, _filled(self._commands["on"], host), self._timeout_s)
+        return attempt.result(self._timeout_s)
+
+    def _attempt(self, host: str) -> _Attempt:
+        attempt = _Attempt(self._run, _filled(self._commands["off"], host), self._timeout_s)
+        self._under_way[host] = attempt
+        return attempt
+
+
+class _Attempt:
+    """A command running in a thread of its own, so that a slow power switch delays nobody."""
+
+    def __init__(self, run: Run, argv: Sequence[str], timeout_s: float) -> None:
+        self._ended: Ended | CommandFailedError | None = None
+        self._argv = argv
+        self._thread = threading.Thread(target=self._work, args=(run, timeout_s), daemon=True)
+        self._thread.start()
+
+    def _work(self, run: Run, timeout_s: float) -> None:
+        try:
+            self._ended = run(self._argv, timeout_s)
+        except CommandFailedError as error:
+            self._ended = error
+
+    @property
+    def succeeded(self) -> bool:
+        return isinstance(self._ended, Ended) and self._ended.code == 0
+
+    @property
+    def failed(self) -> bool:
+        return self._ended is not None and not self.succeeded
+
+    def result(self, within_s: float) -> str:
+        self._thread.join(within_s)
+        name = " ".join(self._argv)
+        if self._ended is None:
+            raise EffectUnknownError(f"{name}: still under way after {within_s:g} s")
+        if isinstance(self._ended, CommandFailedError):
+            raise EffectUnknownError(str(self._ended))
+        if self._ended.code != 0:
+            raise EffectUnknownError(f"{name}: exit status {self._ended.code}: {self._ended.output}")
+        return f"{name}: {self._ended.output or 'done'}"
+
+
+def _filled(argv: Sequence[str], host: str) -> tuple[str, ...]:
+    return tuple(argument.replace("{host}", host) for argument in argv)

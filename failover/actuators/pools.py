@@ -1,0 +1,76 @@
+"""All pools of the estate, through the agents of their hosts. Orders travel as znodes under our epoch."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
+
+from failover.actuators.ports import EffectRefusedError, EffectUnknownError
+from failover.leadership import ANSWER_S, Leadership
+from failover.orders import ANSWERS, ORDERS, Answer, Order, Task
+
+
+class Pools:
+    """Gives the same order to every application host that has an agent, and collects the answers.
+
+    A host without an agent has no session and so nobody to pause it; its clients meet the switch unprepared.
+    """
+
+    def __init__(
+        self,
+        client: KazooClient,
+        leadership: Leadership,
+        hosts: Callable[[], Iterable[str]],
+        *,
+        monotonic: Callable[[], float],
+        sleep: Callable[[float], None],
+        answers_within_s: float = 1.0,
+    ) -> None:
+        self._client = client
+        self._leadership = leadership
+        self._hosts = hosts
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._within_s = answers_within_s
+        self._numbers = itertools.count(1)
+
+    def pause(self, *, operation: str, hold_s: float) -> str:
+        return self._all(Task.PAUSE, operation, hold_s)
+
+    def resume(self) -> str:
+        return self._all(Task.RESUME, "", 0.0)
+
+    def _all(self, task: Task, operation: str, hold_s: float) -> str:
+        order = Order(self._leadership.epoch, next(self._numbers), task, operation, hold_s)
+        hosts = tuple(self._hosts())
+        for host in hosts:
+            self._client.ensure_path(f"{ORDERS}/{host}")
+        transaction = self._leadership.stamped()
+        for host in hosts:
+            transaction.set_data(f"{ORDERS}/{host}", order.to_bytes())
+        self._leadership.commit(transaction)
+        return self._collect(order, hosts)
+
+    def _collect(self, order: Order, hosts: tuple[str, ...]) -> str:
+        deadline = self._monotonic() + self._within_s
+        missing = hosts
+        while missing and self._monotonic() < deadline:
+            missing = tuple(host for host in missing if not self._answered(order, host))
+            if missing:
+                self._sleep(0.01)
+        if missing:
+            raise EffectUnknownError(f"no answer from {', '.join(missing)} to {order.task}")
+        return f"{order.task}: {', '.join(hosts)}"
+
+    def _answered(self, order: Order, host: str) -> bool:
+        try:
+            data, _ = self._client.get_async(f"{ANSWERS}/{host}").get(timeout=ANSWER_S)
+        except NoNodeError:
+            return False
+        answer = Answer.from_bytes(bytes(data))
+        if answer.answers(order) and not answer.obeyed:
+            raise EffectRefusedError(f"{host}: {answer.text}")
+        return answer.answers(order)

@@ -1,0 +1,177 @@
+"""PgBouncer of one application host: paused on order, resumed by a dead man's timer.
+
+The timer belongs to this host and to nobody else. Three things end a pause, and none needs the orchestrator:
+the deadline, kept by a thread of the agent; the agent's end, as systemd then runs `failover resume-pool`
+(ExecStopPost, also after a kill or a missed watchdog); and the agent's start, which begins with a resume.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+import psycopg
+
+from failover.orders import Answer, Order, Task
+from failover.views import PoolView
+
+log = logging.getLogger(__name__)
+
+LONGEST_HOLD_S = 15.0
+# Clients queue from the first moment of a pause: one that waits for a long transaction is given up soon.
+PAUSES_WITHIN_S = 1.0
+RETRY_S = 0.2
+
+
+class PoolError(RuntimeError):
+    """PgBouncer did not do it."""
+
+
+class Pool(Protocol):
+    """PgBouncer's admin console, for one of its databases."""
+
+    def pause(self, within_s: float) -> None:
+        """Returns when no server connection is in use. Raises PoolError if that takes longer, and resumes."""
+
+    def resume(self) -> None:
+        """Raises PoolError."""
+
+    def paused(self) -> bool:
+        """Raises PoolError."""
+
+
+class PgBouncer:
+    """The real console. `conninfo` leads to the database `pgbouncer` on this host."""
+
+    def __init__(self, conninfo: str, database: str) -> None:
+        self._conninfo = conninfo
+        self._database = database
+
+    def pause(self, within_s: float) -> None:
+        if self.paused():
+            return
+        try:
+            self._run(f"PAUSE {self._database}", within_s)
+        except PoolError:
+            self.resume()
+            raise
+
+    def resume(self) -> None:
+        if self.paused():
+            self._run(f"RESUME {self._database}", 1.0)
+
+    def paused(self) -> bool:
+        rows = self._run("SHOW DATABASES", 1.0)
+        return any(row["name"] == self._database and row["paused"] for row in rows)
+
+    def _run(self, command: str, within_s: float) -> list[dict[str, object]]:
+        """The console speaks the simple protocol only, and has no timeouts: ours ends the connection."""
+        try:
+            with psycopg.connect(self._conninfo, autocommit=True, connect_timeout=1) as connection:
+                timer = threading.Timer(within_s, _hang_up, (connection.fileno(),))
+                timer.start()
+                try:
+                    cursor = connection.execute(command.encode())
+                    names = [column.name for column in cursor.description or ()]
+                    rows = cursor.fetchall() if names else []
+                    return [dict(zip(names, row, strict=True)) for row in rows]
+                finally:
+                    timer.cancel()
+        except psycopg.Error as error:
+            raise PoolError(f"{command}: {error}") from error
+
+
+def _hang_up(fileno: int) -> None:
+    """Ends a connection under its user, who then sees it closed. The descriptor itself stays his."""
+    with socket.socket(fileno=os.dup(fileno)) as copy:
+        copy.shutdown(socket.SHUT_RDWR)
+
+
+class PoolGate:
+    """Obeys orders, and holds the timer. Thread-safe."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        monotonic: Callable[[], float],
+        after: Callable[[float, Callable[[], None]], None] | None = None,
+    ) -> None:
+        self._pool = pool
+        self._monotonic = monotonic
+        self._after = after or _start_timer
+        self._lock = threading.RLock()
+        self._epoch = -1
+        self._paused_at: float | None = None
+        self._operation: str | None = None
+        self._turn = 0
+
+    def begin(self) -> None:
+        """Whatever was paused before this agent started, nobody alive wants it paused."""
+        self._release("the agent starts")
+
+    def obey(self, order: Order) -> Answer:
+        """Carries out an order once. An order of a lower epoch than one seen before is refused."""
+        with self._lock:
+            if order.epoch < self._epoch:
+                text = f"epoch {order.epoch} is over, {self._epoch} was seen"
+                return Answer(order.epoch, order.number, obeyed=False, text=text)
+            self._epoch = order.epoch
+            try:
+                text = self._pause(order) if order.task is Task.PAUSE else self._resume()
+            except PoolError as error:
+                return Answer(order.epoch, order.number, obeyed=False, text=str(error))
+            return Answer(order.epoch, order.number, obeyed=True, text=text)
+
+    def _pause(self, order: Order) -> str:
+        """The timer is set before the pause: between the two there must be no moment without one."""
+        hold_s = min(order.hold_s, LONGEST_HOLD_S)
+        self._turn += 1
+        turn = self._turn
+        self._after(hold_s, lambda: self._expire(turn))
+        self._pool.pause(min(hold_s, PAUSES_WITHIN_S))
+        self._paused_at, self._operation = self._monotonic(), order.operation
+        return f"paused, for {hold_s:g} s at most"
+
+    def _resume(self) -> str:
+        self._pool.resume()
+        self._turn += 1
+        self._paused_at = self._operation = None
+        return "running"
+
+    def _expire(self, turn: int) -> None:
+        """The dead man's timer: ends the pause it was set for, and no later one."""
+        with self._lock:
+            if turn != self._turn:
+                return
+        self._release("the dead man's timer")
+
+    def _release(self, why: str) -> None:
+        """Resumes, and goes on trying: a pool left paused is an outage."""
+        with self._lock:
+            try:
+                self._resume()
+                log.warning("pool resumed by %s", why)
+            except PoolError as error:
+                log.error("pool NOT resumed by %s: %s", why, error)  # noqa: TRY400  # the text says it all
+                self._after(RETRY_S, lambda: self._release(why))
+
+    def view(self) -> PoolView:
+        """What the agent publishes: asked of PgBouncer, not remembered."""
+        try:
+            paused = self._pool.paused()
+        except PoolError:
+            return PoolView(reachable=False, paused=False)
+        with self._lock:
+            held = self._monotonic() - self._paused_at if paused and self._paused_at is not None else 0.0
+            return PoolView(True, paused, int(held * 1000), self._operation if paused else None)
+
+
+def _start_timer(delay_s: float, call: Callable[[], None]) -> None:
+    timer = threading.Timer(delay_s, call)
+    timer.daemon = True
+    timer.start()

@@ -1,0 +1,126 @@
+"""What the actuators make of Patroni's answers and of a power switch's."""
+
+import json
+import ssl
+import threading
+
+import httpx
+import pytest
+
+from failover.actuators.fencing import CommandFencing, NoFencing
+from failover.actuators.patroni import Patroni, RestAccess
+from failover.actuators.ports import EffectRefusedError, EffectUnknownError, Guarantee
+from failover.command import CommandFailedError, Ended
+
+
+class Keys:
+    def clear_order(self) -> str:
+        return "order cleared"
+
+
+def patroni(answer) -> Patroni:
+    access = RestAccess(ssl.create_default_context(), "patroni", "secret")
+    transport = httpx.MockTransport(answer)
+    return Patroni(access, {"dc1-db1": "192.0.2.1", "dc2-db1": "192.0.2.2"}, Keys(), transport)
+
+
+def test_a_switchover_is_asked_of_the_leader_with_both_names() -> None:
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append((str(request.url), json.loads(request.content), request.headers["authorization"][:5]))
+        return httpx.Response(200, text="Successfully switched over")
+
+    patroni(answer).switchover(leader="dc1-db1", candidate="dc2-db1")
+
+    body = {"leader": "dc1-db1", "candidate": "dc2-db1"}
+    assert asked == [("https://192.0.2.1:8008/switchover", body, "Basic")]
+
+
+def test_an_answer_that_takes_long_means_that_patroni_is_at_work() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadTimeout("slow", request=request)
+
+    assert "works on" in patroni(answer).switchover(leader="dc1-db1", candidate="dc2-db1")
+    with pytest.raises(EffectUnknownError):
+        patroni(answer).reinitialize(host="dc2-db1")
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(412, EffectRefusedError), (403, EffectRefusedError), (503, EffectUnknownError)]
+)
+def test_refusals_and_failures_are_told_apart(status, error) -> None:
+    with pytest.raises(error, match=f"{status} no good candidates"):
+        patroni(lambda _: httpx.Response(status, text="no good candidates")).switchover(
+            leader="dc1-db1", candidate="dc2-db1"
+        )
+
+
+def test_no_connection_means_that_nothing_was_done() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    with pytest.raises(EffectRefusedError, match="no connection"):
+        patroni(answer).switchover(leader="dc1-db1", candidate="dc2-db1")
+
+
+def test_an_immediate_switchover_is_cancelled_in_zookeeper() -> None:
+    assert patroni(lambda _: httpx.Response(404)).cancel_switchover() == "order cleared"
+
+
+class Switch:
+    """A power switch: `open` lets its commands end, `code` is how."""
+
+    def __init__(self, code: int = 0) -> None:
+        self.open = threading.Event()
+        self.code = code
+        self.commands: list[tuple[str, ...]] = []
+
+    def __call__(self, argv, within_s: float) -> Ended:
+        assert within_s > 0
+        self.commands.append(tuple(argv))
+        if not self.open.wait(5.0):
+            raise CommandFailedError("never ended")
+        return Ended(self.code, "ok")
+
+
+def fencing(switch: Switch) -> CommandFencing:
+    return CommandFencing(
+        off=("power", "off", "{host}"),
+        on=("power", "on", "{host}"),
+        guarantee=Guarantee.CERTAIN,
+        run=switch,
+        budget_s=0.0,
+    )
+
+
+def test_a_slow_switch_holds_nothing_up_and_is_confirmed_later() -> None:
+    switch = Switch()
+    driver = fencing(switch)
+
+    with pytest.raises(EffectUnknownError, match="still under way"):
+        driver.fence("dc1-db1")
+    assert not driver.fenced("dc1-db1")
+    switch.open.set()
+    driver.confirm("dc1-db1")
+
+    assert switch.commands == [("power", "off", "dc1-db1")]
+
+
+def test_a_switch_that_failed_is_tried_again() -> None:
+    switch = Switch(code=1)
+    switch.open.set()
+    driver = fencing(switch)
+
+    with pytest.raises(EffectUnknownError):
+        driver.confirm("dc1-db1")
+    switch.code = 0
+    driver.confirm("dc1-db1")
+    assert len(switch.commands) == 2
+    driver.unfence("dc1-db1")
+    assert switch.commands[-1] == ("power", "on", "dc1-db1")
+
+
+def test_no_driver_promises_nothing_and_says_so() -> None:
+    assert NoFencing().guarantee is Guarantee.NOTHING
+    assert "may still run" in NoFencing().fence("dc1-db1")

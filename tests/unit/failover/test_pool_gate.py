@@ -1,0 +1,143 @@
+"""A pause always ends: by order, by deadline, by the agent's start. Old orders of the dead count nothing."""
+
+from failover.orders import Answer, Order, Task
+from failover.pool_gate import LONGEST_HOLD_S, PoolError, PoolGate
+
+
+class FakePool:
+    """PgBouncer's console as the gate sees it; the real one is tested in tests/lab."""
+
+    def __init__(self) -> None:
+        self.is_paused = False
+        self.busy = False
+        self.broken = 0
+
+    def pause(self, within_s: float) -> None:
+        assert within_s > 0
+        if self.busy:
+            raise PoolError("a transaction runs")
+        self.is_paused = True
+
+    def resume(self) -> None:
+        if self.broken:
+            self.broken -= 1
+            raise PoolError("no connection")
+        self.is_paused = False
+
+    def paused(self) -> bool:
+        return self.is_paused
+
+
+class Timers:
+    """Time by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.due: list[tuple[float, object]] = []
+
+    def after(self, delay_s: float, call) -> None:
+        self.due.append((self.now + delay_s, call))
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+        ready = [item for item in self.due if item[0] <= self.now]
+        self.due = [item for item in self.due if item[0] > self.now]
+        for _, call in ready:
+            call()
+
+
+def gate() -> tuple[PoolGate, FakePool, Timers]:
+    pool, timers = FakePool(), Timers()
+    return PoolGate(pool, monotonic=lambda: timers.now, after=timers.after), pool, timers
+
+
+def pause(epoch: int = 1, number: int = 1, hold_s: float = 5.0) -> Order:
+    return Order(epoch, number, Task.PAUSE, "op-1", hold_s)
+
+
+def resume(epoch: int = 1, number: int = 2) -> Order:
+    return Order(epoch, number, Task.RESUME, "")
+
+
+def test_a_pause_that_nobody_ends_ends_itself() -> None:
+    it, pool, timers = gate()
+
+    answer = it.obey(pause())
+    assert (answer.obeyed, pool.is_paused) == (True, True)
+    timers.advance(4.0)
+    assert it.view().held_ms == 4000
+    assert it.view().operation == "op-1"
+    timers.advance(1.1)
+
+    assert not pool.is_paused
+    assert it.view().operation is None
+
+
+def test_no_pause_is_longer_than_this_host_allows() -> None:
+    it, pool, timers = gate()
+
+    it.obey(pause(hold_s=3600))
+    timers.advance(LONGEST_HOLD_S + 0.1)
+
+    assert not pool.is_paused
+
+
+def test_the_timer_of_an_earlier_pause_does_not_end_a_later_one() -> None:
+    it, pool, timers = gate()
+    it.obey(pause(number=1))
+    timers.advance(3.0)
+    it.obey(resume(number=2))
+    it.obey(pause(number=3))
+
+    timers.advance(2.5)
+    assert pool.is_paused
+    timers.advance(2.6)
+    assert not pool.is_paused
+
+
+def test_a_resume_that_fails_is_tried_until_it_works() -> None:
+    it, pool, timers = gate()
+    it.obey(pause())
+    pool.broken = 3
+
+    for _ in range(10):
+        timers.advance(5.0)
+
+    assert not pool.is_paused
+
+
+def test_orders_of_an_epoch_that_is_over_are_refused() -> None:
+    it, pool, _ = gate()
+    it.obey(resume(epoch=2))
+
+    answer = it.obey(pause(epoch=1))
+
+    assert not answer.obeyed
+    assert "epoch 1 is over" in answer.text
+    assert not pool.is_paused
+
+
+def test_a_pause_that_cannot_be_had_is_refused_and_leaves_nothing() -> None:
+    it, pool, _ = gate()
+    pool.busy = True
+
+    assert not it.obey(pause()).obeyed
+    assert not pool.is_paused
+
+
+def test_an_agent_that_starts_resumes_what_it_finds_paused() -> None:
+    it, pool, _ = gate()
+    pool.is_paused = True
+
+    it.begin()
+
+    assert not pool.is_paused
+
+
+def test_orders_and_answers_are_read_as_they_were_written() -> None:
+    order, answer = pause(), Answer(1, 1, obeyed=True, text="paused")
+
+    assert Order.from_bytes(order.to_bytes()) == order
+    assert Answer.from_bytes(answer.to_bytes()) == answer
+    assert answer.answers(order)
+    assert not answer.answers(resume())
