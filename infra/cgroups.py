@@ -1,4 +1,7 @@
-"""Where a host's processes are kept, so that a host can be frozen whole: the cgroup freezer, v1 or v2."""
+"""Where a host's processes are kept: cgroups of its own, versions 1 (also hybrid) and 2.
+
+So that a host can be frozen whole, and so that its systemd keeps its units apart from those of other hosts.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,9 @@ from infra.command import run
 _FREEZE_DEADLINE_S = 5.0
 _V1 = Path("/sys/fs/cgroup/freezer")
 _V2 = Path("/sys/fs/cgroup")
+# Where a hybrid machine's systemd, and so each host's, keeps its units. Hosts that share a place here remove
+# each other's directories: units then fail with "Failed to spawn executor".
+_V1_OF_SYSTEMD = (Path("/sys/fs/cgroup/systemd"), Path("/sys/fs/cgroup/unified"))
 _GROUP = "twinsite"
 
 
@@ -27,14 +33,23 @@ def group_of(host: str) -> Path:
     return (_V1 if _is_v1() else _V2) / _GROUP / host
 
 
+def _groups_of(host: str) -> list[Path]:
+    """The host's directory in every hierarchy that concerns it; the freezer's first."""
+    of_systemd = [
+        root / _GROUP / host for root in _V1_OF_SYSTEMD if _is_v1() and (root / "cgroup.procs").exists()
+    ]
+    return [group_of(host), *of_systemd]
+
+
 def enter_command(host: str) -> str:
-    """A shell line that moves the shell into the host's group, for what it executes afterwards."""
-    return f"echo $$ > {group_of(host)}/cgroup.procs"
+    """A shell line that moves the shell into the host's groups, for what it executes afterwards."""
+    return " && ".join(f"echo $$ > {group}/cgroup.procs" for group in _groups_of(host))
 
 
 def make(host: str) -> None:
-    """Make a host's group; freezing works on it from then on."""
-    group_of(host).mkdir(parents=True, exist_ok=True)
+    """Make a host's groups; freezing works from then on."""
+    for group in _groups_of(host):
+        group.mkdir(parents=True, exist_ok=True)
 
 
 def freeze(host: str) -> None:
@@ -105,5 +120,6 @@ def thaw_all() -> None:
 
 def remove_all() -> None:
     """Remove the groups of all hosts; they are empty once the processes are gone."""
-    if group_of("").exists():
-        run(["find", str(group_of("")), "-depth", "-type", "d", "-delete"], check=False)
+    for group in _groups_of(""):
+        if group.exists():
+            run(["find", str(group), "-depth", "-type", "d", "-delete"], check=False)
