@@ -101,7 +101,7 @@ def _profile(name: str, story: str, factor: float, stages: tuple[Stage, ...], li
 
 # Issue 2: steady is ten times the average of the seeds.
 STEADY_FACTOR = 10
-RAMP_S = 3.0
+RAMP_S = 5.0
 ALL_AT_ONCE = (Stage(0, 1.0, RAMP_S),)
 
 _ALL = (

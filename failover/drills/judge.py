@@ -134,7 +134,8 @@ def _one_writer(writers_max: int) -> Check:
     name = "One writer at a time"
     if writers_max == 0:
         return Check(name, passed=False, detail="the observer saw no node accept a write: nothing is proven")
-    return Check(name, writers_max == 1, f"at most {writers_max} node(s) accepted a write at one moment")
+    nodes = "1 node" if writers_max == 1 else f"{writers_max} nodes"
+    return Check(name, writers_max == 1, f"at most {nodes} accepted a write at one moment")
 
 
 def _ledger(findings: Sequence[Finding], record: Record) -> Iterator[Check]:

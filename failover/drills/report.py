@@ -1,5 +1,0 @@
-"""placeholder"""
-
-
-def render(verdict, record, findings):
-    return ""
