@@ -125,6 +125,24 @@ def disk_full(ctx: typer.Context, host: Host) -> None:
     _inject(ctx, DiskFull(context_of(ctx).estate.host(host).name))
 
 
+def boot(ctx: typer.Context, target: Target) -> None:
+    """Give power back to a host or a site; what is on stays on."""
+    _mend(ctx, PowerCut(_booting(context_of(ctx).estate, target)), f"boot {target}")
+
+
+def thaw(ctx: typer.Context, target: Target) -> None:
+    """Let a frozen host or site run on."""
+    _mend(ctx, Freeze(_booting(context_of(ctx).estate, target)), f"thaw {target}")
+
+
+def _mend(ctx: typer.Context, fault: Fault, text: str) -> None:
+    context = context_of(ctx)
+    require_root("mending the lab")
+    context.require_up()
+    announce([text])
+    context.lab.heal([fault])
+
+
 def heal(
     ctx: typer.Context,
     target: Annotated[

@@ -17,6 +17,8 @@ from twinsite.talk import announce, done, out, print_json, progress
 
 app = typer.Typer(no_args_is_help=True, help="Boot, look at, break and remove the lab.")
 app.add_typer(fault.app, name="fault")
+app.command("boot")(fault.boot)
+app.command("thaw")(fault.thaw)
 app.command("heal")(fault.heal)
 
 Host = Annotated[str, typer.Argument(help="A host's name, as the inventory has it.")]
