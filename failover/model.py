@@ -224,10 +224,12 @@ class ProxyServer:
 
 @dataclass(frozen=True)
 class Pool:
-    """Connections of one pool on an application host, as the API's metrics export them."""
+    """The API's connections on one host to one route (primary, replica), over all of its processes."""
 
-    name: str
-    figures: Mapping[str, float]
+    route: str
+    idle: int
+    used: int
+    waiting: int
 
 
 @dataclass(frozen=True)

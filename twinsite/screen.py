@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -17,6 +17,7 @@ from failover.model import (
     DatabaseView,
     EstateView,
     PatroniMember,
+    Pool,
     Role,
     Serves,
     Unreachable,
@@ -125,11 +126,12 @@ def _proxy(each: ApplicationView) -> tuple[Text, Text]:
 def _pools(each: ApplicationView) -> Text:
     if isinstance(each.pools, Unreachable):
         return _UNKNOWN
-    return Text("; ".join(f"{pool.name} {_figures(pool.figures)}" for pool in each.pools))
+    return Text("; ".join(_pool(pool) for pool in each.pools))
 
 
-def _figures(figures: Mapping[str, float]) -> str:
-    return " ".join(f"{name}={value:g}" for name, value in figures.items())
+def _pool(pool: Pool) -> str:
+    waiting = f", {pool.waiting} waiting" if pool.waiting else ""
+    return f"{pool.route} {pool.used} of {pool.used + pool.idle}{waiting}"
 
 
 def _zookeepers(view: EstateView) -> Table:

@@ -17,8 +17,8 @@ PROXY_PORT = 7000
 
 _SAMPLE = re.compile(r"^(?P<name>[a-z_:][\w:]*)(?:\{(?P<labels>[^}]*)\})? (?P<value>\S+)$")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
-# The figures of the API's pools are named so: crm_pool_<figure>{pool="primary"}.
-_POOL_PREFIX = "crm_pool_"
+_CONNECTIONS = "crm_pool_connections"
+_WAITING = "crm_pool_waiting"
 
 
 async def read_api(client: httpx.AsyncClient, base: str) -> ApiState:
@@ -101,13 +101,15 @@ async def read_pools(client: httpx.AsyncClient, node: Node) -> tuple[Pool, ...]:
 
 
 def pools_from(text: str) -> tuple[Pool, ...]:
-    """The pools named in a Prometheus text exposition."""
-    pools: dict[str, dict[str, float]] = {}
+    """The pools named in a Prometheus text exposition (app/metrics.py)."""
+    found: dict[str, dict[str, int]] = {}
     for line in text.splitlines():
         sample = _SAMPLE.match(line)
-        if sample is None or not sample["name"].startswith(_POOL_PREFIX):
-            continue
-        labels = dict(_LABEL.findall(sample["labels"] or ""))
-        figures = pools.setdefault(labels.get("pool", "default"), {})
-        figures[sample["name"].removeprefix(_POOL_PREFIX)] = float(sample["value"])
-    return tuple(Pool(name, figures) for name, figures in sorted(pools.items()))
+        if sample and sample["name"] in (_CONNECTIONS, _WAITING):
+            labels = dict(_LABEL.findall(sample["labels"] or ""))
+            figures = found.setdefault(labels.get("route", ""), {})
+            figures[labels.get("state", "waiting")] = int(float(sample["value"]))
+    return tuple(
+        Pool(route, figures.get("idle", 0), figures.get("used", 0), figures.get("waiting", 0))
+        for route, figures in sorted(found.items())
+    )

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from failover.model import LeaderKey, Role, Serves, TimelineSwitch
+from failover.model import LeaderKey, Pool, Role, Serves, TimelineSwitch
 from failover.observe.application import api_from, pools_from, proxy_from
 from failover.observe.patroni import member_from
 from failover.observe.postgres import database_from
@@ -144,17 +144,18 @@ def test_haproxys_servers_without_the_totals():
 
 
 def test_pools_among_the_other_metrics():
-    text = """# HELP crm_pool_size connections
-# TYPE crm_pool_size gauge
-crm_pool_size{pool="primary"} 8.0
-crm_pool_waiting{pool="primary"} 0.0
-crm_pool_size{pool="replica"} 4.0
-http_requests_total{path="/x",status="200"} 12
+    text = """# HELP crm_pool_connections Connections of the pools, by state
+# TYPE crm_pool_connections gauge
+crm_pool_connections{route="primary",state="idle"} 7.0
+crm_pool_connections{route="primary",state="used"} 1.0
+crm_pool_waiting{route="primary"} 2.0
+crm_pool_connections{route="replica",state="idle"} 4.0
+crm_http_request_seconds_count{method="GET",route="/x",status="200"} 12.0
 """
-    assert [(pool.name, dict(pool.figures)) for pool in pools_from(text)] == [
-        ("primary", {"size": 8.0, "waiting": 0.0}),
-        ("replica", {"size": 4.0}),
-    ]
+    assert pools_from(text) == (
+        Pool("primary", idle=7, used=1, waiting=2),
+        Pool("replica", idle=4, used=0, waiting=0),
+    )
 
 
 def test_the_apis_readiness():
