@@ -50,7 +50,7 @@ def check(operations: Sequence[Operation], final: FinalState, run_id: str) -> tu
         *_duplicated(final),
         *_phantom(operations, final, run_id),
         *_executions(operations, final),
-        *_reads_lost(operations, final),
+        *_reads_lost(operations, final, run_id),
         *overlapping_writers(operations),
         *_not_linearizable(operations),
     )
@@ -119,7 +119,7 @@ def _executions(operations: Iterable[Operation], final: FinalState) -> Iterator[
             yield Finding(Violation.EXECUTION_UNRECORDED, operation.key, f"of {operation.marker}")
 
 
-def _reads_lost(operations: Iterable[Operation], final: FinalState) -> Iterator[Finding]:
+def _reads_lost(operations: Iterable[Operation], final: FinalState, run_id: str) -> Iterator[Finding]:
     """Find what a read on the primary showed and the primary no longer has.
 
     A replica may show a commit that the other standbys have not confirmed and that nobody was told is
@@ -131,7 +131,7 @@ def _reads_lost(operations: Iterable[Operation], final: FinalState) -> Iterator[
         if operation.outcome is not Outcome.OK or operation.stale:
             continue
         for marker in operation.seen:
-            if marker not in final.primary.markers:
+            if marker.startswith(f"{run_id}:") and marker not in final.primary.markers:
                 yield Finding(Violation.READ_LOST, marker, f"read by {operation.key} from {operation.node}")
 
 

@@ -1,0 +1,172 @@
+"""The checker, seen to fire on every known-bad history, and to stay silent on every good one."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from failover.drills.checker import Violation, check, overlapping_writers
+from failover.drills.model import FinalState, NodeState, Operation, Outcome
+
+OLD, NEW = "10.77.1.21", "10.77.2.21"
+
+
+def write(number, outcome=Outcome.OK, *, start=0, end=None, node=OLD, timeline=1, **more):
+    marker = f"r1:feed-1:{number}"
+    fields = {"function": "card_transaction", "entity": None, "attempts": (), "proc": "feed-1", **more}
+    ended = start + 10 if end is None else end
+    return Operation(
+        key=marker, marker=marker, invoked_ns=start, ended_ns=ended, outcome=outcome,
+        node=node, timeline=timeline, **fields,
+    )  # fmt: skip
+
+
+def read(*seen, stale=False):
+    return Operation(
+        proc="operator-1", function="get_request", key="r1:operator-1:9", marker=None, entity="q1",
+        invoked_ns=0, ended_ns=5, outcome=Outcome.OK, attempts=(), seen=tuple(seen), stale=stale, node=OLD,
+    )  # fmt: skip
+
+
+def stored(*numbers, primary=True, caught_up=True, name="dc1-db1", extra=None):
+    markers = Counter(f"r1:feed-1:{number}" for number in numbers)
+    keys = dict.fromkeys(markers, 1)
+    return NodeState(name, primary, caught_up, 1, {**markers, **(extra or {})}, keys)
+
+
+def violations(operations, *nodes):
+    return [finding.violation for finding in check(operations, FinalState(nodes), "r1")]
+
+
+def test_what_was_acknowledged_and_is_there_is_well():
+    assert violations([write(1), write(2)], stored(1, 2), stored(1, 2, primary=False)) == []
+
+
+def test_an_acknowledged_write_that_is_missing_is_lost():
+    assert violations([write(1), write(2)], stored(1)) == [Violation.LOST]
+
+
+def test_missing_on_one_replica_is_lost_too():
+    findings = check([write(1)], FinalState((stored(1), stored(primary=False, name="dc2-db2"))), "r1")
+    assert [finding.violation for finding in findings] == [Violation.LOST]
+    assert "dc2-db2" in findings[0].detail
+
+
+def test_a_replica_that_is_behind_proves_nothing_and_says_so():
+    behind = stored(primary=False, caught_up=False)
+    assert violations([write(1)], stored(1), behind) == [Violation.UNVERIFIED]
+
+
+def test_without_a_primary_nothing_is_proven():
+    assert Violation.UNVERIFIED in violations([write(1)], stored(1, primary=False))
+
+
+def test_two_nodes_out_of_recovery_are_two_writers():
+    assert Violation.TWO_WRITERS in violations([], stored(), stored(name="dc2-db1"))
+
+
+def test_stored_twice_is_duplicated():
+    assert violations([write(1)], stored(1, 1)) == [Violation.DUPLICATED]
+
+
+def test_refused_and_yet_stored_is_a_phantom():
+    assert violations([write(1, Outcome.FAIL)], stored(1)) == [Violation.PHANTOM]
+
+
+def test_never_sent_and_yet_stored_is_a_phantom():
+    assert violations([], stored(7)) == [Violation.PHANTOM]
+
+
+def test_rows_of_other_runs_are_nobodys_business():
+    assert violations([], stored(extra={"r0:feed-1:1": 1, "seeded": 1})) == []
+
+
+@pytest.mark.parametrize("numbers", [(), (1,)])
+def test_an_unknown_write_may_be_there_or_not(numbers):
+    assert violations([write(1, Outcome.INFO)], stored(*numbers)) == []
+
+
+def test_a_key_executed_twice_is_found():
+    node = stored(1)
+    twice = NodeState(node.node, True, True, 1, node.markers, {"r1:feed-1:1": 2})
+    assert violations([write(1)], twice) == [Violation.EXECUTED_TWICE]
+
+
+def test_a_key_that_left_no_record_is_found():
+    node = stored(1)
+    unrecorded = NodeState(node.node, True, True, 1, node.markers, {})
+    assert violations([write(1)], unrecorded) == [Violation.EXECUTION_UNRECORDED]
+
+
+def test_what_was_read_and_is_missing_later_is_found():
+    assert violations([read("r1:feed-1:1")], stored()) == [Violation.READ_LOST]
+
+
+def test_what_a_replica_showed_was_promised_to_nobody():
+    assert violations([read("r1:feed-1:1", stale=True)], stored()) == []
+
+
+def test_what_others_wrote_may_be_read():
+    assert violations([read("seeded by someone else")], stored()) == []
+
+
+def test_the_old_primary_after_the_new_is_two_writers():
+    operations = [
+        write(1, start=0, end=10),
+        write(2, start=20, end=30, node=NEW, timeline=2),
+        write(3, start=40, end=50),
+    ]
+    assert len(list(overlapping_writers(operations))) == 1
+
+
+def test_two_nodes_on_one_timeline_are_two_writers():
+    assert len(list(overlapping_writers([write(1), write(2, start=20, node=NEW)]))) == 1
+
+
+def test_one_after_the_other_is_one_writer():
+    operations = [write(1, end=10), write(2, start=20, end=30, node=NEW, timeline=2)]
+    assert list(overlapping_writers(operations)) == []
+
+
+def test_a_replayed_answer_of_the_old_primary_is_no_second_writer():
+    """Its commit lies anywhere since the first attempt, so it proves no writing after the new one began."""
+    operations = [write(1, start=0, end=100), write(2, start=20, end=30, node=NEW, timeline=2)]
+    assert list(overlapping_writers(operations)) == []
+
+
+@st.composite
+def good_histories(draw):
+    """Writes of a cluster that keeps its promises, and the rows that it then holds.
+
+    Acknowledged ones are stored, refused ones are not, unknown ones are as it happens; a switch of the
+    primary lies between two operations.
+    """
+    outcomes = draw(st.lists(st.sampled_from(Outcome), max_size=30))
+    switch = draw(st.integers(0, 30))
+    operations, numbers = [], []
+    for number, outcome in enumerate(outcomes):
+        node, timeline = (OLD, 1) if number < switch else (NEW, 2)
+        operations.append(write(number, outcome, start=number * 20, node=node, timeline=timeline))
+        if outcome is Outcome.OK or (outcome is Outcome.INFO and draw(st.booleans())):
+            numbers.append(number)
+    return operations, numbers
+
+
+@given(good_histories())
+@settings(max_examples=200, deadline=None)
+def test_a_good_history_is_never_accused(history):
+    operations, numbers = history
+    assert violations(operations, stored(*numbers), stored(*numbers, primary=False)) == []
+
+
+@given(good_histories(), st.data())
+@settings(max_examples=200, deadline=None)
+def test_any_acknowledged_write_that_vanishes_is_missed(history, data):
+    operations, numbers = history
+    acknowledged = [number for number in numbers if operations[number].outcome is Outcome.OK]
+    if not acknowledged:
+        return
+    gone = data.draw(st.sampled_from(acknowledged))
+    left = [number for number in numbers if number != gone]
+    assert violations(operations, stored(*left)) == [Violation.LOST]
