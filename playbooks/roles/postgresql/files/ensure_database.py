@@ -60,13 +60,13 @@ def main() -> None:
         ensure_database(server, wanted)
     with _connect(wanted.database) as database:
         for extension in wanted.extensions:
-            if not _ask(database, "SELECT EXISTS (FROM pg_extension WHERE extname = %s)", extension):
+            if not _ask(database, "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = %s)", extension):
                 _do(database, f"extension {extension} made", "CREATE EXTENSION {}", Identifier(extension))
 
 
 def ensure_role(server: psycopg.Connection, role: Role) -> None:
     name = Identifier(role.name)
-    if not _ask(server, "SELECT EXISTS (FROM pg_roles WHERE rolname = %s)", role.name):
+    if not _ask(server, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", role.name):
         _do(server, f"role {role.name} made", "CREATE ROLE {} LOGIN", name)
     verifier = _ask(server, "SELECT coalesce(rolpassword, '') FROM pg_authid WHERE rolname = %s", role.name)
     if not verifies(role.password, verifier):
@@ -98,7 +98,7 @@ def ensure_settings(server: psycopg.Connection, role: Role) -> None:
 
 def ensure_database(server: psycopg.Connection, wanted: Wanted) -> None:
     name = Identifier(wanted.database)
-    if not _ask(server, "SELECT EXISTS (FROM pg_database WHERE datname = %s)", wanted.database):
+    if not _ask(server, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = %s)", wanted.database):
         statement = "CREATE DATABASE {} OWNER {} TEMPLATE template0"
         _do(server, f"database {wanted.database} made", statement, name, Identifier(wanted.owner))
     anyone = (
