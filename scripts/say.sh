@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts beside it: how they speak.
 
 # Report a step with the seconds since the outermost script began.
