@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from failover.drills.figures import WRITER
 from failover.drills.model import Event, EventType, Operation, Outcome
@@ -143,7 +143,7 @@ def lanes(events: Sequence[Event], axis: Axis, names: Mapping[str, str]) -> tupl
 def _lane(name: str, samples: Sequence[Event], axis: Axis, names: Mapping[str, str]) -> Lane:
     """Join samples of one state; a state lasts from its sample to the next one."""
     stretches: list[Stretch] = []
-    for sample, following in zip(samples, [*samples[1:], None], strict=True):
+    for sample, following in zip_longest(samples, samples[1:]):
         tone, label = _reading(sample, names)
         start = axis.seconds(sample.t_ns)
         end = axis.seconds(following.t_ns) if following is not None else start
