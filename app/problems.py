@@ -27,7 +27,7 @@ BY_STATUS = {404: Problem.NOT_FOUND, 405: Problem.METHOD_NOT_ALLOWED, 413: Probl
 # Required headers whose absence or form has a status of its own: (when missing, when wrong).
 BY_HEADER = {
     "idempotency-key": (Problem.KEY_MISSING, Problem.KEY_INVALID),
-    "if-match": (Problem.IF_MATCH_MISSING, Problem.VERSION_MISMATCH),
+    "if-match": (Problem.IF_MATCH_MISSING, Problem.VALIDATION),
 }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from app.devserver import CrmDatabase, PrivateServer, create_crm_database, free_port, running_server
+from app.devserver import CrmDatabase, create_crm_database, free_port, running_server
 
 REQUESTS = "/api/v1/requests"
 CALL = {"channel": "call", "topic": "cards", "subject": "Карта", "text": "Не работает"}
