@@ -1,0 +1,61 @@
+"""Counting, percentiles, and the judgement of a run without faults."""
+
+from dataclasses import replace
+
+import pytest
+
+from loadtests.client import GAVE_UP
+from loadtests.ledger import Attempt, Operation
+from loadtests.policy import Answer
+from loadtests.profiles import PROFILES, Kind
+from loadtests.summary import Latency, Summary, Totals, judge, latency, percentile
+
+SMOKE = PROFILES["smoke"]
+RATE = SMOKE.groups[Kind.FEED].rate
+GOOD = Totals(ok=100, failed=0, unknown=0, gave_up=0, attempts=100, attempts_failed=0)
+QUICK = Latency(100, 5, 9, 20, 30)
+
+
+def test_percentiles_are_by_nearest_rank():
+    values = list(range(1, 101))
+    assert [percentile(values, p) for p in (50, 95, 99, 100)] == [50, 95, 99, 100]
+    assert percentile([7], 99) == 7
+    assert latency([]) == Latency(0, 0.0, 0.0, 0.0, 0.0)
+
+
+def test_it_counts_what_the_ledger_tells():
+    summary = Summary()
+    operation = Operation("feed-1", "card_transaction", "k", "k", None)
+    attempt = Attempt(1, "dc2", 5, Answer(201, {}, {}))
+    summary.attempt(operation, attempt, succeeded=False)
+    summary.attempt(operation, attempt, succeeded=True)
+    summary.ended(operation, "ok", 3_000_000, None)
+    summary.ended(operation, "info", 9, GAVE_UP)
+    assert summary.totals() == Totals(ok=1, failed=0, unknown=1, gave_up=1, attempts=2, attempts_failed=1)
+    assert summary.done(Kind.FEED) == 1
+    assert summary.done(Kind.PORTAL) == 0
+    assert summary.by_function()["card_transaction"].p50 == 3.0
+    assert summary.route == "dc2"
+
+
+def test_a_good_run_passes():
+    assert judge(SMOKE, GOOD, QUICK, RATE).passed
+
+
+@pytest.mark.parametrize(
+    ("totals", "found", "rate", "said"),
+    [
+        (GOOD, replace(QUICK, p95=9e9), RATE, "p95"),
+        (GOOD, replace(QUICK, p99=9e9), RATE, "p99"),
+        (replace(GOOD, attempts_failed=1), QUICK, RATE, "attempts failed"),
+        (replace(GOOD, gave_up=1), QUICK, RATE, "given up"),
+        (replace(GOOD, failed=1), QUICK, RATE, "refused"),
+        (GOOD, QUICK, RATE / 2, "card transactions a second"),
+        (replace(GOOD, attempts=0), QUICK, RATE, "attempts failed"),
+    ],
+)
+def test_each_missed_threshold_is_a_reason(totals, found, rate, said):
+    judgement = judge(SMOKE, totals, found, rate)
+    assert not judgement.passed
+    assert len(judgement.reasons) == 1
+    assert said in judgement.reasons[0]

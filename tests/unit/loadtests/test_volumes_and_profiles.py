@@ -1,0 +1,45 @@
+"""The rates are the seeds', and the profiles reach them."""
+
+import pytest
+
+from loadtests.profiles import PROFILES, STEADY_FACTOR, Kind, groups
+from loadtests.volumes import average, busy_hour_factor
+
+
+def test_the_seeds_volume_in_a_second():
+    assert average().card_transactions == pytest.approx(30_000_000 / (30 * 86_400))
+    assert average().hotline_requests + average().portal_requests == pytest.approx(2_500 / 86_400)
+
+
+def test_steady_is_ten_times_the_average():
+    assert STEADY_FACTOR == 10
+    steady = PROFILES["steady"].groups[Kind.FEED]
+    assert steady.rate == pytest.approx(average().card_transactions * 10, rel=0.01)
+    assert 115 < steady.rate < 118
+
+
+def test_the_busiest_hour_is_a_tenth_of_the_day():
+    assert busy_hour_factor() == pytest.approx(2.4)
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
+def test_a_profile_reaches_its_volume_with_someone_of_each_kind(profile):
+    assert set(profile.groups) == set(Kind)
+    assert all(group.count >= 1 for group in profile.groups.values())
+    assert profile.stages[0].at_s == 0
+    shares = [stage.share for stage in profile.stages]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
+def test_the_fewest_users_who_reach_a_rate():
+    found = groups(average().times(10))
+    for group in found.values():
+        assert group.count == 1 or (group.count - 1) / group.pace_s < group.rate
+
+
+def test_a_stage_holds_until_the_next():
+    peak = PROFILES["peak"]
+    assert peak.stage_at(0) is peak.stages[0]
+    assert peak.stage_at(peak.stages[1].at_s) is peak.stages[1]
+    assert peak.stage_at(10_000) is peak.stages[-1]
