@@ -30,6 +30,7 @@ class Step:
 
     `commits`: from the intent of this step on there is no way back, a successor goes forward. `optional`:
     if it fails, the plan goes on and says so. `do` None: nothing to do but wait for the check.
+    `unconditional`: done whatever the check says before.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Step:
     timeout_s: float = 10.0
     commits: bool = False
     optional: bool = False
+    unconditional: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ def _step_to_json(step: Step) -> dict[str, Any]:
         "timeout_s": step.timeout_s,
         "commits": step.commits,
         "optional": step.optional,
+        "unconditional": step.unconditional,
     }
 
 
@@ -137,4 +140,5 @@ def _step_from_json(raw: dict[str, Any]) -> Step:
         timeout_s=raw["timeout_s"],
         commits=raw["commits"],
         optional=raw["optional"],
+        unconditional=raw["unconditional"],
     )

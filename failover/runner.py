@@ -98,7 +98,7 @@ class Runner:
         if Event.INTENT not in entry.events(step.name):
             entry = self._record(entry, Event.INTENT, step.name, str(step.do or step.check))
         try:
-            evidence = self._reach(step.do, step.check, step.timeout_s)
+            evidence = self._reach(step.do, step.check, step.timeout_s, always=step.unconditional)
         except StepRefusedError as refusal:
             missed = step.optional or (entry.committed and not step.commits)
             return self._record(entry, Event.MISSED if missed else Event.REFUSED, step.name, str(refusal))

@@ -45,7 +45,6 @@ class Check(StrEnum):
 
     PREFLIGHT = "preflight"
     FENCED = "fenced"
-    FENCE_ATTEMPTED = "fence-attempted"
     NOT_FENCED = "not-fenced"
     KEY_NOT_HELD_BY = "key-not-held-by"
     CHECKPOINT_RECENT = "checkpoint-recent"

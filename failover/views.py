@@ -30,7 +30,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Signal:
-    """A run of equal outcomes: `streak` probes in a row, the first `for_ms` ago."""
+    """The last outcome, and the run it belongs to: `streak` probes that all answered or all failed.
+
+    `for_ms`: since the first of them, on the observer's clock.
+    """
 
     outcome: Outcome
     streak: int = 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 
-from failover.actuators.ports import EffectUnknownError, Guarantee
+from failover.actuators.ports import EffectRefusedError, EffectUnknownError, Guarantee
 from failover.command import CommandFailedError, Ended, Run
 
 
@@ -22,7 +22,11 @@ class NoFencing:
         return f"no fencing driver: {host} may still run"
 
     def confirm(self, host: str) -> str:
-        return self.fence(host)
+        raise EffectRefusedError(f"no fencing driver: whether {host} still runs is unknown")
+
+    def fenced(self, host: str) -> bool:  # noqa: ARG002  # the port's signature
+        """Never known."""
+        return False
 
     def unfence(self, host: str) -> str:
         return f"no fencing driver: {host} was not fenced"
@@ -51,24 +55,33 @@ class CommandFencing:
         self._budget_s = budget_s
         self._timeout_s = timeout_s
         self._under_way: dict[str, _Attempt] = {}
+        self._off: set[str] = set()
 
     def fence(self, host: str) -> str:
         """Raises EffectUnknownError if it is still under way after the budget, or failed."""
-        attempt = self._under_way.get(host) or self._attempt(host)
-        return attempt.result(self._budget_s)
+        return self._settle(host, self._under_way.get(host) or self._attempt(host), self._budget_s)
 
     def confirm(self, host: str) -> str:
+        """Ends the attempt that `fence` began, or makes one. Raises EffectUnknownError if it failed."""
         attempt = self._under_way.pop(host, None)
         if attempt is None or attempt.failed:
             attempt = self._attempt(host)
-        return attempt.result(self._timeout_s)
+        try:
+            return self._settle(host, attempt, self._timeout_s)
+        finally:
+            self._under_way.pop(host, None)
+
+    def _settle(self, host: str, attempt: _Attempt, within_s: float) -> str:
+        evidence = attempt.result(within_s)
+        self._off.add(host)
+        return evidence
 
     def fenced(self, host: str) -> bool:
-        """The last attempt on this host ended well."""
-        attempt = self._under_way.get(host)
-        return attempt is not None and attempt.succeeded
+        """The last attempt on this host ended well, and nobody has unfenced it through this driver."""
+        return host in self._off
 
     def unfence(self, host: str) -> str:
+        self._off.discard(host)
         self._under_way.pop(host, None)
         attempt = _Attempt(self._run, _filled(self._commands["on"], host), self._timeout_s)
         return attempt.result(self._timeout_s)
@@ -76,6 +89,7 @@ class CommandFencing:
     def _attempt(self, host: str) -> _Attempt:
         attempt = _Attempt(self._run, _filled(self._commands["off"], host), self._timeout_s)
         self._under_way[host] = attempt
+        self._off.discard(host)
         return attempt
 
 

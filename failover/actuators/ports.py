@@ -48,6 +48,9 @@ class Fencing(Protocol):
     def confirm(self, host: str) -> str:
         """Waits for a fence that was still under way; tries again if it failed."""
 
+    def fenced(self, host: str) -> bool:
+        """The last attempt on this host ended well."""
+
     def unfence(self, host: str) -> str: ...
 
 

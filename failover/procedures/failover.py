@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from failover.decide import Ruling
 from failover.exposure import Exposure
 from failover.plan import Operation, Plan, Step
-from failover.verbs import Check, Expectation, Instruction, Verb
+from failover.verbs import ALWAYS, Check, Expectation, Instruction, Verb
 
 FENCE_BUDGET_S = 0.5
 CONFIRM_FENCE_S = 15.0
@@ -40,10 +40,11 @@ def _fence(order: Instruction) -> Step:
     return Step(
         "fence",
         f"fence {host} as far as the driver can in {FENCE_BUDGET_S:g} s",
-        Expectation.of(Check.FENCE_ATTEMPTED, host=host),
+        ALWAYS,
         do=order,
         timeout_s=FENCE_BUDGET_S,
         optional=True,
+        unconditional=True,
     )
 
 
@@ -68,6 +69,7 @@ def _confirm_fence(order: Instruction) -> Step:
         do=order,
         timeout_s=CONFIRM_FENCE_S,
         optional=True,
+        unconditional=True,
     )
 
 
@@ -135,6 +137,7 @@ def ordered(order: Order) -> Plan:
         undo=Instruction.of(Verb.UNFENCE, host=order.leader),
         undone=Expectation.of(Check.NOT_FENCED, host=order.leader),
         timeout_s=30.0,
+        unconditional=True,
     )
     force = Step(
         "force",

@@ -175,6 +175,9 @@ class _Hands(_Port):
     def confirm(self, host: str) -> str:
         return self.fence(host)
 
+    def fenced(self, host: str) -> bool:
+        return host in self.estate.fenced
+
     def unfence(self, host: str) -> str:
         self.estate.point()
         self.estate.fenced.discard(host)
@@ -329,7 +332,6 @@ class Sensors:
         held_by = estate.key[0] if estate.key else None
         return {
             Check.FENCED: host in estate.fenced,
-            Check.FENCE_ATTEMPTED: host in estate.fenced,
             Check.NOT_FENCED: host not in estate.fenced,
             Check.KEY_NOT_HELD_BY: held_by != host,
             Check.CHECKPOINT_RECENT: host in estate.checkpointed,

@@ -104,6 +104,7 @@ def test_a_slow_switch_holds_nothing_up_and_is_confirmed_later() -> None:
     switch.open.set()
     driver.confirm("dc1-db1")
 
+    assert driver.fenced("dc1-db1")
     assert switch.commands == [("power", "off", "dc1-db1")]
 
 
@@ -124,3 +125,5 @@ def test_a_switch_that_failed_is_tried_again() -> None:
 def test_no_driver_promises_nothing_and_says_so() -> None:
     assert NoFencing().guarantee is Guarantee.NOTHING
     assert "may still run" in NoFencing().fence("dc1-db1")
+    with pytest.raises(EffectRefusedError, match="unknown"):
+        NoFencing().confirm("dc1-db1")

@@ -1,0 +1,179 @@
+"""`python -m failover agent --config FILE` runs an agent; its unit runs `resume-pool` when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from kazoo.client import KazooClient
+
+from failover.actuators.absent import Absent
+from failover.actuators.fencing import CommandFencing, NoFencing
+from failover.actuators.leader_key import LeaderKey
+from failover.actuators.patroni import Patroni, RestAccess
+from failover.actuators.pools import Pools
+from failover.actuators.ports import Actuators, Fencing
+from failover.actuators.write_gate import WriteGate
+from failover.agent import Agent
+from failover.agent_config import AgentConfig, ConfigError, load
+from failover.brain import Brain, Standing
+from failover.command import run as run_command
+from failover.estate_reader import EstateReader
+from failover.events import EventLog
+from failover.journal_store import Copied, FileJournal, ZooKeeperJournal
+from failover.leadership import Leadership
+from failover.panel import Picture
+from failover.pool_gate import PgBouncer, PoolError, PoolGate
+from failover.runner import Clock, Runner
+from failover.sensors import LiveSensors
+from failover.views import SightingBook
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, help="The orchestrator's programs on a host.")
+Config = Annotated[Path, typer.Option(help="The agent's configuration (YAML).")]
+ZOOKEEPER_PORT = 2181
+CONNECTS_WITHIN_S = 60.0
+NOT_ALLOWED = "an agent does not do this; it is ordered by an operator's program"
+
+
+@cli.command()
+def agent(config: Config) -> None:
+    """Watches the estate, publishes what it sees and, if elected, acts on it."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    settings = _load(config)
+    client = _client(settings)
+    client.start(timeout=CONNECTS_WITHIN_S)
+    asyncio.run(build(settings, client).run())
+
+
+@cli.command(name="resume-pool")
+def resume_pool(config: Config) -> None:
+    """Resumes this host's pool if it is paused. Needs nothing but PgBouncer."""
+    settings = _load(config)
+    if settings.pool_conninfo is None:
+        return
+    try:
+        PgBouncer(settings.pool_conninfo, settings.pool_database).resume()
+    except PoolError as error:
+        typer.echo(f"not resumed: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+def _load(path: Path) -> AgentConfig:
+    try:
+        return load(path)
+    except ConfigError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+
+
+def _client(config: AgentConfig) -> KazooClient:
+    """The session is short: a lost leader of the orchestrator must not be missed for long."""
+    return KazooClient(
+        hosts=",".join(f"{node.address}:{ZOOKEEPER_PORT}" for node in config.layout.zookeepers),
+        timeout=config.session_s,
+        use_ssl=True,
+        ca=str(config.ca_file),
+        certfile=str(config.certificate),
+        keyfile=str(config.certificate),
+        verify_certs=True,
+    )
+
+
+def build(config: AgentConfig, client: KazooClient) -> Agent:
+    """Wires an agent over a connected client."""
+    leadership = Leadership(client, config.name)
+    leadership.prepare()
+    journal, gate = ZooKeeperJournal(client, leadership), WriteGate(client, leadership)
+    chronicle = EventLog(client, leadership, config.name, time.time)
+    for each in (journal, gate, chronicle):
+        each.prepare()
+    look = _look(config, client, journal)
+    fencing = _fencing(config)
+    clock = Clock(time.monotonic, time.time, time.sleep)
+    copied = Copied(journal, FileJournal(config.journal_directory))
+    runner = Runner(
+        store=copied,
+        actuators=_actuators(config, client, leadership, fencing, gate),
+        sensors=LiveSensors(look, fencing),
+        guard=leadership,
+        clock=clock,
+    )
+    brain = Brain(
+        standing=Standing(config.name, config.me.site in config.witness_sites, config.witness_sites),
+        policy=config.policy,
+        office=leadership,
+        look=look,
+        journal=copied,
+        runner=runner,
+        chronicle=chronicle,
+        gate=gate,
+        clock=clock,
+    )
+    pool = None
+    if config.pool_conninfo is not None:
+        pool = PoolGate(PgBouncer(config.pool_conninfo, config.pool_database), monotonic=time.monotonic)
+    return Agent(config, client, brain, pool, lambda: leadership.epoch)
+
+
+def _look(config: AgentConfig, client: KazooClient, journal: ZooKeeperJournal) -> Callable[[], Picture]:
+    reader, book = EstateReader(client), SightingBook()
+
+    def look() -> Picture:
+        views, cluster, open_entry = reader.views(), reader.cluster(), journal.current()
+        now_ns = time.monotonic_ns()
+        return Picture(
+            layout=config.layout,
+            now_ns=now_ns,
+            sightings=book.update(views, now_ns),
+            cluster=cluster,
+            thresholds=config.thresholds,
+            operation=open_entry.id if open_entry else None,
+        )
+
+    return look
+
+
+def _fencing(config: AgentConfig) -> Fencing:
+    if not config.fencing.off:
+        return NoFencing()
+    return CommandFencing(
+        off=config.fencing.off, on=config.fencing.on, guarantee=config.fencing.guarantee, run=run_command
+    )
+
+
+def _actuators(
+    config: AgentConfig, client: KazooClient, leadership: Leadership, fencing: Fencing, gate: WriteGate
+) -> Actuators:
+    key, absent = LeaderKey(client, leadership), Absent(NOT_ALLOWED)
+    access = RestAccess(config.tls(), "patroni", config.patroni_password)
+    addresses = {node.name: node.address for node in config.layout.databases}
+    with_pools = frozenset(node.name for node in config.layout.applications)
+    reader = EstateReader(client)
+    pools = Pools(
+        client,
+        leadership,
+        lambda: [view.observer for view in reader.views() if view.observer in with_pools],
+        monotonic=time.monotonic,
+        sleep=time.sleep,
+    )
+    return Actuators(
+        fencing=fencing,
+        leader_key=key,
+        patroni=Patroni(access, addresses, key),
+        databases=absent,
+        synchronous=absent,
+        pools=pools,
+        write_gate=gate,
+        hosts=absent,
+        ensemble=absent,
+    )
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,232 @@
+"""The agent: watches every host, publishes its view, obeys orders on its pool and, if elected, acts.
+
+Probing and publishing run in asyncio; kazoo and the brain in threads of their own, so that a slow ZooKeeper
+never delays a probe and a running operation never ages this agent's view.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Callable
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import KazooException, NodeExistsError, NoNodeError
+from kazoo.handlers.threading import KazooTimeoutError
+
+from failover.agent_config import AgentConfig
+from failover.brain import Brain
+from failover.estate_reader import VIEWS
+from failover.journal import JournalError
+from failover.leadership import ANSWER_S
+from failover.orders import ANSWERS, ORDERS, Order
+from failover.pool_gate import PoolGate
+from failover.probing import Heartbeats, Pace, RestTarget, SqlTarget, Target, TcpTarget, Watch
+from failover.systemd import notify
+from failover.views import AgentView, DatabaseView, PeerView, encode
+
+log = logging.getLogger(__name__)
+
+PATRONI_PORT, POSTGRESQL_PORT = 8008, 5432
+TICK_S = 0.15
+ZooKeeperTrouble = (KazooException, KazooTimeoutError, JournalError)
+
+
+class Eyes:
+    """All watches of an agent, and the view they add up to."""
+
+    def __init__(self, config: AgentConfig, changed: Callable[[], None]) -> None:
+        self._config = config
+        self._changed = changed
+        tls, limit = config.tls(), config.pace.timeout_s
+        self._databases = {
+            node.name: (
+                self._watch(RestTarget(node.address, PATRONI_PORT, tls, limit)),
+                self._watch(SqlTarget(self._conninfo(node.address), node.address, POSTGRESQL_PORT, limit)),
+            )
+            for node in config.layout.databases
+        }
+        peers = {node.name: node.address for node in config.observers if node.name != config.name}
+        port = config.heartbeat_port
+        self._peers = {name: self._watch(TcpTarget(address, port, limit)) for name, address in peers.items()}
+        self.heartbeats = Heartbeats(config.name, peers, port, time.monotonic)
+
+    def _watch(self, target: Target) -> Watch:
+        return Watch(target, self._config.pace, time.monotonic, self._changed)
+
+    def _conninfo(self, address: str) -> str:
+        """One small session; the server's certificate must be the estate's."""
+        return (
+            f"host={address} port={POSTGRESQL_PORT} dbname=postgres user=monitor sslmode=verify-ca"
+            f" sslrootcert={self._config.ca_file} password={self._config.monitor_password}"
+            f" application_name=twinsite-agent-{self._config.name}"
+        )
+
+    def watches(self) -> tuple[Watch, ...]:
+        pairs = [watch for pair in self._databases.values() for watch in pair]
+        return (*pairs, *self._peers.values())
+
+    def view(self, incarnation: str, sequence: int, epoch: int) -> AgentView:
+        return AgentView(
+            observer=self._config.name,
+            site=self._config.me.site,
+            incarnation=incarnation,
+            sequence=sequence,
+            epoch=epoch,
+            databases=tuple(
+                DatabaseView(host, rest.signal, sql.signal, rest.report)
+                for host, (rest, sql) in self._databases.items()
+            ),
+            peers=tuple(
+                PeerView(host, watch.signal, self.heartbeats.heard_ms(host))
+                for host, watch in self._peers.items()
+            ),
+        )
+
+
+class Publisher:
+    """Keeps this agent's view in ZooKeeper as an ephemeral znode. Called from one thread at a time."""
+
+    def __init__(self, client: KazooClient, name: str) -> None:
+        self._client = client
+        self._path = f"{VIEWS}/{name}"
+
+    def publish(self, view: AgentView) -> None:
+        """Raises kazoo's errors: the view is then simply old, and stops counting."""
+        if not self._client.connected:
+            return
+        if not self._is_ours():
+            with contextlib.suppress(NodeExistsError):
+                created = self._client.create_async(self._path, ephemeral=True, makepath=True)
+                created.get(timeout=ANSWER_S)
+        self._client.set_async(self._path, encode(view)).get(timeout=ANSWER_S)
+
+    def _is_ours(self) -> bool:
+        """The znode exists and ends with our session. One left by our last session is taken away."""
+        stat = self._client.exists_async(self._path).get(timeout=ANSWER_S)
+        if stat is None:
+            return False
+        if stat.ephemeralOwner == self._client.client_id[0]:
+            return True
+        with contextlib.suppress(NoNodeError):
+            self._client.delete_async(self._path).get(timeout=ANSWER_S)
+        return False
+
+
+class OrderDesk:
+    """Takes orders for this host's pool as they arrive, one after the other, and leaves the answers."""
+
+    def __init__(self, client: KazooClient, gate: PoolGate, name: str) -> None:
+        self._client, self._gate, self._name = client, gate, name
+        self._orders: queue.Queue[Order] = queue.Queue()
+        self._last: bytes | None = None
+
+    def open(self) -> None:
+        """Orders given before now were another process's to obey: only later ones count."""
+        for path in (f"{ORDERS}/{self._name}", f"{ANSWERS}/{self._name}"):
+            self._client.ensure_path(path)
+        self._last = bytes(self._client.get_async(f"{ORDERS}/{self._name}").get(timeout=ANSWER_S)[0])
+        threading.Thread(target=self._work, name="orders", daemon=True).start()
+        self._client.DataWatch(f"{ORDERS}/{self._name}", self._arrived)
+
+    def _arrived(self, data: bytes | None, _stat: object) -> None:
+        """In kazoo's own thread: only takes note. The watch fires anew after a lost session."""
+        if not data or data == self._last:
+            return
+        self._last = data
+        try:
+            self._orders.put(Order.from_bytes(data))
+        except ValueError as error:
+            log.warning("%s", error)
+
+    def _work(self) -> None:
+        while True:
+            answer = self._gate.obey(self._orders.get())
+            log.info("order %d.%d: %s", answer.epoch, answer.number, answer.text)
+            try:
+                self._client.set_async(f"{ANSWERS}/{self._name}", answer.to_bytes()).get(timeout=ANSWER_S)
+            except ZooKeeperTrouble as error:
+                log.warning("answer not delivered: %r", error)
+
+
+class Agent:
+    """Wires eyes, publisher and brain together and runs them until cancelled."""
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        client: KazooClient,
+        brain: Brain,
+        gate: PoolGate | None,
+        epoch: Callable[[], int],
+    ) -> None:
+        self._config, self._client, self._brain, self._gate, self._epoch = config, client, brain, gate, epoch
+        self._wake = asyncio.Event()
+        self._eyes = Eyes(config, self._wake.set)
+        self._publisher = Publisher(client, config.name)
+        self._stopping = threading.Event()
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        port = self._config.heartbeat_port
+        await loop.create_datagram_endpoint(
+            lambda: self._eyes.heartbeats, local_addr=(self._config.me.address, port)
+        )
+        server = await asyncio.start_server(_hang_up, self._config.me.address, port)
+        if self._gate is not None:
+            await asyncio.to_thread(self._gate.begin)
+            await asyncio.to_thread(OrderDesk(self._client, self._gate, self._config.name).open)
+        threading.Thread(target=self._think, name="brain", daemon=True).start()
+        notify("READY=1")
+        try:
+            async with server, asyncio.TaskGroup() as tasks:
+                for watch in self._eyes.watches():
+                    tasks.create_task(watch.forever())
+                tasks.create_task(self._publish())
+        finally:
+            self._stopping.set()
+
+    async def _publish(self) -> None:
+        """At each change and at least every interval; never two at once."""
+        incarnation, sequence, pace = uuid.uuid4().hex, 0, self._config.pace
+        while True:
+            await _either(self._wake, pace)
+            sequence += 1
+            self._eyes.heartbeats.say()
+            notify("WATCHDOG=1")
+            view = self._eyes.view(incarnation, sequence, self._epoch())
+            try:
+                await asyncio.to_thread(self._publish_once, view)
+            except ZooKeeperTrouble as error:
+                log.warning("view not published: %r", error)
+
+    def _publish_once(self, view: AgentView) -> None:
+        pool = self._gate.view() if self._gate is not None else None
+        self._publisher.publish(AgentView(**{**vars(view), "pool": pool}))
+
+    def _think(self) -> None:
+        while not self._stopping.wait(TICK_S):
+            try:
+                if self._client.connected:
+                    self._brain.tick()
+            except ZooKeeperTrouble as error:
+                log.warning("no decision: %r", error)
+            except Exception:
+                log.exception("the brain stumbled; it goes on with the next tick")
+
+
+async def _either(wake: asyncio.Event, pace: Pace) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(pace.interval_s):
+            await wake.wait()
+    wake.clear()
+
+
+async def _hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """The agent's port says only that the agent is there."""
+    writer.close()

@@ -1,0 +1,177 @@
+"""The elected agent's work, one tick at a time: look, diagnose, decide, record, act. Clock injected."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from failover.conditions import Condition, Diagnosis
+from failover.decide import Decision, History, Mode, Policy, Ruling, decide
+from failover.diagnosis import diagnose
+from failover.journal import Entry, Event, JournalStore
+from failover.panel import Panel, Picture
+from failover.plan import Operation
+from failover.procedures import failover
+from failover.runner import Clock, Runner
+
+log = logging.getLogger(__name__)
+
+RELEASE = "release"
+
+
+class Office(Protocol):
+    """What the brain needs of leadership."""
+
+    @property
+    def epoch(self) -> int: ...
+
+    def campaign(self) -> bool: ...
+
+    def resign(self) -> None: ...
+
+
+class Chronicle(Protocol):
+    """Where rulings are recorded."""
+
+    def rulings(self, texts: tuple[str, ...], stable: tuple[str, ...]) -> None: ...
+
+
+class Gate(Protocol):
+    """The write gate, told only when it has to change."""
+
+    def close(self) -> str: ...
+
+    def open(self) -> str: ...
+
+
+class Persistence:
+    """For how long each finding has been seen without a break."""
+
+    def __init__(self) -> None:
+        self._since: dict[tuple[Condition, str], float] = {}
+
+    def update(self, diagnosis: Diagnosis, now_s: float) -> dict[tuple[Condition, str], float]:
+        keys = {(finding.condition, finding.subject) for finding in diagnosis.findings}
+        self._since = {key: self._since.get(key, now_s) for key in keys}
+        return {key: now_s - since for key, since in self._since.items()}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """This agent's place. `preferred`: it stands on the witness. Others let it go first."""
+
+    name: str
+    preferred: bool
+    preferred_sites: frozenset[str]
+    stand_back_s: float = 1.0
+
+
+class Brain:
+    """Ticks. What goes wrong with ZooKeeper ends a tick with DeposedError or kazoo's own errors."""
+
+    def __init__(
+        self,
+        *,
+        standing: Standing,
+        policy: Policy,
+        office: Office,
+        look: Callable[[], Picture],
+        journal: JournalStore,
+        runner: Runner,
+        chronicle: Chronicle,
+        gate: Gate,
+        clock: Clock,
+    ) -> None:
+        self._standing, self._policy, self._office, self._look = standing, policy, office, look
+        self._journal, self._runner, self._chronicle, self._gate = journal, runner, chronicle, gate
+        self._clock = clock
+        self._persistence = Persistence()
+        self._vacant_since: float | None = None
+        self._epoch = -1
+        self._gate_closed: bool | None = None
+        self._last_failover: float | None = None
+
+    def tick(self) -> Decision | None:
+        """One round. None: another is in office."""
+        if not self._in_office():
+            return None
+        picture = self._look()
+        if self._better_is_there(picture):
+            log.info("an agent of %s is back: resigning", ", ".join(self._standing.preferred_sites))
+            self._office.resign()
+            return None
+        diagnosis = diagnose(picture)
+        decision = decide(picture, diagnosis, self._history(diagnosis), self._policy)
+        self._record(decision)
+        self._set_gate(decision)
+        if decision.act is not None:
+            self._act(decision.act)
+        return decision
+
+    def _in_office(self) -> bool:
+        """Others let the preferred agent go first. A new term begins with what the last one left open."""
+        now = self._clock.monotonic()
+        self._vacant_since = self._vacant_since if self._vacant_since is not None else now
+        patient = now - self._vacant_since >= self._standing.stand_back_s
+        if not (self._standing.preferred or patient or self._office.epoch == self._epoch != -1):
+            return False
+        if not self._office.campaign():
+            self._vacant_since, self._epoch = now, -1
+            return False
+        if self._office.epoch != self._epoch:
+            self._epoch = self._office.epoch
+            self._begin_term()
+        return True
+
+    def _begin_term(self) -> None:
+        self._persistence, self._gate_closed = Persistence(), None
+        if self._policy.mode is Mode.ACTIVE and (left := self._runner.take_over()):
+            log.warning("took over %s: %s", left.id, left.outcome)
+        self._remember()
+
+    def _better_is_there(self, picture: Picture) -> bool:
+        if self._standing.preferred or picture.operation is not None:
+            return False
+        return any(Panel(picture).speaking(site) for site in self._standing.preferred_sites)
+
+    def _history(self, diagnosis: Diagnosis) -> History:
+        held = self._persistence.update(diagnosis, self._clock.monotonic())
+        last = self._last_failover
+        return History(held, self._clock.wall() - last if last is not None else None)
+
+    def _remember(self) -> None:
+        """Reads the journal: at the start of a term and after each act, not at each tick."""
+        failovers = [at for entry in self._journal.entries() if (at := released_at(entry)) is not None]
+        self._last_failover = max(failovers, default=None)
+
+    def _record(self, decision: Decision) -> None:
+        texts = tuple(ruling.explain() for ruling in decision.rulings)
+        stable = tuple(f"{r.row.rule} {r.finding.subject} {sorted(_kinds(r))}" for r in decision.rulings)
+        self._chronicle.rulings(texts, stable)
+
+    def _set_gate(self, decision: Decision) -> None:
+        if decision.writes_closed != self._gate_closed:
+            self._gate_closed = decision.writes_closed
+            log.warning("%s", self._gate.close() if decision.writes_closed else self._gate.open())
+
+    def _act(self, ruling: Ruling) -> None:
+        plan = failover.automatic(ruling)
+        number = f"{int(self._clock.wall())}-{plan.operation}"
+        entry = Entry(number, plan, self._standing.name, ruling.explain())
+        ended = self._runner.start(entry)
+        self._remember()
+        log.warning("%s: %s", plan.title, ended.outcome)
+
+
+def _kinds(ruling: Ruling) -> set[str]:
+    return {reason.partition(":")[0] for reason in ruling.against}
+
+
+def released_at(entry: Entry) -> float | None:
+    """When an automatic failover released a key, in seconds since 1970; None if the entry did not."""
+    if entry.plan.operation is not Operation.AUTOMATIC:
+        return None
+    done = [record.at for record in entry.records if record.step == RELEASE and record.event is Event.DONE]
+    return done[0] if done else None

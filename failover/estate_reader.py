@@ -1,0 +1,98 @@
+"""What the elected agent reads from ZooKeeper for one decision: all views, and Patroni's own record."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
+from kazoo.protocol.states import ZnodeStat
+
+from failover.leadership import ANSWER_S, ROOT
+from failover.views import AgentView, ClusterRecord, LeaderKey, SyncKey, ViewError, decode
+
+log = logging.getLogger(__name__)
+
+VIEWS = f"{ROOT}/views"
+Node = tuple[bytes, ZnodeStat]
+
+
+class EstateReader:
+    """Reads many znodes in one round trip. kazoo's exceptions pass: the caller stops acting on them."""
+
+    def __init__(self, client: KazooClient, scope: str = "/twinsite/crm") -> None:
+        self._client = client
+        self._scope = scope
+
+    def views(self) -> tuple[AgentView, ...]:
+        """All published views that can be read; one of another version is left out and logged."""
+        names = self._children(VIEWS)
+        found = self._read(f"{VIEWS}/{name}" for name in names)
+        return tuple(view for node in found if node and (view := _view(node[0])))
+
+    def cluster(self) -> ClusterRecord:
+        keys = ("leader", "sync", "config", "failover")
+        leader, sync, config, failover = self._read(f"{self._scope}/{key}" for key in keys)
+        members = self._children(f"{self._scope}/members")
+        return record(leader, sync, config, failover, members)
+
+    def _children(self, path: str) -> tuple[str, ...]:
+        try:
+            return tuple(self._client.get_children_async(path).get(timeout=ANSWER_S))
+        except NoNodeError:
+            return ()
+
+    def _read(self, paths: Iterable[str]) -> list[Node | None]:
+        asked = [self._client.get_async(path) for path in paths]
+        return [_got(answer) for answer in asked]
+
+
+def _got(answer: Any) -> Node | None:
+    try:
+        data, stat = answer.get(timeout=ANSWER_S)
+    except NoNodeError:
+        return None
+    return bytes(data), stat
+
+
+def _view(data: bytes) -> AgentView | None:
+    try:
+        return decode(data)
+    except ViewError as error:
+        log.warning("%s", error)
+        return None
+
+
+def record(
+    leader: Node | None,
+    sync: Node | None,
+    config: Node | None,
+    failover: Node | None,
+    members: tuple[str, ...],
+) -> ClusterRecord:
+    """Patroni's znodes as one record. A missing or empty /sync has no members and version -1."""
+    held = _json(sync)
+    names = str(held.get("sync_standby") or "")
+    return ClusterRecord(
+        leader=LeaderKey(leader[0].decode(), leader[1].ephemeralOwner) if leader else None,
+        sync=SyncKey(
+            leader=held.get("leader"),
+            members=frozenset(name.strip() for name in names.split(",") if name.strip()),
+            version=sync[1].version if sync else -1,
+        ),
+        members=frozenset(members),
+        paused=bool(_json(config).get("pause", False)),
+        failover_pending=bool(_json(failover)),
+    )
+
+
+def _json(node: Node | None) -> dict[str, Any]:
+    """A znode's object; {} for what is missing or no object, as Patroni reads it."""
+    try:
+        raw = json.loads(node[0]) if node and node[0] else {}
+    except ValueError:
+        return {}
+    return raw if isinstance(raw, dict) else {}

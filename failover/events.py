@@ -1,0 +1,87 @@
+"""What the orchestrator saw and decided, in ZooKeeper, for `twinsite events` and `twinsite explain`."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
+
+from failover.leadership import ANSWER_S, ROOT, Leadership
+
+log = logging.getLogger(__name__)
+
+EVENTS = f"{ROOT}/events"
+DECISION = f"{ROOT}/decision"
+KEPT = 500
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One line of the history. `at`: seconds since 1970 on the elected agent's clock."""
+
+    at: float
+    by: str
+    epoch: int
+    text: str
+
+
+class EventLog:
+    """Writes only what changed: the history is read by people."""
+
+    def __init__(
+        self, client: KazooClient, leadership: Leadership, name: str, wall: Callable[[], float]
+    ) -> None:
+        self._client, self._leadership, self._name, self._wall = client, leadership, name, wall
+        self._last: tuple[str, ...] = ()
+
+    def prepare(self) -> None:
+        self._client.ensure_path(EVENTS)
+        self._client.ensure_path(DECISION)
+
+    def rulings(self, texts: tuple[str, ...], stable: tuple[str, ...]) -> None:
+        """Writes `texts` when `stable`, the same without figures, has changed."""
+        if stable == self._last:
+            return
+        for text in texts:
+            self.write(text)
+        transaction = self._leadership.stamped()
+        transaction.set_data(DECISION, json.dumps(texts).encode())
+        self._leadership.commit(transaction)
+        self._last = stable
+
+    def write(self, text: str) -> None:
+        log.info("%s", text)
+        line = json.dumps([self._wall(), self._name, self._leadership.epoch, text]).encode()
+        transaction = self._leadership.stamped()
+        transaction.create(f"{EVENTS}/e-", line, sequence=True)
+        self._leadership.commit(transaction)
+
+    def trim(self) -> None:
+        for name in _names(self._client)[:-KEPT]:
+            self._client.delete_async(f"{EVENTS}/{name}").get(timeout=ANSWER_S)
+
+
+def history(client: KazooClient, last: int = KEPT) -> tuple[Happening, ...]:
+    """The last lines, oldest first."""
+    asked = [client.get_async(f"{EVENTS}/{name}") for name in _names(client)[-last:]]
+    return tuple(Happening(*json.loads(answer.get(timeout=ANSWER_S)[0])) for answer in asked)
+
+
+def current(client: KazooClient) -> tuple[str, ...]:
+    """What the elected agent last ruled, one sentence a finding."""
+    try:
+        data, _ = client.get_async(DECISION).get(timeout=ANSWER_S)
+    except NoNodeError:
+        return ()
+    return tuple(json.loads(data)) if data else ()
+
+
+def _names(client: KazooClient) -> list[str]:
+    try:
+        return sorted(client.get_children_async(EVENTS).get(timeout=ANSWER_S))
+    except NoNodeError:
+        return []

@@ -1,0 +1,246 @@
+"""Asks every host what agents ask: Patroni's REST, PostgreSQL, other agents, by TCP and by datagrams.
+
+Connections are kept, so that a probe of a healthy host is one small round trip. A failed probe drops its
+connection, and a bare TCP connect then tells refused from mute from silent. Failing targets are asked faster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import httpx
+import psycopg
+
+from failover.views import NEVER, Outcome, PatroniReport, Signal
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds. `fast_s`: between probes of a target whose last probe failed, until it is surely lost."""
+
+    interval_s: float = 0.3
+    fast_s: float = 0.1
+    timeout_s: float = 0.25
+    sure_after: int = 3
+
+
+@dataclass(frozen=True)
+class Probed:
+    """One probe's result; `report` where REST gave one."""
+
+    outcome: Outcome
+    detail: str = ""
+    report: PatroniReport | None = None
+
+
+class Target(Protocol):
+    async def probe(self) -> Probed:
+        """Never raises for what a network can do, and ends within about twice the timeout."""
+
+
+def follow(before: Signal, probed: Probed, since_s: float, now_s: float) -> Signal:
+    """The signal after one more probe; `since_s` is when the run that `before` belongs to began."""
+    answers = probed.outcome is Outcome.ANSWERS
+    same = before.outcome is not Outcome.UNKNOWN and before.answers == answers
+    streak = before.streak + 1 if same else 1
+    held = int((now_s - since_s) * 1000) if same else 0
+    return Signal(probed.outcome, streak, held, probed.detail)
+
+
+async def classify(address: str, port: int, timeout_s: float) -> Probed:
+    """Why a target fails, from a bare TCP connect."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            _, writer = await asyncio.open_connection(address, port)
+    except ConnectionRefusedError:
+        return Probed(Outcome.REFUSED)
+    except TimeoutError:
+        return Probed(Outcome.SILENT)
+    except OSError as error:
+        return Probed(Outcome.SILENT, str(error))
+    writer.close()
+    return Probed(Outcome.MUTE)
+
+
+@dataclass(frozen=True)
+class TcpTarget:
+    """A port that only has to accept."""
+
+    address: str
+    port: int
+    timeout_s: float
+
+    async def probe(self) -> Probed:
+        found = await classify(self.address, self.port, self.timeout_s)
+        return replace(found, outcome=Outcome.ANSWERS) if found.outcome is Outcome.MUTE else found
+
+
+class RestTarget:
+    """Patroni's REST: /liveness each time (no SQL), the full report each `report_every` times."""
+
+    def __init__(
+        self, address: str, port: int, tls: ssl.SSLContext, timeout_s: float, report_every: int = 3
+    ) -> None:
+        self._address, self._port = address, port
+        self._tls, self._timeout_s = tls, timeout_s
+        self._every, self._count = report_every, 0
+        self._client: httpx.AsyncClient | None = None
+        self._report: PatroniReport | None = None
+
+    async def probe(self) -> Probed:
+        full = self._count % self._every == 0 or self._report is None or not self._report.running
+        self._count += 1
+        try:
+            answer = await self._connected().get("/patroni" if full else "/liveness")
+            if full:
+                self._report = report_from(answer.json())
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            await self._drop()
+            found = await classify(self._address, self._port, self._timeout_s)
+            return replace(found, detail=type(error).__name__)
+        return Probed(Outcome.ANSWERS, report=self._report)
+
+    def _connected(self) -> httpx.AsyncClient:
+        if self._client is None:
+            base = f"https://{self._address}:{self._port}"
+            self._client = httpx.AsyncClient(base_url=base, verify=self._tls, timeout=self._timeout_s)
+        return self._client
+
+    async def _drop(self) -> None:
+        client, self._client, self._report = self._client, None, None
+        self._count = 0
+        if client is not None:
+            await client.aclose()
+
+
+def report_from(raw: dict[str, Any]) -> PatroniReport:
+    """GET /patroni in Patroni 4.1 (api.py, get_postgresql_status). Raises KeyError without a state."""
+    xlog = raw.get("xlog") or {}
+    return PatroniReport(
+        primary=raw.get("role") in ("primary", "master"),
+        state=str(raw["state"]),
+        timeline=raw.get("timeline"),
+        lsn=xlog.get("location", xlog.get("received_location")),
+        streaming=raw.get("replication_state") == "streaming",
+        paused=bool(raw.get("pause", False)),
+        pending_restart=bool(raw.get("pending_restart", False)),
+    )
+
+
+class SqlTarget:
+    """PostgreSQL by a kept session of the monitoring role.
+
+    A query that does not answer is not cancelled, as psycopg would wait for the cancel: its socket is shut.
+    """
+
+    def __init__(self, conninfo: str, address: str, port: int, timeout_s: float) -> None:
+        self._conninfo = conninfo
+        self._address, self._port, self._timeout_s = address, port, timeout_s
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._connecting: asyncio.Task[psycopg.AsyncConnection[Any]] | None = None
+
+    async def probe(self) -> Probed:
+        try:
+            connection = await self._connected()
+            if connection is None:
+                return await classify(self._address, self._port, self._timeout_s)
+            await self._ask(connection)
+        except (psycopg.Error, OSError) as error:
+            self._connection = None
+            found = await classify(self._address, self._port, self._timeout_s)
+            return replace(found, detail=type(error).__name__)
+        return Probed(Outcome.ANSWERS)
+
+    async def _connected(self) -> psycopg.AsyncConnection[Any] | None:
+        """The session; None while it is still being made."""
+        if self._connection is not None:
+            return self._connection
+        if self._connecting is None:
+            connect = psycopg.AsyncConnection.connect(self._conninfo, autocommit=True, connect_timeout=2)
+            self._connecting = asyncio.create_task(connect)
+        await asyncio.wait({self._connecting}, timeout=self._timeout_s)
+        if not self._connecting.done():
+            return None
+        task, self._connecting = self._connecting, None
+        self._connection = task.result()
+        return self._connection
+
+    async def _ask(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        """Raises psycopg.Error, or TimeoutError (an OSError) after hanging up."""
+        query = asyncio.create_task(connection.execute("select 1"))
+        await asyncio.wait({query}, timeout=self._timeout_s)
+        if not query.done():
+            with socket.socket(fileno=os.dup(connection.fileno())) as copy:
+                copy.shutdown(socket.SHUT_RDWR)
+            query.add_done_callback(lambda done: done.exception())
+            raise TimeoutError
+        query.result()
+
+
+class Watch:
+    """Probes one target for ever and keeps its signal."""
+
+    def __init__(
+        self, target: Target, pace: Pace, monotonic: Callable[[], float], changed: Callable[[], None]
+    ) -> None:
+        self._target, self._pace, self._monotonic, self._changed = target, pace, monotonic, changed
+        self._since = 0.0
+        self.signal = NEVER
+        self.report: PatroniReport | None = None
+
+    async def once(self) -> None:
+        probed = await self._target.probe()
+        now = self._monotonic()
+        before, self.signal = self.signal, follow(self.signal, probed, self._since, now)
+        if self.signal.streak == 1:
+            self._since = now
+        turned = before.outcome is not self.signal.outcome or probed.report != self.report
+        self.report = probed.report
+        if turned or self.signal.streak == self._pace.sure_after:
+            self._changed()
+
+    async def forever(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        while True:
+            began = self._monotonic()
+            await self.once()
+            urgent = self.signal.fails and self.signal.streak < self._pace.sure_after
+            pause = self._pace.fast_s if urgent else self._pace.interval_s
+            await sleep(max(0.0, pause - (self._monotonic() - began)))
+
+
+class Heartbeats(asyncio.DatagramProtocol):
+    """Says "here" to every peer and remembers when each was heard.
+
+    Evidence of one-way cuts and of nothing else: a datagram proves little, so no decision to act rests on it.
+    """
+
+    def __init__(self, name: str, peers: dict[str, str], port: int, monotonic: Callable[[], float]) -> None:
+        self._name, self._peers, self._port, self._monotonic = name.encode(), peers, port, monotonic
+        self._heard: dict[str, float] = {}
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        name = data.decode(errors="replace")
+        if self._peers.get(name) == addr[0]:
+            self._heard[name] = self._monotonic()
+
+    def error_received(self, exc: Exception) -> None:
+        """A refused datagram says that the peer's agent is away, which its silence says too."""
+
+    def say(self) -> None:
+        if self._transport is not None:
+            for address in self._peers.values():
+                self._transport.sendto(self._name, (address, self._port))
+
+    def heard_ms(self, peer: str) -> int | None:
+        at = self._heard.get(peer)
+        return None if at is None else int((self._monotonic() - at) * 1000)

@@ -1,0 +1,184 @@
+"""One tick: who is in office decides, records what changed, acts once, and gives way to the witness."""
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from failover.brain import Brain, Standing
+from failover.decide import Mode, Policy
+from failover.journal import Entry, Outcome
+from failover.proof.rehearsal import Office, Rehearsal, Sensors
+from failover.proof.scenery import Health, Scene, picture
+from failover.runner import Runner
+from failover.transitions import Durability
+
+LOST = Scene().with_health(Health.OFF, "dc1-db1")
+
+
+@dataclass
+class Leaders:
+    """Leadership without ZooKeeper: `free` says whether the office can be had."""
+
+    estate: Rehearsal
+    free: bool = True
+    epoch: int = -1
+
+    def campaign(self) -> bool:
+        if self.free and self.epoch < 0:
+            self.epoch = self.estate.epoch = self.estate.epoch + 1
+        return self.epoch >= 0
+
+    def resign(self) -> None:
+        self.epoch = -1
+
+    def check(self) -> None:
+        assert self.epoch == self.estate.epoch
+
+
+@dataclass
+class Book:
+    texts: list[str] = field(default_factory=list)
+    last: tuple[str, ...] = ()
+
+    def rulings(self, texts, stable) -> None:
+        if stable != self.last:
+            self.texts += texts
+            self.last = stable
+
+
+class Gates:
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def close(self) -> str:
+        self.calls.append("close")
+        return "closed"
+
+    def open(self) -> str:
+        self.calls.append("open")
+        return "opened"
+
+
+class World:
+    """A brain over a rehearsal, looking at a scene that the test chooses."""
+
+    def __init__(self, scene: Scene, policy: Policy | None = None, name: str = "wit-zk1") -> None:
+        self.scene, self.estate = scene, Rehearsal()
+        if Health.OFF in scene.health.values():
+            self.estate.power_off("dc1-db1")
+        self.leaders, self.book, self.gates = Leaders(self.estate), Book(), Gates()
+        store = Office(self.estate, 99)
+        standing = Standing(name, name.startswith("wit"), frozenset({"wit"}))
+        self.brain = Brain(
+            standing=standing,
+            policy=policy or Policy(),
+            office=self.leaders,
+            look=lambda: picture(self.scene),
+            journal=store,
+            runner=Runner(
+                store=store,
+                actuators=self.estate.actuators(),
+                sensors=Sensors(self.estate),
+                guard=self.leaders,
+                clock=self.estate.clock(),
+            ),
+            chronicle=self.book,
+            gate=self.gates,
+            clock=self.estate.clock(),
+        )
+
+    def entries(self) -> list[Entry]:
+        return list(self.estate.entries.values())
+
+
+def test_a_loss_is_answered_in_the_first_tick_that_sees_it_confirmed() -> None:
+    world = World(LOST)
+
+    world.brain.tick()
+
+    (entry,) = world.entries()
+    assert entry.outcome is Outcome.DONE
+    assert entry.plan.title.startswith("[P-03] primary-host-lost (dc1-db1)")
+    assert world.estate.writer == "dc1-db2"
+
+
+def test_a_second_failover_within_the_window_needs_an_operator() -> None:
+    world = World(LOST)
+    world.brain.tick()
+
+    decision = world.brain.tick()
+
+    assert decision is not None
+    assert decision.act is None
+    assert "anti-flap" in decision.rulings[0].explain()
+    assert len(world.entries()) == 1
+
+
+def test_the_window_outlives_the_agent_that_saw_its_beginning() -> None:
+    world = World(LOST)
+    world.brain.tick()
+    world.leaders.resign()
+
+    decision = world.brain.tick()
+
+    assert decision is not None
+    assert decision.act is None
+
+
+def test_observe_only_records_what_it_would_have_done_and_touches_nothing() -> None:
+    world = World(LOST, Policy(mode=Mode.OBSERVE))
+
+    world.brain.tick()
+    world.brain.tick()
+
+    assert not world.entries()
+    assert world.estate.key == ("dc1-db1", 1)
+    assert len([text for text in world.book.texts if "would fence" in text]) == 1
+
+
+def test_who_is_not_in_office_does_nothing() -> None:
+    world = World(LOST)
+    world.leaders.free = False
+
+    assert world.brain.tick() is None
+    assert not world.entries()
+
+
+def test_others_let_the_witness_go_first_and_give_way_to_it() -> None:
+    world = World(Scene(), name="dc1-app1")
+
+    assert world.brain.tick() is None
+    assert world.leaders.epoch < 0
+    world.estate.sleep(1.1)
+    assert world.brain.tick() is None  # took office, saw the witness's agent, resigned
+    assert world.leaders.epoch < 0
+
+    world.scene = Scene().with_site(Health.OFF, "wit")
+    world.estate.sleep(2.0)
+    assert world.brain.tick() is not None
+
+
+@pytest.mark.parametrize(
+    ("durability", "calls"),
+    [(Durability.STRICT, ["open", "close", "open"]), (Durability.AVAILABLE, ["open"])],
+)
+def test_the_write_gate_follows_the_exposure_under_strict_only(durability, calls) -> None:
+    world = World(Scene(), Policy(durability=durability))
+
+    for scene in (Scene(), replace(Scene(), sync=frozenset({"dc1-db2"})), Scene(), Scene()):
+        world.scene = scene
+        world.brain.tick()
+
+    assert world.gates.calls == calls
+
+
+def test_a_new_term_ends_what_the_last_one_left_open() -> None:
+    world = World(Scene())
+    done = World(LOST)
+    done.brain.tick()
+    (entry,) = done.entries()
+    world.estate.entries[entry.id] = replace(entry, records=(), outcome=None)
+
+    world.brain.tick()
+
+    assert world.estate.entries[entry.id].outcome is not None
