@@ -70,6 +70,8 @@ class Pools:
             data, _ = self._client.get_async(f"{ANSWERS}/{host}").get(timeout=ANSWER_S)
         except NoNodeError:
             return False
+        if not data:
+            return False  # the desk is open and has answered nothing yet
         answer = Answer.from_bytes(bytes(data))
         if answer.answers(order) and not answer.obeyed:
             raise EffectRefusedError(f"{host}: {answer.text}")

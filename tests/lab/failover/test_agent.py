@@ -1,0 +1,127 @@
+"""A whole agent on a real ZooKeeper: it publishes what it sees, takes office, rules, and obeys orders."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from failover.__main__ import build
+from failover.actuators.pools import Pools
+from failover.agent import OrderDesk
+from failover.agent_config import AgentConfig
+from failover.estate_reader import VIEWS, EstateReader
+from failover.events import current, history
+from failover.leadership import Leadership
+from failover.model import Layout, Node, Site
+from failover.pool_gate import PoolGate
+from failover.views import Outcome
+
+pytestmark = pytest.mark.lab
+WITHIN_S = 15.0
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed pair in one file, good enough to make a TLS context of."""
+    pem = tmp_path_factory.mktemp("tls") / "host.pem"
+    crt = pem.with_suffix(".crt")
+    request = ("openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "1", "-subj", "/CN=agent")
+    subprocess.run([*request, "-keyout", pem, "-out", crt], check=True, capture_output=True)
+    pem.write_bytes(pem.read_bytes() + crt.read_bytes())
+    return pem
+
+
+def config(certificate: Path, journal: Path) -> AgentConfig:
+    """Databases on loopback addresses where nobody listens: each refuses."""
+    witness = Node("wit-zk1", "wit", "127.0.0.1")
+    databases = tuple(Node(f"{site}-db1", site, f"127.0.1.{n}") for n, site in enumerate(("dc1", "dc2"), 1))
+    sites = tuple(Site(name) for name in ("dc1", "dc2", "wit"))
+    return AgentConfig(
+        name="wit-zk1",
+        layout=Layout(sites, databases, (), (witness,)),
+        ca_file=certificate.with_suffix(".crt"),
+        certificate=certificate,
+        monitor_password="m",
+        patroni_password="p",
+        journal_directory=journal,
+        heartbeat_port=17404,
+    )
+
+
+async def until(what) -> None:
+    async with asyncio.timeout(WITHIN_S):
+        while not await asyncio.to_thread(what):
+            await asyncio.sleep(0.1)
+
+
+async def test_an_agent_publishes_takes_office_and_rules(client, certificate: Path, tmp_path: Path) -> None:
+    zk, reader = client(), EstateReader(client())
+    running = asyncio.create_task(build(config(certificate, tmp_path), zk).run())
+    try:
+        await until(lambda: reader.views() and reader.views()[0].databases[0].rest.streak >= 3)
+        (view,) = reader.views()
+        assert {database.rest.outcome for database in view.databases} == {Outcome.REFUSED}
+        await until(lambda: current(zk))
+        assert any("P-07" in text and "no-primary" in text for text in current(zk))
+        assert history(zk)[0].by == "wit-zk1"
+        await until(lambda: reader.views()[0].epoch > 0)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert zk.exists(f"{VIEWS}/wit-zk1").ephemeralOwner == zk.client_id[0]
+
+
+class Pool:
+    is_paused = False
+
+    def pause(self, within_s: float) -> None:
+        assert within_s > 0
+        self.is_paused = True
+
+    def resume(self) -> None:
+        self.is_paused = False
+
+    def paused(self) -> bool:
+        return self.is_paused
+
+
+def test_orders_reach_every_host_and_their_answers_return(client) -> None:
+    leader = client()
+    leadership = Leadership(leader, "one")
+    leadership.prepare()
+    assert leadership.campaign()
+    hosts = {"dc1-app1": Pool(), "dc2-app1": Pool()}
+    desks = [OrderDesk(client(), PoolGate(pool, monotonic=lambda: 0.0), name) for name, pool in hosts.items()]
+    for desk in desks:
+        desk.open()
+    clock = iter(range(1_000_000))
+    pools = Pools(leader, leadership, lambda: hosts, monotonic=lambda: next(clock) / 100, sleep=time.sleep)
+
+    assert "dc1-app1, dc2-app1" in pools.pause(operation="op-1", hold_s=5.0)
+    assert all(pool.is_paused for pool in hosts.values())
+    pools.resume()
+    assert not any(pool.is_paused for pool in hosts.values())
+
+
+def test_an_order_from_before_the_agents_start_is_not_obeyed(client) -> None:
+    leader = client()
+    leadership = Leadership(leader, "one")
+    leadership.prepare()
+    assert leadership.campaign()
+    pool = Pool()
+    pools = Pools(
+        leader, leadership, lambda: ["dc1-app1"], monotonic=iter([0.0, 2.0]).__next__, sleep=time.sleep
+    )
+    with pytest.raises(Exception, match="no answer"):
+        pools.pause(operation="op-1", hold_s=5.0)
+
+    desk = OrderDesk(client(), PoolGate(pool, monotonic=lambda: 0.0), "dc1-app1")
+    desk.open()
+    leader.sync("/")
+
+    assert desk._orders.empty()
+    assert not pool.is_paused
