@@ -29,12 +29,14 @@ FILL = (
     CUSTOMER + "(gen_random_uuid(), 'person', 'lead', 'Иван', 'r1:operator-1:1', '{}', now(), now())",
     CUSTOMER + "(gen_random_uuid(), 'person', 'lead', 'Иван', 'r1:operator-1:1', '{}', now(), now())",
     CUSTOMER + "(gen_random_uuid(), 'person', 'lead', 'Иван', 'r10:operator-1:1', '{}', now(), now())",
-    """INSERT INTO crm.request (id, channel, topic, subject, body, status, external_id, created_at)
-       VALUES ('00000000-0000-7000-8000-000000000001', 'call', 't', 's', 'b', 'new', 'r1:operator-1:2', now())""",
+    """INSERT INTO crm.request
+           (id, channel, topic, subject, body, status, external_id, created_at)
+       VALUES ('00000000-0000-7000-8000-000000000001', 'call', 't', 's', 'b', 'new',
+               'r1:operator-1:2', now())""",
     """INSERT INTO crm.request_event (request_id, version, kind, at, actor, note)
        VALUES ('00000000-0000-7000-8000-000000000001', 1, 'taken', now(), 'x', 'r1:operator-1:3')""",
-    """INSERT INTO crm.card_transaction (processing_id, card_token, station, product, quantity, amount, currency,
-                                         occurred_at, received_at)
+    """INSERT INTO crm.card_transaction
+           (processing_id, card_token, station, product, quantity, amount, currency, occurred_at, received_at)
        VALUES ('r1:feed-1:1', 't', 's', 'p', 1, 1, 'RUB', now(), now())""",
     """INSERT INTO crm.idempotency_key (principal, key, fingerprint, status, headers, body)
        VALUES ('a', 'r1:feed-1:1', '', 201, '{}', ''), ('b', 'r1:feed-1:1', '', 201, '{}', ''),
