@@ -14,7 +14,7 @@ from app.devserver import DevServerError, create_crm_database, running_server
 from app.main import create_app
 from app.migrate import MigrationError, migrate
 from app.roles import Role, ensure_database, ensure_roles
-from app.server import run_server
+from app.server import exit_on_sigterm, run_server
 from app.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
@@ -92,6 +92,7 @@ def dev(
     postgresql: Annotated[int | None, typer.Option(help="Major version, if several are installed")] = None,
 ) -> None:
     """Run the API on a PostgreSQL of its own until Ctrl-C. Needs no root and leaves nothing behind."""
+    exit_on_sigterm()
     try:
         with running_server(major=postgresql) as server:
             database = create_crm_database(server)

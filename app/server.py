@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import signal
+import sys
 import tempfile
 
 import uvicorn
@@ -16,8 +18,18 @@ BACKLOG = 1024
 KEEP_ALIVE_SECONDS = 75
 
 
+def exit_on_sigterm() -> None:
+    """Leave through the `finally` clauses.
+
+    uvicorn raises SIGTERM once more when it has ended its work; by default that would kill us and leave
+    temporary directories, or a private PostgreSQL, behind.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
+
 def run_server(settings: Settings) -> None:
     """Until SIGTERM or SIGINT; then requests under way are answered before it ends."""
+    exit_on_sigterm()
     with tempfile.TemporaryDirectory(prefix="crm-metrics-") as directory:
         if settings.workers > 1:
             # Read by prometheus_client when it is first imported, which is in the workers.
