@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -23,8 +24,12 @@ from failover.agent import Agent
 from failover.agent_config import AgentConfig, ConfigError, load
 from failover.brain import Brain, Standing
 from failover.command import run as run_command
+from failover.decide import History, decide
+from failover.diagnosis import diagnose
+from failover.diagram import render
 from failover.estate_reader import EstateReader
-from failover.events import EventLog
+from failover.events import EventLog, current, history
+from failover.explain import explain as story
 from failover.journal_store import Copied, FileJournal, ZooKeeperJournal
 from failover.leadership import Leadership
 from failover.panel import Picture
@@ -62,6 +67,41 @@ def resume_pool(config: Config) -> None:
     except PoolError as error:
         typer.echo(f"not resumed: {error}", err=True)
         raise typer.Exit(1) from error
+
+
+@cli.command()
+def explain(config: Config) -> None:
+    """Says what the agents see, which rules hold, what they would do and why they do not. Changes nothing."""
+    settings = _load(config)
+    client = _client(settings)
+    client.start(timeout=CONNECTS_WITHIN_S)
+    look = _look(settings, client, ZooKeeperJournal(client, Leadership(client, settings.name)))
+    look()
+    time.sleep(settings.thresholds.fresh_ms / 1000 + 0.1)  # what has not changed by then is stale
+    seen = look()
+    decision = decide(seen, diagnose(seen), History(), settings.policy)
+    typer.echo(story(seen, decision))
+    typer.echo("the elected agent's ruling:")
+    for text in current(client):
+        typer.echo(f"  {text}")
+    client.stop()
+
+
+@cli.command()
+def events(config: Config, last: Annotated[int, typer.Option(help="How many lines.")] = 50) -> None:
+    """Shows what the elected agents saw and decided, oldest first."""
+    client = _client(_load(config))
+    client.start(timeout=CONNECTS_WITHIN_S)
+    for line in history(client, last):
+        at = datetime.fromtimestamp(line.at, UTC).isoformat(timespec="milliseconds")
+        typer.echo(f"{at} {line.by} epoch {line.epoch}: {line.text}")
+    client.stop()
+
+
+@cli.command()
+def table() -> None:
+    """Prints the table of rules as Markdown, for docs/generated/orchestrator-table.md."""
+    typer.echo(render(), nl=False)
 
 
 def _load(path: Path) -> AgentConfig:
