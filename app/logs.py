@@ -37,8 +37,9 @@ def configure(settings: Settings, stream: TextIO = sys.stdout) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
-    # They report every connection and attempt; what matters of it the routes log themselves.
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    # It reports every connection, and every pipeline that a refused statement ended: the routes and units
+    # log what matters of that.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     logging.getLogger("uvicorn.access").disabled = True
 
 
