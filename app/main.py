@@ -12,12 +12,27 @@ from app.card_transactions import endpoints as card_transactions_endpoints
 from app.customers import endpoints as customers_endpoints
 from app.database.database import Database
 from app.http import BASE
+from app.imports import endpoints as imports_endpoints
+from app.knowledge import endpoints as knowledge_endpoints
 from app.middleware import Surroundings
 from app.openapi import describe
 from app.requests import endpoints as requests_endpoints
+from app.routing import endpoints as routing_endpoints
 from app.settings import Settings
+from app.sla import endpoints as sla_endpoints
+from app.staff import endpoints as staff_endpoints
+from app.topics import endpoints as topics_endpoints
 
-SLICES = (customers_endpoints.router, requests_endpoints.router, card_transactions_endpoints.router)
+SLICES = (
+    customers_endpoints.router,
+    requests_endpoints.router,
+    card_transactions_endpoints.router,
+    *topics_endpoints.routers,
+    *sla_endpoints.routers,
+    *staff_endpoints.routers,
+    *routing_endpoints.routers,
+    *knowledge_endpoints.routers,
+)
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from app.directory import service
-from app.directory.model import Code, Directory, E, Entry, Kept, Listing
+from app.directory.model import Code, Directory, Entry, Kept, Listing
 from app.errors import Problem
 from app.http import (
     READ_PROBLEMS,
@@ -29,7 +29,7 @@ IfMatch = Annotated[str, Header(alias="If-Match", max_length=200, description="T
 TheCode = Annotated[Code, Path()]
 
 
-def router_of(directory: Directory[E]) -> APIRouter:
+def router_of(directory: Directory[Any]) -> APIRouter:
     """FastAPI reads the form's type from the annotations, which therefore are set per directory."""
     router = APIRouter(prefix=f"/{directory.name}", tags=[directory.name], route_class=StrictRoute)
     _add_reads(router, directory)
@@ -37,19 +37,21 @@ def router_of(directory: Directory[E]) -> APIRouter:
     return router
 
 
-def _add_writes(router: APIRouter, directory: Directory[E]) -> None:
-    kept = Kept[directory.form]  # type: ignore[name-defined]
+def _add_writes(router: APIRouter, directory: Directory[Any]) -> None:
+    kept: Any = Kept[directory.form]  # type: ignore[name-defined]
     noun = directory.name
 
     async def enter(form: Entry, command: KeyedCommand, database: TheDatabase) -> Response:
         """A new entry."""
-        return written(await service.enter(database, command, directory, form))  # type: ignore[arg-type]
+        return written(await service.enter(database, command, directory, form))
 
     async def replace(
         code: TheCode, form: Entry, command: OptionalCommand, database: TheDatabase, if_match: IfMatch
     ) -> Response:
         """A new version of an entry. The versions before it stay readable."""
-        return written(await service.replace(database, command, directory, code, if_match, form))  # type: ignore[arg-type]
+        return written(
+            await service.replace(database, command, directory, code, expected=if_match, form=form)
+        )
 
     for endpoint in (enter, replace):
         endpoint.__annotations__["form"] = directory.form
@@ -69,7 +71,7 @@ def _add_writes(router: APIRouter, directory: Directory[E]) -> None:
     )(replace)
 
 
-def _add_reads(router: APIRouter, directory: Directory[E]) -> None:
+def _add_reads(router: APIRouter, directory: Directory[Any]) -> None:
     listing: Any = Listing[directory.form]  # type: ignore[name-defined]
     kept: Any = Kept[directory.form]  # type: ignore[name-defined]
     noun = directory.name

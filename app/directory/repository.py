@@ -23,12 +23,12 @@ def _columns(alias: str) -> str:
 
 
 def maker(directory: Directory[E]) -> Any:
-    """A row as an entry. The content was checked when it came in; it is made typed again, not judged again."""
+    """How a row becomes an entry."""
     shape = Kept[directory.form]  # type: ignore[name-defined]
 
     def make(row: TupleRow) -> Kept[E]:
         version, changed_at, changed_by, content = row
-        return shape(version=version, changed_at=changed_at, changed_by=changed_by, content=content)  # type: ignore[return-value]
+        return shape(version=version, changed_at=changed_at, changed_by=changed_by, content=content)
 
     return make
 

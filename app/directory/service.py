@@ -17,7 +17,6 @@ from app.http import BASE, created, etag
 from app.identity import now
 
 
-
 def address(directory: Directory[E], code: str) -> str:
     return f"{BASE}/{directory.name}/{code}"
 
@@ -37,7 +36,7 @@ async def enter(database: Database, command: Command, directory: Directory[E], f
 
 
 async def replace(
-    database: Database, command: Command, directory: Directory[E], code: str, expected: str, form: E
+    database: Database, command: Command, directory: Directory[E], code: str, *, expected: str, form: E
 ) -> Committed:
     """Raises ProblemError: not-found, version-mismatch, validation."""
     if form.code != code:

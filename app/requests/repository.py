@@ -11,7 +11,8 @@ from uuid import UUID
 from psycopg.rows import TupleRow
 
 from app.database.units import READ_GATE, Read, WriteUnit
-from app.requests.schemas import Channel, CustomerRequest, Event, EventKind, RequestWithHistory, Status
+from app.requests.channels import Channel
+from app.requests.schemas import CustomerRequest, Event, EventKind, RequestWithHistory, Status
 
 CUSTOMER_CONSTRAINT = "request_customer_fkey"
 

@@ -9,20 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from app.fields import Form, Long, Opaque, Short
-
-
-class Channel(StrEnum):
-    """Where a request came from (R1)."""
-
-    CALL = "call"
-    EMAIL = "email"
-    SITE = "site"
-    PORTAL = "portal"
-    MESSENGER = "messenger"
-    CHAT = "chat"
-    COMPLAINTS_BOOK = "complaints_book"
-    MAP_REVIEW = "map_review"
-    API = "api"
+from app.requests.channels import Channel
 
 
 class Status(StrEnum):
