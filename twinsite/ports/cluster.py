@@ -23,6 +23,16 @@ from twinsite.ports.errors import as_port_errors
 
 # A member that does not answer in this time is passed over; the next one is asked.
 _PATIENCE_S = 1.0
+# What a drill reads from `status` already.
+_TOLD_BY_STATUS = {
+    "no-primary",
+    "no-remote-copy",
+    "patroni-unreachable",
+    "postgresql-unreachable",
+    "standby-not-streaming",
+    "synchronous-set-short",
+    "timeline-behind",
+}
 _ROLES = {
     "leader": MemberRole.LEADER,
     "replica": MemberRole.REPLICA,
@@ -60,7 +70,9 @@ class PatroniCluster:
     def problems(self) -> tuple[str, ...]:
         with as_port_errors():
             view = observe(self._layout, self._access)
-        return tuple(f"{each.subject}: {each.text}" for each in problems(view))
+        return tuple(
+            f"{each.subject}: {each.text}" for each in problems(view) if each.code not in _TOLD_BY_STATUS
+        )
 
     def switchover(self, to_site: str) -> None:
         with as_port_errors():
