@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 from kazoo.client import KazooClient
+from kazoo.handlers.threading import KazooTimeoutError
 
 from failover.actuators.absent import Absent
 from failover.actuators.fencing import CommandFencing, NoFencing
@@ -24,6 +25,7 @@ from failover.agent import Agent
 from failover.agent_config import AgentConfig, ConfigError, load
 from failover.brain import Brain, Standing
 from failover.command import run as run_command
+from failover.conditions import Condition
 from failover.decide import History, decide
 from failover.diagnosis import diagnose
 from failover.diagram import render
@@ -36,6 +38,7 @@ from failover.panel import Picture
 from failover.pool_gate import PgBouncer, PoolError, PoolGate
 from failover.runner import Clock, Runner
 from failover.sensors import LiveSensors
+from failover.transitions import row_for
 from failover.views import SightingBook
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="The orchestrator's programs on a host.")
@@ -51,8 +54,7 @@ def agent(config: Config) -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     settings = _load(config)
-    client = _client(settings)
-    client.start(timeout=CONNECTS_WITHIN_S)
+    client = _connected(settings, CONNECTS_WITHIN_S)
     asyncio.run(build(settings, client).run())
 
 
@@ -73,8 +75,7 @@ def resume_pool(config: Config) -> None:
 def explain(config: Config) -> None:
     """Says what the agents see, which rules hold, what they would do and why they do not. Changes nothing."""
     settings = _load(config)
-    client = _client(settings)
-    client.start(timeout=CONNECTS_WITHIN_S)
+    client = _connected(settings)
     look = _look(settings, client, ZooKeeperJournal(client, Leadership(client, settings.name)))
     look()
     time.sleep(settings.thresholds.fresh_ms / 1000 + 0.1)  # what has not changed by then is stale
@@ -90,8 +91,7 @@ def explain(config: Config) -> None:
 @cli.command()
 def events(config: Config, last: Annotated[int, typer.Option(help="How many lines.")] = 50) -> None:
     """Shows what the elected agents saw and decided, oldest first."""
-    client = _client(_load(config))
-    client.start(timeout=CONNECTS_WITHIN_S)
+    client = _connected(_load(config))
     for line in history(client, last):
         at = datetime.fromtimestamp(line.at, UTC).isoformat(timespec="milliseconds")
         typer.echo(f"{at} {line.by} epoch {line.epoch}: {line.text}")
@@ -125,6 +125,17 @@ def _client(config: AgentConfig) -> KazooClient:
     )
 
 
+def _connected(config: AgentConfig, within_s: float = 5.0) -> KazooClient:
+    client = _client(config)
+    try:
+        client.start(timeout=within_s)
+    except KazooTimeoutError as error:
+        rule = row_for(Condition.ZOOKEEPER_WITHOUT_QUORUM, config.policy.durability)
+        typer.echo(f"no ZooKeeper session within {within_s:g} s. [{rule.rule}] {rule.comment}", err=True)
+        raise typer.Exit(1) from error
+    return client
+
+
 def build(config: AgentConfig, client: KazooClient) -> Agent:
     """Wires an agent over a connected client."""
     leadership = Leadership(client, config.name)
@@ -154,6 +165,7 @@ def build(config: AgentConfig, client: KazooClient) -> Agent:
         chronicle=chronicle,
         gate=gate,
         clock=clock,
+        housekeeping=_both(journal.trim, chronicle.trim),
     )
     pool = None
     if config.pool_conninfo is not None:
@@ -177,6 +189,14 @@ def _look(config: AgentConfig, client: KazooClient, journal: ZooKeeperJournal) -
         )
 
     return look
+
+
+def _both(one: Callable[[], None], other: Callable[[], None]) -> Callable[[], None]:
+    def do() -> None:
+        one()
+        other()
+
+    return do
 
 
 def _fencing(config: AgentConfig) -> Fencing:

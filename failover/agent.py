@@ -14,6 +14,8 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException, NodeExistsError, NoNodeError
@@ -121,8 +123,11 @@ class Publisher:
 class OrderDesk:
     """Takes orders for this host's pool as they arrive, one after the other, and leaves the answers."""
 
-    def __init__(self, client: KazooClient, gate: PoolGate, name: str) -> None:
+    def __init__(
+        self, client: KazooClient, gate: PoolGate, name: str, obeyed: Callable[[], None] | None = None
+    ) -> None:
         self._client, self._gate, self._name = client, gate, name
+        self._obeyed = obeyed or (lambda: None)
         self._orders: queue.Queue[Order] = queue.Queue()
         self._last: bytes | None = None
 
@@ -148,6 +153,7 @@ class OrderDesk:
         while True:
             answer = self._gate.obey(self._orders.get())
             log.info("order %d.%d: %s", answer.epoch, answer.number, answer.text)
+            self._obeyed()
             try:
                 self._client.set_async(f"{ANSWERS}/{self._name}", answer.to_bytes()).get(timeout=ANSWER_S)
             except ZooKeeperTrouble as error:
@@ -180,7 +186,9 @@ class Agent:
         server = await asyncio.start_server(_hang_up, self._config.me.address, port)
         if self._gate is not None:
             await asyncio.to_thread(self._gate.begin)
-            await asyncio.to_thread(OrderDesk(self._client, self._gate, self._config.name).open)
+            # A pause is proven by the next view: it must not wait for the interval.
+            at_once = partial(loop.call_soon_threadsafe, self._wake.set)
+            await asyncio.to_thread(OrderDesk(self._client, self._gate, self._config.name, at_once).open)
         threading.Thread(target=self._think, name="brain", daemon=True).start()
         notify("READY=1")
         try:
@@ -207,7 +215,7 @@ class Agent:
 
     def _publish_once(self, view: AgentView) -> None:
         pool = self._gate.view() if self._gate is not None else None
-        self._publisher.publish(AgentView(**{**vars(view), "pool": pool}))
+        self._publisher.publish(replace(view, pool=pool))
 
     def _think(self) -> None:
         while not self._stopping.wait(TICK_S):

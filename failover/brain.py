@@ -83,7 +83,9 @@ class Brain:
         chronicle: Chronicle,
         gate: Gate,
         clock: Clock,
+        housekeeping: Callable[[], None] | None = None,
     ) -> None:
+        self._housekeeping = housekeeping or (lambda: None)
         self._standing, self._policy, self._office, self._look = standing, policy, office, look
         self._journal, self._runner, self._chronicle, self._gate = journal, runner, chronicle, gate
         self._clock = clock
@@ -108,7 +110,14 @@ class Brain:
         self._set_gate(decision)
         if decision.act is not None:
             self._act(decision.act)
+        elif picture.operation is not None and self._ours(picture.operation):
+            self._begin_term()
         return decision
+
+    def _ours(self, operation: str) -> bool:
+        """Ours and open between two ticks: a ZooKeeper that did not answer interrupted it."""
+        entry = self._journal.current()
+        return entry is not None and entry.id == operation and entry.ordered_by == self._standing.name
 
     def _in_office(self) -> bool:
         """Others let the preferred agent go first. A new term begins with what the last one left open."""
@@ -128,7 +137,8 @@ class Brain:
     def _begin_term(self) -> None:
         self._persistence, self._gate_closed = Persistence(), None
         if self._policy.mode is Mode.ACTIVE and (left := self._runner.take_over()):
-            log.warning("took over %s: %s", left.id, left.outcome)
+            log.warning("ended %s: %s", left.id, left.outcome)
+        self._housekeeping()
         self._remember()
 
     def _better_is_there(self, picture: Picture) -> bool:

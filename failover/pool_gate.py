@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 LONGEST_HOLD_S = 15.0
 # Clients queue from the first moment of a pause: one that waits for a long transaction is given up soon.
 PAUSES_WITHIN_S = 1.0
+ASKED_EVERY_S = 1.0
 RETRY_S = 0.2
 
 
@@ -109,6 +110,8 @@ class PoolGate:
         self._paused_at: float | None = None
         self._operation: str | None = None
         self._turn = 0
+        self._asked_at = 0.0
+        self._shown: PoolView | None = None
 
     def begin(self) -> None:
         """Whatever was paused before this agent started, nobody alive wants it paused."""
@@ -140,7 +143,7 @@ class PoolGate:
     def _resume(self) -> str:
         self._pool.resume()
         self._turn += 1
-        self._paused_at = self._operation = None
+        self._paused_at = self._operation = self._shown = None
         return "running"
 
     def _expire(self, turn: int) -> None:
@@ -161,14 +164,22 @@ class PoolGate:
                 self._after(RETRY_S, lambda: self._release(why))
 
     def view(self) -> PoolView:
-        """What the agent publishes: asked of PgBouncer, not remembered."""
-        try:
-            paused = self._pool.paused()
-        except PoolError:
-            return PoolView(reachable=False, paused=False)
+        """What the agent publishes. PgBouncer is asked once a second; what this gate did counts at once."""
+        now = self._monotonic()
+        if now - self._asked_at >= ASKED_EVERY_S or self._shown is None:
+            self._asked_at, self._shown = now, self._ask()
+        if not self._shown.reachable:
+            return self._shown
         with self._lock:
+            paused = self._paused_at is not None or self._shown.paused
             held = self._monotonic() - self._paused_at if paused and self._paused_at is not None else 0.0
             return PoolView(True, paused, int(held * 1000), self._operation if paused else None)
+
+    def _ask(self) -> PoolView:
+        try:
+            return PoolView(reachable=True, paused=self._pool.paused())
+        except PoolError:
+            return PoolView(reachable=False, paused=False)
 
 
 def _start_timer(delay_s: float, call: Callable[[], None]) -> None:

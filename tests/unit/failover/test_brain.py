@@ -6,7 +6,7 @@ import pytest
 
 from failover.brain import Brain, Standing
 from failover.decide import Mode, Policy
-from failover.journal import Entry, Outcome
+from failover.journal import DeposedError, Entry, Outcome
 from failover.proof.rehearsal import Office, Rehearsal, Sensors
 from failover.proof.scenery import Health, Scene, picture
 from failover.runner import Runner
@@ -22,6 +22,7 @@ class Leaders:
     estate: Rehearsal
     free: bool = True
     epoch: int = -1
+    fails_at: int = 0
 
     def campaign(self) -> bool:
         if self.free and self.epoch < 0:
@@ -33,6 +34,9 @@ class Leaders:
 
     def check(self) -> None:
         assert self.epoch == self.estate.epoch
+        self.fails_at -= 1
+        if self.fails_at == 0:
+            raise DeposedError("ZooKeeper does not answer")
 
 
 @dataclass
@@ -170,6 +174,21 @@ def test_the_write_gate_follows_the_exposure_under_strict_only(durability, calls
         world.brain.tick()
 
     assert world.gates.calls == calls
+
+
+def test_an_operation_that_zookeeper_interrupted_is_ended_in_the_next_tick() -> None:
+    world = World(LOST)
+    world.leaders.fails_at = 2
+
+    with pytest.raises(DeposedError):
+        world.brain.tick()
+    (entry,) = world.entries()
+    assert entry.outcome is None
+    world.scene = replace(LOST, operation=entry.id)
+    world.brain.tick()
+
+    assert world.entries()[0].outcome is not None
+    assert world.estate.writer == "dc1-db2"
 
 
 def test_a_new_term_ends_what_the_last_one_left_open() -> None:
