@@ -77,7 +77,7 @@ FEED_PACE_S = 0.5
 # registered, taken and closed on both sides of the fault; the rate of calls stays the seed's.
 COMPRESSION = 10
 # A portal user who looks every ten minutes would be seen once a drill; fewer users look more often.
-PORTAL_PACE_S = 4.0
+PORTAL_PACE_S = 2.0
 
 
 def groups(volume: Volume) -> dict[Kind, Group]:
@@ -101,7 +101,7 @@ def _profile(name: str, story: str, factor: float, stages: tuple[Stage, ...], li
 
 # Issue 2: steady is ten times the average of the seeds.
 STEADY_FACTOR = 10
-RAMP_S = 5.0
+RAMP_S = 6.0
 ALL_AT_ONCE = (Stage(0, 1.0, RAMP_S),)
 
 _ALL = (

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from failover.drills import figures, phases
-from failover.drills.checker import Finding, Violation, check, subjects
+from failover.drills.checker import Finding, Violation, check, subjects, writer_intervals
 from failover.drills.model import Estate, Event, FinalState, Operation, Outcome
 from failover.drills.moments import Mark, Moments
-from failover.drills.scenarios import Budget, Scenario
+from failover.drills.scenarios import Budget, Leadership, Scenario
 from failover.drills.verdict import Check, Machine, Phases, Requests, Rpo, Throughput, Verdict
 
 # How many of a violation's subjects a reason names; all of them are in findings.json.
@@ -51,7 +51,12 @@ def judge(record: Record) -> tuple[Verdict, tuple[Finding, ...]]:
     moments = Moments.of(record.events)
     measured = _measure(record, moments)
     findings = check(record.operations, record.final, record.run_id)
-    checks = (*_trouble(record), *_service(record.scenario.budget, measured), *_ledger(findings, record))
+    checks = (
+        *_trouble(record),
+        *_service(record.scenario.budget, measured),
+        *_leadership(record),
+        *_ledger(findings, record),
+    )
     verdict = Verdict(
         scenario=record.scenario.name,
         passed=all(check.passed for check in checks),
@@ -122,6 +127,15 @@ def _service(budget: Budget, measured: Measured) -> Iterator[Check]:
     if budget.failed_max is not None:
         yield _within("Few requests failed", requests.failed, budget.failed_max, "failed attempts")
     yield _one_writer(measured.writers_max)
+
+
+def _leadership(record: Record) -> Iterator[Check]:
+    """Where the primary has to stay, every write of the run is acknowledged by one node on one timeline."""
+    if record.scenario.leadership is not Leadership.STAYS:
+        return
+    writers = writer_intervals(record.operations)
+    named = ", ".join(f"{writer.node} on timeline {writer.timeline}" for writer in writers)
+    yield Check("The primary stayed", len(writers) == 1, f"writes were acknowledged by {named or 'nobody'}")
 
 
 def _within(name: str, found: float | None, limit: float, unit: str) -> Check:

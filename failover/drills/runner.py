@@ -22,7 +22,7 @@ from failover.drills.machine import this_machine
 from failover.drills.model import ClusterStatus, Estate, Event, EventType, FinalState, ReplicationMode
 from failover.drills.moments import MARKER_PROC, Mark, mark_event
 from failover.drills.ports import LoadRun, PortError, Ports
-from failover.drills.scenarios import Scenario
+from failover.drills.scenarios import Leadership, Scenario
 from failover.drills.steps import Role, Scene, Step, set_scene
 from failover.drills.verdict import Verdict
 from failover.drills.waiting import Overdue, Say, wait_until
@@ -164,7 +164,8 @@ class Drill:
         leader = self._ports.cluster.status().leader
         if leader is None:
             return ("there is no primary",)
-        if self._order.scenario.new_primary and leader.name == scene[Role.PRIMARY_HOST]:
+        moves = self._order.scenario.leadership is Leadership.MOVES
+        if moves and leader.name == scene[Role.PRIMARY_HOST]:
             return (f"{leader.name} is still the primary",)
         return ()
 

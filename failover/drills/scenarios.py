@@ -6,10 +6,13 @@ A new drill is a new row here; the runner knows none of them by name.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
-from failover.drills.model import ReplicationMode
+from failover.drills.model import Direction, ReplicationMode
 from failover.drills.steps import (
     CutLink,
+    Freeze,
+    Isolate,
     KillPostgres,
     PowerCut,
     Role,
@@ -17,6 +20,14 @@ from failover.drills.steps import (
     Step,
     Switchover,
 )
+
+
+class Leadership(StrEnum):
+    """What the fault has to do to the primary."""
+
+    MOVES = "moves"  # another node must take over
+    STAYS = "stays"  # no other node may
+    EITHER = "either"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +64,7 @@ class Scenario:
     """One drill.
 
     `conditions` hold from before the load until healing; `prelude` is done under load `exposure_s`
-    before the fault. `new_primary` says whether another node must have taken over. `must_fail` marks a
+    before the fault. With `heal_under_load` the load goes on while everything returns. `must_fail` marks a
     drill that proves the checker: its verdict has to be a failure.
     """
 
@@ -62,18 +73,30 @@ class Scenario:
     story: str
     fault: Step
     budget: Budget
-    new_primary: bool
+    leadership: Leadership
     conditions: tuple[Step, ...] = ()
     prelude: tuple[Step, ...] = ()
     heal_under_load: bool = False
     must_fail: bool = False
-    replication: ReplicationMode = ReplicationMode.SYNCHRONOUS
     timing: Timing = field(default_factory=Timing)
 
 
 # Issue 2's limit for a failover by the leader key's lease, and for the stall of a planned switch.
 FAILOVER_BUDGET = Budget(rto_s=30)
 SWITCHOVER_BUDGET = Budget(rto_s=30, write_stall_max_s=5)
+
+
+def _link_cut(name: str, direction: Direction, words: str) -> Scenario:
+    return Scenario(
+        name=name,
+        title=f"The link between the data sites {words}",
+        story="Both data sites still reach the witness and the clients. The primary has to stay where it is.",
+        fault=CutLink(Role.PRIMARY_SITE, Role.OTHER_SITE, direction),
+        budget=FAILOVER_BUDGET,
+        leadership=Leadership.STAYS,
+        heal_under_load=True,
+    )
+
 
 _ALL = (
     Scenario(
@@ -82,7 +105,7 @@ _ALL = (
         story="Every host of the site that holds the primary is cut off its power at once.",
         fault=PowerCut(Role.PRIMARY_SITE),
         budget=FAILOVER_BUDGET,
-        new_primary=True,
+        leadership=Leadership.MOVES,
     ),
     Scenario(
         name="primary-host-loss",
@@ -90,7 +113,7 @@ _ALL = (
         story="The database host that is the primary is cut off its power; its site stays.",
         fault=PowerCut(Role.PRIMARY_HOST),
         budget=FAILOVER_BUDGET,
-        new_primary=True,
+        leadership=Leadership.MOVES,
     ),
     Scenario(
         name="primary-process-crash",
@@ -98,7 +121,7 @@ _ALL = (
         story="All processes of PostgreSQL on the primary get SIGKILL; host and Patroni live on.",
         fault=KillPostgres(Role.PRIMARY_HOST),
         budget=FAILOVER_BUDGET,
-        new_primary=False,
+        leadership=Leadership.EITHER,
     ),
     Scenario(
         name="app-host-loss",
@@ -106,7 +129,7 @@ _ALL = (
         story="The application host with the virtual address of the primary's site is cut off its power.",
         fault=PowerCut(Role.ENTRY_HOST),
         budget=FAILOVER_BUDGET,
-        new_primary=False,
+        leadership=Leadership.EITHER,
     ),
     Scenario(
         name="switchover",
@@ -114,7 +137,7 @@ _ALL = (
         story="The primary is moved to the other site under load, as for maintenance.",
         fault=Switchover(),
         budget=SWITCHOVER_BUDGET,
-        new_primary=True,
+        leadership=Leadership.MOVES,
     ),
     Scenario(
         name="site-loss-async",
@@ -125,11 +148,47 @@ _ALL = (
         ),
         fault=PowerCut(Role.PRIMARY_SITE),
         budget=FAILOVER_BUDGET,
-        new_primary=True,
+        leadership=Leadership.MOVES,
         conditions=(SetReplication(ReplicationMode.ASYNCHRONOUS),),
         prelude=(CutLink(Role.PRIMARY_SITE, Role.OTHER_SITE),),
         must_fail=True,
-        replication=ReplicationMode.ASYNCHRONOUS,
+    ),
+    Scenario(
+        name="site-isolated",
+        title="The primary's site is cut off",
+        story="All links of the site that holds the primary fall silent; its hosts live on and know nothing.",
+        fault=Isolate(Role.PRIMARY_SITE),
+        budget=FAILOVER_BUDGET,
+        leadership=Leadership.MOVES,
+        heal_under_load=True,
+    ),
+    Scenario(
+        name="primary-frozen",
+        title="The primary's host freezes, and thaws under load",
+        story="The primary's host stands still as a paused machine does, is replaced, and wakes up again.",
+        fault=Freeze(Role.PRIMARY_HOST),
+        budget=FAILOVER_BUDGET,
+        leadership=Leadership.MOVES,
+        heal_under_load=True,
+    ),
+    _link_cut("link-cut", Direction.BOTH, "falls silent both ways"),
+    _link_cut("link-cut-outbound", Direction.OUTBOUND, "carries nothing away from the primary's site"),
+    _link_cut("link-cut-inbound", Direction.INBOUND, "carries nothing to the primary's site"),
+    Scenario(
+        name="witness-loss",
+        title="The witness loses power",
+        story="The third site, which only votes, is cut off its power.",
+        fault=PowerCut(Role.WITNESS_SITE),
+        budget=FAILOVER_BUDGET,
+        leadership=Leadership.STAYS,
+    ),
+    Scenario(
+        name="zookeeper-leader-loss",
+        title="The host of the ZooKeeper leader loses power",
+        story="The host that leads the ZooKeeper ensemble is cut off its power; the others elect another.",
+        fault=PowerCut(Role.ZOOKEEPER_LEADER),
+        budget=FAILOVER_BUDGET,
+        leadership=Leadership.STAYS,
     ),
 )
 

@@ -153,8 +153,9 @@ class World:
 
     def _promote(self) -> None:
         if self.primary is None:
-            candidates = sorted(host for host in self.joined if self.up(host))
+            candidates = sorted(host for host in self.rows if self.up(host))
             self.primary, self.timeline = candidates[-1], self.timeline + 1
+            self.rejoin()
 
     def rejoin(self) -> None:
         """A returned standby copies the primary; what only it had is gone."""
@@ -168,7 +169,7 @@ class World:
 
     def reached(self) -> list[str]:
         """The nodes that a commit reaches now."""
-        if frozenset({"dc1", "dc2"}) not in self.cuts:
+        if self.primary is None or frozenset({"dc1", "dc2"}) not in self.cuts:
             return sorted(self.joined)
         return [host for host in self.joined if self.site_of(host) == self.site_of(self.primary)]
 
@@ -302,10 +303,12 @@ class WorldFaults:
     def cut_link(self, a: str, b: str, direction: Direction) -> None:  # noqa: ARG002
         self.world.call("cut_link")
         self.world.cuts.add(frozenset({a, b}))
+        self.world.joined = set(self.world.reached())
 
     def restore_link(self, a: str, b: str) -> None:
         self.world.call("restore_link")
         self.world.cuts.discard(frozenset({a, b}))
+        self.world.after(REJOIN_S, self.world.rejoin)
 
     def isolate(self, target: str) -> None:
         self.world.call("isolate")

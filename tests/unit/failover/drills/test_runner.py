@@ -6,7 +6,9 @@ from collections import defaultdict
 
 import pytest
 
+from failover.drills import history
 from failover.drills.interrupts import Interrupted
+from failover.drills.moments import Mark, Moments
 from failover.drills.ports import PortError
 from failover.drills.runner import DrillError
 from failover.drills.scenarios import SCENARIOS
@@ -44,6 +46,24 @@ def test_a_site_loss_is_measured_and_explained(drill, tmp_path):
     assert verdict.parity_s > verdict.healing_s
     written = json.loads((tmp_path / "report" / "verdict.json").read_text())
     assert written["rto_s"] == verdict.rto_s
+
+
+def test_a_primary_that_had_to_stay_and_moved_fails(drill, world):
+    world.after(5, lambda: move_to_dc2(world))
+    verdict = drill("witness-loss")
+    assert [check.name for check in verdict.checks if not check.passed] == ["The primary stayed"]
+
+
+def move_to_dc2(world):
+    world.primary, world.timeline = "dc2-db1", 2
+
+
+def test_a_frozen_primary_thaws_while_the_load_runs(drill, tmp_path):
+    verdict = drill("primary-frozen")
+    assert verdict.passed, verdict.reasons
+    events = list(history.read(tmp_path / "report" / "history.jsonl"))
+    at = Moments.of(events).at_ns
+    assert at[Mark.RECOVERED] < at[Mark.HEALING] <= at[Mark.HEALED] < at[Mark.LOAD_STOPPED]
 
 
 def test_the_primary_is_returned_to_its_site(drill, world):
@@ -129,8 +149,9 @@ def test_whatever_call_fails_everything_is_healed(name, tmp_path, new_drill):
         assert world.broken == [], f"call {at}"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("name", ["site-loss-async", "switchover"])
+@pytest.mark.parametrize(
+    ("name", "number"), [("site-loss-async", signal.SIGINT), ("switchover", signal.SIGTERM)]
+)
 def test_interrupted_anywhere_it_heals_before_it_ends(name, number, tmp_path, new_drill):
     interrupted = 0
     for at in telling_calls(name, new_drill, tmp_path / "whole"):
