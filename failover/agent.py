@@ -15,7 +15,6 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException, NodeExistsError, NoNodeError
@@ -176,9 +175,10 @@ class Agent:
         self._eyes = Eyes(config, self._wake.set)
         self._publisher = Publisher(client, config.name)
         self._stopping = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self) -> None:
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         port = self._config.heartbeat_port
         await loop.create_datagram_endpoint(
             lambda: self._eyes.heartbeats, local_addr=(self._config.me.address, port)
@@ -187,8 +187,9 @@ class Agent:
         if self._gate is not None:
             await asyncio.to_thread(self._gate.begin)
             # A pause is proven by the next view: it must not wait for the interval.
-            at_once = partial(loop.call_soon_threadsafe, self._wake.set)
-            await asyncio.to_thread(OrderDesk(self._client, self._gate, self._config.name, at_once).open)
+            await asyncio.to_thread(
+                OrderDesk(self._client, self._gate, self._config.name, self._publish_soon).open
+            )
         threading.Thread(target=self._think, name="brain", daemon=True).start()
         notify("READY=1")
         try:
@@ -198,6 +199,11 @@ class Agent:
                 tasks.create_task(self._publish())
         finally:
             self._stopping.set()
+
+    def _publish_soon(self) -> None:
+        """From any thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._wake.set)
 
     async def _publish(self) -> None:
         """At each change and at least every interval; never two at once."""

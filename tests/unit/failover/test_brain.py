@@ -7,6 +7,7 @@ import pytest
 from failover.brain import Brain, Standing
 from failover.decide import Mode, Policy
 from failover.journal import DeposedError, Entry, Outcome
+from failover.proof.hands import actuators
 from failover.proof.rehearsal import Office, Rehearsal, Sensors
 from failover.proof.scenery import Health, Scene, picture
 from failover.runner import Runner
@@ -81,7 +82,7 @@ class World:
             journal=store,
             runner=Runner(
                 store=store,
-                actuators=self.estate.actuators(),
+                actuators=actuators(self.estate),
                 sensors=Sensors(self.estate),
                 guard=self.leaders,
                 clock=self.estate.clock(),

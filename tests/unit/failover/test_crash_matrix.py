@@ -19,6 +19,7 @@ from failover.journal import (
 )
 from failover.plan import Plan
 from failover.procedures import failback, failover, maintenance, recover_quorum, switchover
+from failover.proof.hands import actuators
 from failover.proof.rehearsal import Crashed, Office, Rehearsal, Sensors
 from failover.proof.scenery import Health, Scene, picture
 from failover.runner import Runner
@@ -82,7 +83,7 @@ def runner(estate: Rehearsal, epoch: int) -> Runner:
     office = Office(estate, epoch)
     return Runner(
         store=office,
-        actuators=estate.actuators(),
+        actuators=actuators(estate),
         sensors=Sensors(estate),
         guard=office,
         clock=estate.clock(),
@@ -223,7 +224,7 @@ def test_what_cannot_be_undone_is_said_to_be_incomplete_and_the_rest_goes_on() -
     office = Office(estate, 1)
     run = Runner(
         store=office,
-        actuators=estate.actuators(),
+        actuators=actuators(estate),
         sensors=NobodyWrites(estate),
         guard=office,
         clock=estate.clock(),
