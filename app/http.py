@@ -11,12 +11,13 @@ import orjson
 from fastapi import Depends, Header, Query, Request, Response
 from fastapi.routing import APIRoute
 
+from app.access.masking import masked
 from app.database.answer import Answer, Command, Committed
 from app.database.database import Database, Found, Freshness
 from app.database.execution import Work
 from app.encoding import encode
 from app.errors import FieldError, Problem, ProblemError, invalid
-from app.security import CurrentPrincipal
+from app.security import CurrentPrincipal, hidden_now
 from app.settings import Settings
 
 BASE = "/api/v1"
@@ -142,7 +143,7 @@ def written(committed: Committed) -> Response:
 def shown(value: object, found: Found[Any], headers: dict[str, str] | None = None) -> Response:
     """The answer of a read, straight to bytes: validating our own rows again costs as much as the query."""
     extra = {**(headers or {}), **({"Twinsite-Replica": "true"} if found.from_replica else {})}
-    return Response(encode(value), 200, extra, JSON)
+    return Response(encode(masked(value, hidden_now())), 200, extra, JSON)
 
 
 def created(location: str, version: int | None, value: object) -> Answer:
@@ -157,6 +158,8 @@ async def run(database: Database, command: Command, work: Work) -> Response:
 # Every read may answer with these, and every write.
 READ_PROBLEMS = (
     Problem.MALFORMED,
+    Problem.UNAUTHENTICATED,
+    Problem.FORBIDDEN,
     Problem.VALIDATION,
     Problem.INTERNAL,
     Problem.NO_PRIMARY,
@@ -168,6 +171,8 @@ WRITE_PROBLEMS = (
     Problem.MALFORMED,
     Problem.KEY_MISSING,
     Problem.KEY_INVALID,
+    Problem.UNAUTHENTICATED,
+    Problem.FORBIDDEN,
     Problem.KEY_IN_PROGRESS,
     Problem.BODY_TOO_LARGE,
     Problem.UNSUPPORTED_MEDIA_TYPE,

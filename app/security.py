@@ -1,26 +1,22 @@
-"""Who is asking. The seam for sign-in: until that exists everyone is `anonymous`, and no header is believed.
-
-Idempotency keys, history and (later) row-level security hang on `Principal.id`.
-"""
+"""Who is asking, for endpoints. `app.signin.middleware` has found it out before any of them is reached."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends
 
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    id: str
-
-
-ANONYMOUS = Principal("anonymous")
+from app.access.policy import Hidden
+from app.access.principal import TRUSTED, Principal, current_access
 
 
 async def current_principal() -> Principal:
-    return ANONYMOUS
+    return (current_access() or TRUSTED).principal
+
+
+def hidden_now() -> frozenset[Hidden]:
+    """What is masked in answers to whoever is asking."""
+    return (current_access() or TRUSTED).hidden
 
 
 CurrentPrincipal = Annotated[Principal, Depends(current_principal)]

@@ -5,12 +5,28 @@
 
 from __future__ import annotations
 
+import base64
+from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr, field_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Seconds = PositiveFloat
+SECRET_BYTES = 32
+
+
+class Authentication(StrEnum):
+    REQUIRED = "required"
+    TRUSTED_NETWORK = "trusted-network"
 
 
 class Settings(BaseSettings):
@@ -51,6 +67,12 @@ class Settings(BaseSettings):
     probe_seconds: Seconds = 0.25
     probe_timeout_seconds: Seconds = 1.0
 
+    # Introduced step by step: `trusted-network` lets a request without a token act as a built-in principal.
+    # Production sets `required` (docs/crm-access.md).
+    authentication: Authentication = Authentication.TRUSTED_NETWORK
+    # Encrypts signing keys and second factors at rest; the same on all hosts, 32 bytes in base64.
+    access_secret: SecretStr | None = None
+
     max_body_bytes: PositiveInt = 1_048_576
     metrics_directory: str | None = None
 
@@ -61,6 +83,26 @@ class Settings(BaseSettings):
         if not separator or not host or not port.isdigit() or not 0 < int(port) < 65536:  # noqa: PLR2004
             raise ValueError(f"listen {value!r}: expected ADDRESS:PORT, as in 0.0.0.0:8000")
         return value
+
+    @model_validator(mode="after")
+    def _required_needs_a_secret(self) -> Settings:
+        if self.sign_in_required and self.access_secret is None:
+            raise ValueError("access_secret is needed when authentication is required")
+        return self
+
+    @field_validator("access_secret")
+    @classmethod
+    def _secret_is_a_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if (
+            value is not None
+            and len(base64.b64decode(value.get_secret_value(), validate=True)) != SECRET_BYTES
+        ):
+            raise ValueError(f"access_secret: expected {SECRET_BYTES} bytes in base64")
+        return value
+
+    @property
+    def sign_in_required(self) -> bool:
+        return self.authentication is Authentication.REQUIRED
 
     @classmethod
     def from_environment(cls) -> Settings:

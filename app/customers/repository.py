@@ -89,7 +89,7 @@ SEARCH = Read(
     WITH exact AS (
         SELECT k.customer_id, min(k.kind) AS matched, 1.0::real AS score
         FROM crm.customer_key k
-        WHERE {READ_GATE} AND k.value = ANY(%(exact)s) AND k.kind <> '{NAME_KEY}'
+        WHERE k.value = ANY(%(exact)s) AND k.kind <> '{NAME_KEY}'
         GROUP BY k.customer_id LIMIT %(rows)s
     ), candidate AS (
         SELECT typed.position, near.word, near.score
@@ -114,6 +114,7 @@ SEARCH = Read(
     )
     SELECT {_CARD}, hit.matched, hit.score
     FROM hit JOIN crm.customer c ON c.id = hit.customer_id
+    WHERE {READ_GATE}
     ORDER BY hit.score DESC, c.id DESC LIMIT %(rows)s""",
     _match,
 )

@@ -135,10 +135,9 @@ async def _duplicate(
         return error
     parameters = repository.requisites(attempted, besides=besides)
     found = await database.read(repository.EXISTING, parameters, Freshness(command.trace))
-    if found.first is None:  # the other one was changed since
-        return ProblemError(
-            Problem.DATABASE_BUSY, "the card that stood in the way was changed just now; repeat"
-        )
+    if found.first is None:  # out of the caller's zone, or changed since
+        detail = "a card with these requisites exists outside of your zone; ask the head of the unit"
+        return ProblemError(Problem.DUPLICATE_CUSTOMER, detail)
     detail = "a card with these requisites exists; open it instead"
     return ProblemError(Problem.DUPLICATE_CUSTOMER, detail, existing=address(found.first))
 

@@ -14,6 +14,7 @@ import psycopg
 import structlog
 
 from app import metrics
+from app.access.principal import NOBODY, TRUSTED, Access, current_access
 from app.database.answer import Command, Committed
 from app.database.execution import UNKNOWN_DETAIL, Execution, Work, explain
 from app.database.outcome import Failure, Verdict, judge
@@ -61,6 +62,10 @@ class Database:
         )
         self._open: dict[asyncio.Task[Committed], Execution] = {}
 
+    def _access(self) -> Access:
+        """Whoever the task acts as; what nobody asked for reaches nothing, unless the network is trusted."""
+        return current_access() or (NOBODY if self._settings.sign_in_required else TRUSTED)
+
     @property
     def routes(self) -> tuple[Route, ...]:
         return (self.primary,) if self.replica is None else (self.primary, self.replica)
@@ -98,10 +103,13 @@ class Database:
             raise ProblemError(Problem.NO_PRIMARY, NO_PRIMARY_DETAIL) from error
         except RouteOverloadedError as error:
             raise ProblemError(Problem.OVERLOADED, "too many requests wait for a connection") from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            log.warning("refused by the database", error=str(error), principal=command.principal)
+            raise ProblemError(Problem.FORBIDDEN, "it would lie outside of your zone") from error
 
     def _start(self, command: Command, work: Work) -> tuple[Execution, asyncio.Task[Committed]]:
         shut_after = command.deadline_seconds + self._settings.abandon_seconds
-        execution = Execution(self.primary, command, work, shut_after_seconds=shut_after)
+        execution = Execution(self.primary, command, work, self._access(), shut_after_seconds=shut_after)
         task = asyncio.create_task(execution.run(), name=f"unit {command.trace}")
         self._open[task] = execution
         metrics.UNITS_OPEN.inc()
@@ -144,7 +152,11 @@ class Database:
     async def _read_from(
         self, route: Route, statement: Read[T], parameters: Parameters, freshness: Freshness
     ) -> Sequence[T]:
-        gate = {"trace": freshness.trace, "fresh": not freshness.stale_allowed}
+        gate = {
+            "trace": freshness.trace,
+            "fresh": not freshness.stale_allowed,
+            **self._access().parameters,
+        }
         async with route.connection() as connection:
             with connection.shut_after(self._settings.request_deadline_seconds):
                 cursor = await connection.execute(statement.sql, {**parameters, **gate})

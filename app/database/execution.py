@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import psycopg
 import structlog
 
+from app.access.principal import Access
 from app.database.answer import Answer, Command, Committed
 from app.database.connection import CrmConnection
 from app.database.outcome import READ_ONLY, Failure, Verdict, judge
@@ -40,11 +41,14 @@ class KeyAnsweredError(Exception):
 class Execution:
     """Runs in a task that nobody cancels; its client may leave, the unit goes on to a certain end."""
 
-    def __init__(self, route: Route, command: Command, work: Work, *, shut_after_seconds: float) -> None:
+    def __init__(
+        self, route: Route, command: Command, work: Work, access: Access, *, shut_after_seconds: float
+    ) -> None:
         self.permit = CommitPermit()
         self._route = route
         self._command = command
         self._work = work
+        self._access = access
         self._shut_after_seconds = shut_after_seconds
         self._connection: CrmConnection | None = None
 
@@ -80,7 +84,7 @@ class Execution:
             return committed
 
     async def _execute(self, connection: CrmConnection) -> Committed:
-        unit = WriteUnit(connection, self.permit)
+        unit = WriteUnit(connection, self.permit, self._access)
         async with connection.pipeline():
             await unit.begin(self._command)
             answer = await self._work(unit)
@@ -90,11 +94,11 @@ class Execution:
         return Committed(answer, to_provenance(await where.fetchone()))
 
     async def _replay(self, connection: CrmConnection) -> Committed:
-        unit = WriteUnit(connection, self.permit)
+        unit = WriteUnit(connection, self.permit, self._access)
         key = {"principal": self._command.principal, "key": self._command.key}
         try:
             async with connection.pipeline():
-                await unit.queue("BEGIN")
+                await unit.begin_replay()
                 rows = await unit.all(REPLAY, key, lambda row: to_replay(row, self._command.fingerprint))
                 committed = only(rows)
                 commit = await unit.commit()

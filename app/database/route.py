@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 
 PROBE_WHEN_DOWN_SECONDS = 0.1
 WARNED_EVERY_SECONDS = 10.0
+SILENCE_TOLERATED = 1  # probes in a row; a machine under load may be late once
 
 PROBE = """
 SELECT pg_is_in_recovery(),
@@ -77,6 +78,7 @@ class Route:
         self._probe_now = asyncio.Event()
         self._drain_task: asyncio.Task[None] | None = None
         self._warned_at = float("-inf")
+        self._slow_probes = 0
         self.pool: AsyncConnectionPool[CrmConnection] = AsyncConnectionPool(
             dsn,
             connection_class=CrmConnection,
@@ -162,18 +164,28 @@ class Route:
         connection: CrmConnection | None = None
         try:
             while True:
+                started = time.monotonic()
                 try:
                     if connection is None or connection.looks_stale():
                         connection = await self._reconnect(connection)
                     sight = await self._look(connection)
+                    self._slow_probes = 0
                 except (psycopg.Error, OSError, TimeoutError) as error:
-                    sight = Sight(Seen.NOBODY)
                     self._warn(error)
+                    sight = self._after_failure(time.monotonic() - started)
                 await self._note(sight)
                 await self._pause(sight)
         finally:
             if connection is not None:
                 await connection.close()
+
+    def _after_failure(self, seconds: float) -> Sight:
+        """Being refused, cut off or told to go is evidence. Silence is only after it has repeated itself."""
+        was_silence = seconds >= self._settings.probe_timeout_seconds
+        self._slow_probes = self._slow_probes + 1 if was_silence else 0
+        if was_silence and self._slow_probes <= SILENCE_TOLERATED:
+            return self.sight
+        return Sight(Seen.NOBODY)
 
     async def _reconnect(self, old: CrmConnection | None) -> CrmConnection:
         if old is not None:

@@ -15,6 +15,7 @@ from psycopg import AsyncCursor
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
+from app.access.principal import Access
 from app.database.answer import Answer, Command, Committed, Provenance
 from app.database.connection import CrmConnection
 
@@ -23,14 +24,19 @@ Parameters = Mapping[str, Any]
 
 # Every read has it in its WHERE clause. An uncorrelated sub-select becomes a one-time filter, evaluated
 # before any row is touched, for about 3 µs (measured); a statement of its own would cost 30.
-READ_GATE = "(SELECT crm.open_read(%(trace)s, %(fresh)s))"
+# It must stand in the outermost WHERE: row-level security inside looks at the settings that the gate makes.
+READ_GATE = "(SELECT crm.open_read(%(trace)s, %(fresh)s, %(as_principal)s, %(as_reads)s))"
 
 WHERE_COMMITTED = (
     "coalesce(host(inet_server_addr()), 'local'),"
     " ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer,"
     " pg_current_wal_insert_lsn()::text"
 )
-OPEN_WRITE = "SELECT crm.open_write(%(trace)s, %(principal)s, %(key)s)"
+OPEN_WRITE = (
+    "SELECT crm.open_write(%(trace)s, %(principal)s, %(key)s, %(as_reads)s, %(as_creates)s, %(as_changes)s,"
+    " %(as_stamp)s)"
+)
+ACT = "SELECT crm.act(%(as_principal)s, %(as_reads)s, %(as_creates)s, %(as_changes)s, %(as_stamp)s)"
 STORE_ANSWER = f"""
 INSERT INTO crm.idempotency_key (principal, key, fingerprint, status, headers, body)
 VALUES (%(principal)s, %(key)s, %(fingerprint)s, %(status)s, %(headers)s, %(body)s)
@@ -96,8 +102,9 @@ class CommitPermit:
 class WriteUnit:
     """What a service may do in the transaction. A queued statement's error surfaces at the next result."""
 
-    def __init__(self, connection: CrmConnection, permit: CommitPermit) -> None:
+    def __init__(self, connection: CrmConnection, permit: CommitPermit, access: Access) -> None:
         self._connection = connection
+        self._access = access
         self._permit = permit
 
     async def queue(self, sql: str, parameters: Parameters | None = None) -> None:
@@ -118,9 +125,13 @@ class WriteUnit:
 
     async def begin(self, command: Command) -> None:
         await self.queue("BEGIN")
-        await self.queue(
-            OPEN_WRITE, {"trace": command.trace, "principal": command.principal, "key": command.key}
-        )
+        parameters = {"trace": command.trace, "principal": command.principal, "key": command.key}
+        await self.queue(OPEN_WRITE, {**self._access.parameters, **parameters})
+
+    async def begin_replay(self) -> None:
+        """Without a claim of the key, which was answered."""
+        await self.queue("BEGIN")
+        await self.queue(ACT, self._access.parameters)
 
     async def commit(self) -> AsyncCursor[TupleRow]:
         """Queue the COMMIT. From here on only the server knows the outcome.

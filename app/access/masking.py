@@ -1,0 +1,54 @@
+"""What of an answer a principal is shown masked. Pure.
+
+Masking is the API's; that a row is out of reach is PostgreSQL's. A role that sees something masked may not
+change it (a test holds the table to that), so no masked value can come back as a new one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from app.access.policy import Hidden
+from app.customers.schemas import Contact, Customer, Match, Matches
+from app.pagination import Page
+
+KEPT = 4
+SHOWN_IN_GIVEN = frozenset({"name"})
+
+
+def mask(text: str | None) -> str | None:
+    """All but the last four characters, and none of a short one."""
+    if text is None:
+        return None
+    kept = text[-KEPT:] if len(text) > 2 * KEPT else ""
+    return "*" * (len(text) - len(kept)) + kept
+
+
+def masked(value: Any, hidden: frozenset[Hidden]) -> Any:
+    """The same shape, with what is hidden masked."""
+    if not hidden:
+        return value
+    if isinstance(value, Customer):
+        return _card(value, hidden)
+    if isinstance(value, Match):
+        return replace(value, customer=_card(value.customer, hidden))
+    if isinstance(value, Matches | Page):
+        return replace(value, items=[masked(item, hidden) for item in value.items])
+    return value
+
+
+def _card(card: Customer, hidden: frozenset[Hidden]) -> Customer:
+    # What was typed may hold anything that is hidden elsewhere.
+    card = replace(card, given={name: text for name, text in card.given.items() if name in SHOWN_IN_GIVEN})
+    if Hidden.CONTACTS in hidden:
+        card = replace(card, contacts=tuple(_contact(contact) for contact in card.contacts))
+    if Hidden.REQUISITES in hidden:
+        card = replace(card, inn=mask(card.inn), kpp=mask(card.kpp), ogrn=mask(card.ogrn))
+    return card
+
+
+def _contact(contact: Contact) -> Contact:
+    return replace(
+        contact, value=mask(contact.value) or "", person=contact.person and "*" * len(contact.person)
+    )

@@ -1,0 +1,48 @@
+"""What an operation of the API needs: read off its path and method, with the exceptions named. Pure.
+
+Fails closed: a path that nobody named here belongs to `Resource.OTHER`, which only the built-in role has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.access.policy import Action, Resource
+
+BASE = "/api/v1/"
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# The first segment of the path.
+RESOURCES = {
+    "customers": Resource.CUSTOMER,
+    "requests": Resource.REQUEST,
+    "card-transactions": Resource.CARD_TRANSACTION,
+    "accounts": Resource.ACCOUNT,
+    "audit": Resource.AUDIT,
+}
+# POST that changes nothing, and POST below a collection that only adds to it.
+READ_BY_POST = frozenset({f"{BASE}customers/check"})
+ADDING = frozenset({f"{BASE}card-transactions/batch"})
+# What must be reachable to become somebody, or says nothing about anybody.
+OPEN = frozenset({f"{BASE}oauth/token", f"{BASE}oauth/keys", f"{BASE}openapi.json", f"{BASE}docs"})
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    resource: Resource
+    action: Action
+
+
+def need(method: str, path: str) -> Need | None:
+    """None: open to everyone (health, metrics, the description, sign-in)."""
+    if path in OPEN or not path.startswith(BASE):
+        return None
+    resource = RESOURCES.get(path.removeprefix(BASE).partition("/")[0], Resource.OTHER)
+    return Need(resource, _action(method, path))
+
+
+def _action(method: str, path: str) -> Action:
+    if method in READING or path in READ_BY_POST:
+        return Action.READ
+    adds = method == "POST" and (path in ADDING or "/" not in path.removeprefix(BASE))
+    return Action.CREATE if adds else Action.CHANGE

@@ -1,0 +1,173 @@
+"""Who may do what, how far: THE table. Pure.
+
+A rule lets a role do an action on a resource within a reach. The API refuses what no rule allows (403);
+PostgreSQL's row-level security keeps what is allowed within its reach, by the labels that `labels` makes
+(migrations/0010_access.sql): a row is reached when one of its own labels is among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What somebody is. One principal may have several."""
+
+    SYSTEM = "system"  # built in; stands in for everyone while authentication is not required
+    ADMINISTRATOR = "administrator"
+    AUDITOR = "auditor"
+    OPERATOR = "operator"
+    SALES_MANAGER = "sales_manager"
+    SERVICE_MANAGER = "service_manager"
+    HEAD = "head"
+    PARTNER_MANAGER = "partner_manager"
+    CUSTOMER = "customer"
+    CHANNEL = "channel"
+    PROCESSING = "processing"
+
+
+class Resource(StrEnum):
+    CUSTOMER = "customer"
+    REQUEST = "request"
+    CARD_TRANSACTION = "card_transaction"
+    ACCOUNT = "account"
+    AUDIT = "audit"
+    DIRECTORY = "directory"  # topics, queues, units, people, rules, calendars, articles
+    OTHER = "other"  # whatever the table of operations does not know: nobody but SYSTEM gets it
+
+
+class Action(StrEnum):
+    """The values are the names of the settings that row-level security looks at, after `crm.`."""
+
+    READ = "reads"
+    CREATE = "creates"
+    CHANGE = "changes"
+
+
+class Reach(StrEnum):
+    """How far. All but ALL compare one attribute of the row with one of the principal."""
+
+    ALL = "*"
+    REGION = "region"
+    UNIT = "unit"
+    PARTNER = "partner"
+    OWN = "manager"  # the row is assigned to the principal
+    SELF = "customer"  # the row is the principal's company's
+
+
+class Hidden(StrEnum):
+    """What a role is shown masked."""
+
+    CONTACTS = "contacts"
+    REQUISITES = "requisites"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    role: Role
+    resource: Resource
+    reach: Reach
+    actions: frozenset[Action]
+    reason: str
+    hidden: frozenset[Hidden] = frozenset()
+
+
+READ = frozenset({Action.READ})
+CREATE = READ | {Action.CREATE}
+ALL_OF_IT = CREATE | {Action.CHANGE}
+PERSONAL = frozenset(Hidden)
+
+TABLE: tuple[Rule, ...] = (
+    *(
+        Rule(Role.SYSTEM, resource, Reach.ALL, ALL_OF_IT, "the estate's own processes on a trusted network")
+        for resource in Resource
+    ),
+    *(
+        Rule(role, Resource.DIRECTORY, Reach.ALL, READ, "works by the directories")
+        for role in (Role.OPERATOR, Role.SALES_MANAGER, Role.SERVICE_MANAGER, Role.HEAD, Role.PARTNER_MANAGER)
+    ),
+    Rule(Role.ADMINISTRATOR, Resource.DIRECTORY, Reach.ALL, ALL_OF_IT, "keeps the directories"),
+    Rule(Role.ADMINISTRATOR, Resource.ACCOUNT, Reach.ALL, ALL_OF_IT, "keeps accounts, roles and zones"),
+    Rule(Role.AUDITOR, Resource.AUDIT, Reach.ALL, READ, "reads who did and saw what"),
+    Rule(Role.AUDITOR, Resource.CUSTOMER, Reach.ALL, READ, "follows an entry to its card", PERSONAL),
+    Rule(Role.AUDITOR, Resource.REQUEST, Reach.ALL, READ, "follows an entry to its request"),
+    # The hot line takes whoever calls, so it searches the whole base.
+    Rule(Role.OPERATOR, Resource.CUSTOMER, Reach.ALL, ALL_OF_IT, "identifies and registers callers"),
+    Rule(
+        Role.OPERATOR, Resource.REQUEST, Reach.ALL, ALL_OF_IT, "registers, takes and closes on the first line"
+    ),
+    # "A sales manager sees only those customers who are assigned to him", and so for support and partners.
+    Rule(Role.SALES_MANAGER, Resource.CUSTOMER, Reach.OWN, ALL_OF_IT, "sells to the assigned customers"),
+    Rule(Role.SALES_MANAGER, Resource.REQUEST, Reach.OWN, ALL_OF_IT, "answers for the assigned customers"),
+    Rule(Role.SERVICE_MANAGER, Resource.CUSTOMER, Reach.UNIT, ALL_OF_IT, "supports the unit's contracts"),
+    Rule(Role.SERVICE_MANAGER, Resource.REQUEST, Reach.UNIT, ALL_OF_IT, "works off the unit's requests"),
+    Rule(Role.SERVICE_MANAGER, Resource.REQUEST, Reach.OWN, ALL_OF_IT, "keeps what was assigned in person"),
+    # A head sees the whole zone of responsibility and redistributes it.
+    Rule(Role.HEAD, Resource.CUSTOMER, Reach.UNIT, ALL_OF_IT, "answers for the unit"),
+    Rule(Role.HEAD, Resource.CUSTOMER, Reach.REGION, ALL_OF_IT, "answers for the regional office"),
+    Rule(Role.HEAD, Resource.REQUEST, Reach.UNIT, ALL_OF_IT, "redistributes within the unit"),
+    Rule(Role.HEAD, Resource.REQUEST, Reach.REGION, ALL_OF_IT, "redistributes within the region"),
+    Rule(
+        Role.PARTNER_MANAGER,
+        Resource.CUSTOMER,
+        Reach.PARTNER,
+        ALL_OF_IT,
+        "serves the distributor's customers",
+    ),
+    Rule(
+        Role.PARTNER_MANAGER, Resource.REQUEST, Reach.PARTNER, ALL_OF_IT, "works off the outsourced requests"
+    ),
+    Rule(Role.CUSTOMER, Resource.CUSTOMER, Reach.SELF, READ, "sees the own card in the portal"),
+    Rule(Role.CUSTOMER, Resource.REQUEST, Reach.SELF, CREATE, "asks, and sees the status of what was asked"),
+    Rule(Role.CHANNEL, Resource.CUSTOMER, Reach.ALL, READ, "finds the sender of a message", PERSONAL),
+    Rule(Role.CHANNEL, Resource.REQUEST, Reach.ALL, ALL_OF_IT, "registers what arrives"),
+    Rule(Role.PROCESSING, Resource.CARD_TRANSACTION, Reach.ALL, ALL_OF_IT, "delivers its feed"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """The attributes of a principal that reaches compare with."""
+
+    principal: str
+    units: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    partner: str | None = None
+    customer: str | None = None
+
+    def values(self, reach: Reach) -> tuple[str, ...]:
+        """What a row's attribute must be one of. Without a value nothing is reached."""
+        one = {Reach.OWN: self.principal, Reach.PARTNER: self.partner, Reach.SELF: self.customer}
+        many = {Reach.UNIT: self.units, Reach.REGION: self.regions}
+        if reach in many:
+            return many[reach]
+        value = one[reach]
+        return () if value is None else (value,)
+
+
+def rules_of(roles: Iterable[Role]) -> tuple[Rule, ...]:
+    held = frozenset(roles)
+    return tuple(rule for rule in TABLE if rule.role in held)
+
+
+def labels(rules: Iterable[Rule], action: Action, zone: Zone) -> tuple[str, ...]:
+    """What a row may be labelled to be reached: `request:*`, `customer:unit=north`. Sorted, no doubles."""
+    found = set()
+    for rule in rules:
+        if action not in rule.actions:
+            continue
+        if rule.reach is Reach.ALL:
+            found.add(f"{rule.resource}:*")
+        else:
+            found |= {f"{rule.resource}:{rule.reach}={value}" for value in zone.values(rule.reach)}
+    return tuple(sorted(found))
+
+
+def hidden(rules: Iterable[Rule]) -> frozenset[Hidden]:
+    """What is masked of cards: only what every rule that lets them be read hides."""
+    reading = [
+        rule.hidden for rule in rules if rule.resource is Resource.CUSTOMER and Action.READ in rule.actions
+    ]
+    return frozenset.intersection(*reading) if reading else PERSONAL

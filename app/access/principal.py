@@ -1,0 +1,104 @@
+"""Who is asking, and what follows from it for one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+from app.access.operations import Need
+from app.access.policy import Action, Hidden, Reach, Resource, Role, Rule, Zone, hidden, labels, rules_of
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Somebody or something known by name. `id` goes into histories, idempotency keys and the audit."""
+
+    id: str
+    roles: frozenset[Role] = frozenset()
+    units: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    partner: str | None = None
+    customer: str | None = None
+
+    @property
+    def zone(self) -> Zone:
+        return Zone(self.id, self.units, self.regions, self.partner, self.customer)
+
+
+@dataclass(frozen=True)
+class Access:
+    """A principal's rules, compiled: what the gates of a transaction are told."""
+
+    principal: Principal
+    rules: tuple[Rule, ...] = field(repr=False)
+
+    @cached_property
+    def parameters(self) -> Mapping[str, str]:
+        """Parameters of the gates. The stamp is what rows made by the principal are owned by."""
+        zone = self.principal.zone
+        owns = any(rule.reach is Reach.OWN for rule in self.rules)
+        return {
+            "as_principal": self.principal.id,
+            "as_stamp": array(
+                (
+                    self.principal.id if owns else None,
+                    next(iter(zone.units), None),
+                    next(iter(zone.regions), None),
+                    zone.partner,
+                )
+            ),
+            **{f"as_{action}": array(labels(self.rules, action, zone)) for action in Action},
+        }
+
+    @cached_property
+    def hidden(self) -> frozenset[Hidden]:
+        return hidden(self.rules)
+
+    @cached_property
+    def _allowed(self) -> frozenset[tuple[Resource, Action]]:
+        return frozenset((rule.resource, action) for rule in self.rules for action in rule.actions)
+
+    def allows(self, need: Need) -> bool:
+        """Whether any rule allows it, however far it reaches."""
+        return (need.resource, need.action) in self._allowed
+
+
+def array(values: Iterable[str | None]) -> str:
+    """PostgreSQL's text form of a text[]; made once a principal instead of by the driver at each request."""
+    quoted = (
+        "NULL" if value is None else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        for value in values
+    )
+    return "{" + ",".join(quoted) + "}"
+
+
+@lru_cache(maxsize=4096)
+def access_of(principal: Principal) -> Access:
+    return Access(principal, rules_of(principal.roles))
+
+
+NOBODY = access_of(Principal("nobody"))
+# The id under which everybody acted before there was sign-in, and acts where it is not required.
+TRUSTED = access_of(Principal("anonymous", frozenset({Role.SYSTEM})))
+# Sign-in itself, which has to look at accounts before it knows who somebody is.
+SIGN_IN = access_of(Principal("system:sign-in", frozenset({Role.ADMINISTRATOR})))
+
+_current: ContextVar[Access | None] = ContextVar("access", default=None)
+
+
+def current_access() -> Access | None:
+    """Whoever the present task acts as; None outside of a request and of `acting_as`."""
+    return _current.get()
+
+
+@contextmanager
+def acting_as(access: Access) -> Iterator[None]:
+    """Everything inside, and every task started inside, acts as that principal."""
+    token = _current.set(access)
+    try:
+        yield
+    finally:
+        _current.reset(token)
