@@ -6,6 +6,8 @@ from failover.proof.explore import explore
 from failover.proof.orchestrated import Rules
 
 
+# 20 s on an idle machine; a busy one must not make it fail.
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("writes", "faults"), [(1, 2), (2, 1)])
 def test_two_faults_or_two_writes_in_any_order_lose_nothing(writes: int, faults: int) -> None:
     result = explore(Rules(), writes=writes, faults=faults)
