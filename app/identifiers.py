@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
@@ -19,6 +20,12 @@ _KPP = re.compile(r"\d{4}[\dA-Z]{2}\d{3}")
 _SEPARATORS = re.compile(r"[\s\-.]+")
 _DIGITS = re.compile(r"[0-9]+")
 HOME_REGION = "RU"
+HOME_CODE = 7
+# An ordinary number of the home region as people write it: the ten digits after 8, 7, +7 or nothing.
+_HOME_PHONE = re.compile(r"(?:\+7|[78])?[ -]?\(?([0-9]{3})\)?[ -]?([0-9]{3})[ -]?([0-9]{2})[ -]?([0-9]{2})")
+# What needs no second look in an e-mail's local part.
+_PLAIN_LOCAL_PART = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
+MAX_LOCAL_PART, MAX_EMAIL = 64, 254  # RFC 5321, 4.5.3.1
 COMPANY_INN_LENGTH = 10
 
 
@@ -59,6 +66,9 @@ def kpp(text: str) -> str:
 
 def phone(text: str) -> str:
     """E.164. A number without a country is taken as Russian, with 8 as the trunk prefix."""
+    ordinary = _HOME_PHONE.fullmatch(text)
+    if ordinary is not None and _home_numbers().fullmatch(national := "".join(ordinary.groups())):
+        return f"+{HOME_CODE}{national}"
     try:
         number = phonenumbers.parse(text, HOME_REGION)
     except phonenumbers.NumberParseException as error:
@@ -68,10 +78,33 @@ def phone(text: str) -> str:
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
 
+@lru_cache(maxsize=1)
+def _home_numbers() -> re.Pattern[str]:
+    """Fixed and mobile numbers of the home region, by the library's own metadata."""
+    region = phonenumbers.PhoneMetadata.metadata_for_region(HOME_REGION)
+    assert region is not None
+    kinds = (region.fixed_line, region.mobile)
+    return re.compile("|".join(f"(?:{kind.national_number_pattern})" for kind in kinds if kind is not None))
+
+
 def email(text: str) -> str:
     """Lower case, ASCII domain. Whether it can receive mail is not asked."""
+    entered = text.strip()
+    local, _, domain = entered.rpartition("@")
+    short = len(local) <= MAX_LOCAL_PART and len(entered) <= MAX_EMAIL
+    if short and domain.isascii() and _PLAIN_LOCAL_PART.fullmatch(local):
+        return f"{local.lower()}@{_email_domain(domain)}"
+    return _checked_email(entered)
+
+
+@lru_cache(maxsize=10_000)
+def _email_domain(domain: str) -> str:
+    return _checked_email(f"x@{domain}").removeprefix("x@")
+
+
+def _checked_email(text: str) -> str:
     try:
-        checked = validate_email(text.strip(), check_deliverability=False)
+        checked = validate_email(text, check_deliverability=False)
     except EmailNotValidError as error:
         raise IdentifierError("email-format", "not an e-mail address") from error
     return checked.normalized.lower()

@@ -27,6 +27,7 @@ SLICES = (
     customers_endpoints.router,
     requests_endpoints.router,
     card_transactions_endpoints.router,
+    imports_endpoints.router,
     *topics_endpoints.routers,
     *sla_endpoints.routers,
     *staff_endpoints.routers,

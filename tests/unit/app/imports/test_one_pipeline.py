@@ -1,0 +1,67 @@
+"""The short cuts that make a bulk load fast give what the whole pipeline gives, for any input."""
+
+from __future__ import annotations
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from app import cleansing, identifiers
+
+NAMES = (
+    st.text(max_size=40)
+    | st.text(alphabet=' "«»()-,ёЁАяz9\u00a0\u0301\u200b', max_size=30)
+    | st.from_regex(cleansing._PLAIN, fullmatch=True)
+)
+PHONES = st.text(alphabet="+78 ()-.0123456789", max_size=20) | st.from_regex(
+    r"(\+7|8|7)?[ -]?\(?[3-9][0-9]{2}\)?[ -]?[0-9]{3}[ -]?[0-9]{2}[ -]?[0-9]{2}", fullmatch=True
+)
+EMAILS = st.emails() | st.from_regex(
+    r"[A-Za-z0-9._-]{1,70}@[a-zA-Z0-9.-]{1,20}\.[a-zA-Z]{1,5}", fullmatch=True
+)
+
+
+@given(NAMES)
+@example('ООО "Ромашка"')
+@example("a\u0301 b")
+def test_a_plain_name_is_what_the_steps_make_of_it(text):
+    assert cleansing.name(text) == cleansing.run(cleansing.NAME_STEPS, text)
+
+
+def phone_by_the_library(text):
+    try:
+        number = phonenumbers.parse(text, identifiers.HOME_REGION)
+    except phonenumbers.NumberParseException:
+        return None
+    if number.extension or not phonenumbers.is_valid_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+@given(PHONES)
+@example("8 (495) 123-45-67")
+@example("8001234567")
+@example("7916 1234567")
+def test_a_phone_is_what_the_library_makes_of_it(text):
+    assert found(identifiers.phone, text) == phone_by_the_library(text)
+
+
+@given(EMAILS)
+@example("Info@Romashka.RU")
+@example("a@localhost")
+@example("x" * 64 + "@b.ru")
+@example("x@" + "b" * 63 + ".ru")
+def test_an_email_is_what_the_library_makes_of_it(text):
+    try:
+        expected = validate_email(text.strip(), check_deliverability=False).normalized.lower()
+    except EmailNotValidError:
+        expected = None
+    assert found(identifiers.email, text) == expected
+
+
+def found(check, text):
+    try:
+        return check(text)
+    except identifiers.IdentifierError:
+        return None
