@@ -35,30 +35,8 @@ def longest_gap_s(acks: Sequence[int], window: Window) -> float:
     return max(later - earlier for earlier, later in pairwise(edges)) / 1e9
 
 
-def rto_s(operations: Sequence[Operation], moments: Moments) -> float | None:
-    """Return the seconds from the fault to the acknowledged write that ended its outage.
-
-    The outage is the longest gap between acknowledgements that begins at most `ONSET_S` after the fault
-    took effect: a killed server may still acknowledge for an instant, and that must not count as
-    recovery. When there is no gap beyond the ordinary, it is the time to the first acknowledgement of a
-    write that was first sent after the fault took effect. None when no write was acknowledged again.
-    """
-    if Mark.FAULT not in moments.at_ns or Mark.EFFECT not in moments.at_ns:
-        return None
-    fault, effect = moments.at_ns[Mark.FAULT], moments.at_ns[Mark.EFFECT]
-    acks = acknowledgements(operations)
-    load_end = moments.at_ns.get(Mark.LOAD_STOPPED, NEVER_NS)
-    longest = _longest_outage(acks, fault, onset_ns=effect + int(ONSET_S * 1e9), load_end_ns=load_end)
-    if longest.end_ns - longest.start_ns > _ordinary_gap_ns(acks, moments):
-        end = longest.end_ns if longest.recovered else None
-    else:
-        sent_after = (op for op in operations if op.acknowledged and op.invoked_ns >= effect)
-        end = min((op.ended_ns for op in sent_after if op.ended_ns is not None), default=None)
-    return None if end is None else round((end - fault) / 1e9, 3)
-
-
 @dataclass(frozen=True, slots=True)
-class _Outage:
+class Outage:
     """A time without an acknowledged write; not `recovered` when the load ended in it."""
 
     start_ns: int
@@ -66,12 +44,49 @@ class _Outage:
     recovered: bool
 
 
-def _longest_outage(acks: Sequence[int], fault: int, onset_ns: int, load_end_ns: int) -> _Outage:
+def outage(operations: Sequence[Operation], moments: Moments) -> Outage | None:
+    """Return the fault's outage, None when writes went on as usual or there was no fault.
+
+    It is the longest gap between acknowledgements that begins at most `ONSET_S` after the fault took
+    effect: a killed server may still acknowledge for an instant, and that must not count as recovery.
+    """
+    if Mark.FAULT not in moments.at_ns or Mark.EFFECT not in moments.at_ns:
+        return None
+    acks = acknowledgements(operations)
+    longest = _longest_outage(
+        acks,
+        moments.at_ns[Mark.FAULT],
+        onset_ns=moments.at_ns[Mark.EFFECT] + int(ONSET_S * 1e9),
+        load_end_ns=moments.at_ns.get(Mark.LOAD_STOPPED, NEVER_NS),
+    )
+    ordinary = longest.end_ns - longest.start_ns <= _ordinary_gap_ns(acks, moments)
+    return None if ordinary else longest
+
+
+def rto_s(operations: Sequence[Operation], moments: Moments) -> float | None:
+    """Return the seconds from the fault to the acknowledged write that ended its outage.
+
+    Without an outage, the time to the first acknowledgement of a write that was first sent after the
+    fault took effect. None when no write was acknowledged again, or there was no fault.
+    """
+    if Mark.FAULT not in moments.at_ns or Mark.EFFECT not in moments.at_ns:
+        return None
+    found = outage(operations, moments)
+    if found is not None:
+        end = found.end_ns if found.recovered else None
+    else:
+        effect = moments.at_ns[Mark.EFFECT]
+        sent_after = (op for op in operations if op.acknowledged and op.invoked_ns >= effect)
+        end = min((op.ended_ns for op in sent_after if op.ended_ns is not None), default=None)
+    return None if end is None else round((end - moments.at_ns[Mark.FAULT]) / 1e9, 3)
+
+
+def _longest_outage(acks: Sequence[int], fault: int, onset_ns: int, load_end_ns: int) -> Outage:
     """Return the longest gap that reaches past the fault and begins by `onset_ns`."""
     last_before = max(bisect_right(acks, fault) - 1, 0)
     reaching = list(acks[last_before:]) or [fault]
-    gaps = [_Outage(start, end, recovered=True) for start, end in pairwise(reaching)]
-    gaps.append(_Outage(reaching[-1], max(load_end_ns, reaching[-1]), recovered=False))
+    gaps = [Outage(start, end, recovered=True) for start, end in pairwise(reaching)]
+    gaps.append(Outage(reaching[-1], max(load_end_ns, reaching[-1]), recovered=False))
     early = [gap for gap in gaps if gap.start_ns <= onset_ns] or gaps[:1]
     return max(early, key=lambda gap: gap.end_ns - gap.start_ns)
 

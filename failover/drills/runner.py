@@ -15,7 +15,7 @@ from pathlib import Path
 from failover.drills import archive, health
 from failover.drills.flow import Flow
 from failover.drills.healing import Healer, insist
-from failover.drills.history import Recorder, Tail
+from failover.drills.history import HistoryError, Recorder, Tail
 from failover.drills.interrupts import Interrupted, Interrupts
 from failover.drills.judge import Record
 from failover.drills.machine import this_machine
@@ -216,7 +216,11 @@ class Drill:
         self._trouble += archive.collect_logs(
             self._ports.logs, order.estate, self._started_at, clock, self._files
         )
-        events, operations = archive.merge_history(self._files)
+        try:
+            events, operations = archive.merge_history(self._files)
+        except HistoryError as error:
+            self._note(f"the history proves nothing: {error}")
+            events, operations = [], []
         record = Record(
             scenario=order.scenario,
             estate=order.estate,

@@ -48,7 +48,7 @@ def drawing(height: float, content: Sequence[str], label: str, **attributes: obj
 _CHAPTERS = (
     (Mark.LOAD, Mark.BASELINE, "warm-up", "quiet"),
     (Mark.BASELINE, Mark.FAULT, "baseline", "calm"),
-    (Mark.FAULT, Mark.RECOVERED, "outage", "bad"),
+    (Mark.FAULT, Mark.RECOVERED, "until writes are back", "bad"),
     (Mark.RECOVERED, Mark.LOAD_STOPPED, "after", "calm"),
     (Mark.HEALING, Mark.HEALED, "healing", "warn"),
     (Mark.HEALED, Mark.PARITY, "to parity", "good"),

@@ -9,6 +9,7 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
+from failover.drills import figures
 from failover.drills.checker import Finding
 from failover.drills.judge import Record
 from failover.drills.moments import Mark, Moments
@@ -46,7 +47,7 @@ def render(verdict: Verdict, record: Record, findings: Sequence[Finding]) -> str
         reasons=_reasons(verdict),
         tiles=_tiles(verdict, record),
         overview=charts.overview(moments, axis),
-        load=_load_chart(verdict, record, moments, axis, buckets),
+        load=_load_chart(record, moments, axis, buckets),
         close_up=_close_up(verdict, record, axis),
         checks=_checks(verdict),
         phases=_phases(verdict.phases),
@@ -64,13 +65,12 @@ def _buckets(record: Record, moments: Moments, axis: Axis) -> tuple[Bucket, ...]
     return series.buckets(record.operations, axis, start, end)
 
 
-def _load_chart(
-    verdict: Verdict, record: Record, moments: Moments, axis: Axis, buckets: Sequence[Bucket]
-) -> str:
+def _load_chart(record: Record, moments: Moments, axis: Axis, buckets: Sequence[Bucket]) -> str:
     if not buckets:
         return '<p class="none">The load did not run.</p>'
-    outage = None if verdict.rto_s is None else (0.0, verdict.rto_s)
-    return charts.load_over_time(buckets, series.flags(record.events, moments, axis), outage)
+    outage = figures.outage(record.operations, moments)
+    shaded = None if outage is None else (axis.seconds(outage.start_ns), axis.seconds(outage.end_ns))
+    return charts.load_over_time(buckets, series.flags(record.events, moments, axis), shaded)
 
 
 def _close_up(verdict: Verdict, record: Record, axis: Axis) -> str:

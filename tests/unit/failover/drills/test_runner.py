@@ -110,6 +110,18 @@ def test_a_load_that_dies_fails_the_drill_and_heals(drill, world):
     assert world.broken == []
 
 
+def test_a_ledger_that_contradicts_itself_proves_nothing(drill, world, tmp_path):
+    def spoil():
+        with world.load.history.open("a") as ledger:
+            ledger.write('{"t_ns": 1, "proc": "feed-1", "type": "ok", "f": "x", "k": "never invoked"}\n')
+
+    world.after(3, spoil)
+    verdict = drill("switchover")
+    assert not verdict.passed
+    assert any("proves nothing" in reason for reason in verdict.reasons)
+    assert (tmp_path / "report" / "history-load.jsonl").exists()
+
+
 def test_nothing_is_overwritten(drill):
     drill("switchover")
     with pytest.raises(DrillError, match="earlier drill"):
