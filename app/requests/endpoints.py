@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, TypeVar, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from app.directory.model import Code
 from app.errors import Problem
-from app.fields import Short
+from app.fields import Form, Opaque, Short
 from app.http import (
     READ_PROBLEMS,
     WRITE_PROBLEMS,
@@ -22,13 +25,20 @@ from app.http import (
 )
 from app.pagination import DEFAULT_LIMIT, Cursor, Limit, Page
 from app.problems import problems
-from app.requests import service
+from app.requests import moves, service
+from app.requests.moves import Move
 from app.requests.schemas import (
+    AssignForm,
+    Assignment,
     CloseForm,
     CustomerRequest,
+    ExternalForm,
+    HandOverForm,
+    RatingForm,
     RequestForm,
     RequestWithHistory,
     Status,
+    StepForm,
     TakeForm,
 )
 
@@ -36,12 +46,27 @@ router = APIRouter(prefix="/requests", tags=["requests"], route_class=StrictRout
 
 
 async def request_filters(
+    *,
     status: Annotated[Status | None, Query()] = None,
     customer_id: Annotated[UUID | None, Query()] = None,
     assignee: Annotated[Short | None, Query()] = None,
+    unit: Annotated[Code | None, Query()] = None,
+    queue: Annotated[Code | None, Query()] = None,
+    topic: Annotated[Code | None, Query()] = None,
+    external_reference: Annotated[Opaque | None, Query()] = None,
+    zone_of: Annotated[Code | None, Query(description="Units this person heads, and those below")] = None,
 ) -> dict[str, str]:
     """Those that were given, by their names in repository.FILTERS."""
-    given = {"status": status, "customer_id": customer_id, "assignee": assignee}
+    given = {
+        "status": status,
+        "customer_id": customer_id,
+        "assignee": assignee,
+        "unit": unit,
+        "queue": queue,
+        "topic": topic,
+        "external_reference": external_reference,
+        "zone_of": zone_of,
+    }
     return {name: str(value) for name, value in given.items() if value is not None}
 
 
@@ -84,17 +109,49 @@ async def get_request(request_id: UUID, database: TheDatabase, freshness: TheFre
     return shown(request, found, {"ETag": etag(request.version)})
 
 
-@router.post("/{request_id}/take", response_model=CustomerRequest, responses=MOVE_PROBLEMS)
-async def take_request(
-    request_id: UUID, form: TakeForm, command: KeyedCommand, database: TheDatabase
-) -> Response:
-    """An operator takes a new request."""
-    return written(await service.take(database, command, request_id, form))
+@router.get(
+    "/{request_id}/assignment",
+    response_model=Assignment,
+    responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND),
+)
+async def get_assignment(request_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
+    """Who got the request, by which rule, and why the rules before it did not fit."""
+    assignment, found = await service.assignment(database, request_id, freshness)
+    return shown(assignment, found)
 
 
-@router.post("/{request_id}/close", response_model=CustomerRequest, responses=MOVE_PROBLEMS)
-async def close_request(
-    request_id: UUID, form: CloseForm, command: KeyedCommand, database: TheDatabase
-) -> Response:
-    """Close a request in progress with its resolution."""
-    return written(await service.close(database, command, request_id, form))
+F = TypeVar("F", bound=Form)
+
+
+def _move_route(name: str, form: type[F], move: Callable[[F], Move], says: str) -> None:
+    """POST /{request_id}/<name>. FastAPI reads the form's type from the annotations."""
+
+    async def endpoint(
+        request_id: UUID, form: Form, command: KeyedCommand, database: TheDatabase
+    ) -> Response:
+        return written(await moves.make(database, command, request_id, move(cast("F", form))))
+
+    endpoint.__annotations__["form"] = form
+    router.add_api_route(
+        f"/{{request_id}}/{name}",
+        endpoint,
+        methods=["POST"],
+        name=f"{name.replace('-', '_')}_request",
+        description=says,
+        response_model=CustomerRequest,
+        responses=MOVE_PROBLEMS,
+    )
+
+
+_move_route("take", TakeForm, moves.take, "An operator takes a new request.")
+_move_route("close", CloseForm, moves.close, "Close a request with its resolution.")
+_move_route("assign", AssignForm, moves.assign, "A head gives an open request to another.")
+_move_route("escalate", StepForm, moves.escalate, "Pass a request to the next line of support.")
+_move_route("hand-over", HandOverForm, moves.hand_over, "Hand a request over to another system.")
+_move_route("external-status", ExternalForm, moves.external_status, "The other system tells its status.")
+_move_route("return", StepForm, moves.give_back, "The other system gives the request back.")
+_move_route("wait", StepForm, moves.wait, "The customer is asked; the clock stands still.")
+_move_route("resume", StepForm, moves.resume, "The customer answered; the clock runs again.")
+_move_route(
+    "rating", RatingForm, partial(moves.rate, actor="customer"), "The customer rates a closed request."
+)

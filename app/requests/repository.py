@@ -2,37 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
 from datetime import datetime
+from enum import StrEnum
 from functools import cache
 from typing import Any
 from uuid import UUID
 
 from psycopg.rows import TupleRow
+from psycopg.types.json import Jsonb
 
 from app.database.units import READ_GATE, Read, WriteUnit
 from app.requests.channels import Channel
-from app.requests.schemas import CustomerRequest, Event, EventKind, RequestWithHistory, Status
+from app.requests.schemas import (
+    Assignment,
+    CustomerRequest,
+    Event,
+    EventKind,
+    RequestWithHistory,
+    Status,
+)
+from app.routing.engine import Consideration, Decision
+from app.topics.schemas import Importance, Priority
 
 CUSTOMER_CONSTRAINT = "request_customer_fkey"
 
-_COLUMNS = """r.id, r.customer_id, r.channel, r.topic, r.subject, r.body, r.status, r.assignee, r.resolution,
-       r.external_id, r.version, r.created_at, r.taken_at, r.closed_at"""
+_FIELDS = tuple(field.name for field in fields(CustomerRequest))
+_STORED = ["body" if name == "text" else name for name in _FIELDS]
+_COLUMNS = ", ".join(f"r.{name}" for name in _STORED)
+_ENUMS: Mapping[str, Callable[[str], StrEnum]] = {
+    "channel": Channel,
+    "status": Status,
+    "priority": Priority,
+    "importance": Importance,
+}
+
+
+def _values(row: TupleRow) -> dict[str, Any]:
+    values = dict(zip(_FIELDS, row, strict=False))
+    return {**values, **{name: make(values[name]) for name, make in _ENUMS.items()}}
 
 
 def _request(row: TupleRow) -> CustomerRequest:
-    id_, customer_id, channel, topic, subject, body, status, *rest = row
-    return CustomerRequest(id_, customer_id, Channel(channel), topic, subject, body, Status(status), *rest)
+    return CustomerRequest(**_values(row))
 
 
 def _with_history(row: TupleRow) -> RequestWithHistory:
-    request = _request(row[:-1])
     events = tuple(
         Event(version, EventKind(kind), datetime.fromisoformat(at), actor, note)
         for version, kind, at, actor, note in row[-1]
     )
-    values = {name: getattr(request, name) for name in CustomerRequest.__slots__}
-    return RequestWithHistory(**values, history=events)
+    return RequestWithHistory(**_values(row[:-1]), history=events)
 
 
 WITH_HISTORY = Read(
@@ -44,13 +65,25 @@ WITH_HISTORY = Read(
     _with_history,
 )
 
-FILTERS = ("status", "customer_id", "assignee")
+_ZONE = """
+    WITH RECURSIVE zone AS (
+        SELECT u.code FROM crm.unit u WHERE u.head = %(zone_of)s
+        UNION SELECT u.code FROM crm.unit u JOIN zone z ON u.parent = z.code
+    ) SELECT z.code FROM zone z"""
+_CONDITIONS = {
+    **{
+        name: f"r.{name} = %({name})s"
+        for name in ("status", "customer_id", "assignee", "unit", "queue", "topic", "external_reference")
+    },
+    "zone_of": f"r.unit IN ({_ZONE})",
+}
+FILTERS = tuple(_CONDITIONS)
 
 
 @cache
 def page(filters: frozenset[str]) -> Read[CustomerRequest]:
-    """One statement for each set of filters, so that each has its own plan; eight at most."""
-    conditions = "".join(f" AND r.{name} = %({name})s" for name in FILTERS if name in filters)
+    """One statement for each set of filters that is used, so that each has its own plan."""
+    conditions = "".join(f" AND {condition}" for name, condition in _CONDITIONS.items() if name in filters)
     return Read(
         f"SELECT {_COLUMNS} FROM crm.request r WHERE {READ_GATE} AND r.id < %(below)s{conditions}"
         " ORDER BY r.id DESC LIMIT %(rows)s",
@@ -58,18 +91,18 @@ def page(filters: frozenset[str]) -> Read[CustomerRequest]:
     )
 
 
-_INSERT = """
-INSERT INTO crm.request (id, customer_id, channel, topic, subject, body, status, external_id,
-                         version, created_at)
-VALUES (%(id)s, %(customer_id)s, %(channel)s, %(topic)s, %(subject)s, %(text)s, %(status)s, %(external_id)s,
-        %(version)s, %(created_at)s)
+_INSERT = f"""
+INSERT INTO crm.request ({", ".join(_STORED)}, routing)
+VALUES ({", ".join(f"%({name})s" for name in _FIELDS)}, %(routing)s)
 """
-_UPDATE = """
-UPDATE crm.request
-SET status = %(status)s, assignee = %(assignee)s, resolution = %(resolution)s, version = %(version)s,
-    taken_at = %(taken_at)s, closed_at = %(closed_at)s
-WHERE id = %(id)s
+_CHANGING = (
+    "status", "assignee", "resolution", "version", "taken_at", "closed_at", "line", "unit", "solution_due",
+    "waiting_since", "external_system", "external_reference", "rating",
+)  # fmt: skip
+_UPDATE = f"""
+UPDATE crm.request SET {", ".join(f"{name} = %({name})s" for name in _CHANGING)} WHERE id = %(id)s
 """
+_ROUTED = "UPDATE crm.request SET routing = %(routing)s WHERE id = %(id)s"
 _EVENT = """
 INSERT INTO crm.request_event (request_id, version, kind, at, actor, note)
 VALUES (%(request_id)s, %(version)s, %(kind)s, %(at)s, %(actor)s, %(note)s)
@@ -77,9 +110,31 @@ VALUES (%(request_id)s, %(version)s, %(kind)s, %(at)s, %(actor)s, %(note)s)
 _LOCK = f"SELECT {_COLUMNS} FROM crm.request r WHERE r.id = %(id)s FOR UPDATE"
 
 
-async def insert(unit: WriteUnit, request: CustomerRequest) -> None:
+async def insert(unit: WriteUnit, request: CustomerRequest, decision: Decision) -> None:
     """Queued. An unknown customer breaks CUSTOMER_CONSTRAINT."""
-    await unit.queue(_INSERT, _columns(request))
+    await unit.queue(_INSERT, {**_columns(request), "routing": explanation(decision)})
+
+
+async def routed(unit: WriteUnit, id_: UUID, decision: Decision) -> None:
+    """Queued."""
+    await unit.queue(_ROUTED, {"id": id_, "routing": explanation(decision)})
+
+
+def explanation(decision: Decision) -> Jsonb:
+    considered = [asdict(each) for each in decision.considered]
+    return Jsonb({"rule": decision.rule, "considered": considered})
+
+
+def _assignment(row: TupleRow) -> Assignment:
+    unit, assignee, routing = row
+    considered = [Consideration(**each) for each in (routing or {}).get("considered", [])]
+    return Assignment(unit, assignee, (routing or {}).get("rule"), considered)
+
+
+ASSIGNMENT = Read(
+    f"SELECT r.unit, r.assignee, r.routing FROM crm.request r WHERE {READ_GATE} AND r.id = %(id)s",
+    _assignment,
+)
 
 
 async def update(unit: WriteUnit, request: CustomerRequest) -> None:
@@ -93,10 +148,16 @@ async def add_event(unit: WriteUnit, request_id: UUID, event: Event) -> None:
     await unit.queue(_EVENT, {**parameters, "request_id": request_id, "kind": event.kind.value})
 
 
+async def unit_of(unit: WriteUnit, person: str) -> str | None:
+    """Of somebody at work. A round trip."""
+    sql = "SELECT p.unit FROM crm.person p WHERE p.code = %(code)s AND p.active"
+    return await unit.one(sql, {"code": person}, lambda row: str(row[0]))
+
+
 async def lock(unit: WriteUnit, id_: UUID) -> CustomerRequest | None:
     return await unit.one(_LOCK, {"id": id_}, _request)
 
 
 def _columns(request: CustomerRequest) -> Mapping[str, Any]:
-    values = {name: getattr(request, name) for name in CustomerRequest.__slots__}
-    return {**values, "channel": request.channel.value, "status": request.status.value}
+    values = {name: getattr(request, name) for name in _FIELDS}
+    return {**values, **{name: values[name].value for name in _ENUMS}}

@@ -1,10 +1,8 @@
-"""What can be done with requests."""
+"""What can be done with requests: register them, read them. What happens to them later: moves.py."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 from uuid import UUID
 
 import psycopg
@@ -13,33 +11,36 @@ from app import cleansing, pagination
 from app.database.answer import Answer, Command, Committed
 from app.database.database import Database, Found, Freshness
 from app.database.units import WriteUnit
-from app.encoding import encode
 from app.errors import FieldError, Problem, ProblemError, not_found
-from app.http import BASE, created, etag
+from app.http import BASE, created
 from app.identity import new_id, now
+from app.notifications import repository as notifications
+from app.notifications.schemas import NoticeKind
 from app.pagination import Page
-from app.requests import repository, transitions
+from app.requests import correspondence, repository
 from app.requests.schemas import (
-    CloseForm,
+    Assignment,
     CustomerRequest,
     Event,
     EventKind,
     RequestForm,
     RequestWithHistory,
     Status,
-    TakeForm,
 )
+from app.routing import service as routing
+from app.routing.engine import Decision
+from app.routing.repository import Setting
+from app.sla.clock import deadlines
+from app.topics.schemas import Occasion
 
 PATH = f"{BASE}/requests"
 
 
 async def register(database: Database, command: Command, form: RequestForm) -> Committed:
-    request = _new(form)
-    event = Event(request.version, EventKind.REGISTERED, request.created_at, command.principal, None)
+    """The one registration: whatever channel a request comes by, it passes here."""
 
     async def work(unit: WriteUnit) -> Answer:
-        await repository.insert(unit, request)
-        await repository.add_event(unit, request.id, event)
+        request = await enter(unit, form, command.principal)
         return created(f"{PATH}/{request.id}", request.version, request)
 
     try:
@@ -51,47 +52,29 @@ async def register(database: Database, command: Command, form: RequestForm) -> C
         raise ProblemError(Problem.UNKNOWN_CUSTOMER, wrong.detail, errors=[wrong]) from error
 
 
-async def take(database: Database, command: Command, id_: UUID, form: TakeForm) -> Committed:
-    def step(request: CustomerRequest, at: datetime) -> CustomerRequest:
-        return transitions.taken(request, form.operator, at)
-
-    return await _move(database, command, id_, _Move(EventKind.TAKEN, form.operator, form.note, step))
-
-
-async def close(database: Database, command: Command, id_: UUID, form: CloseForm) -> Committed:
-    def step(request: CustomerRequest, at: datetime) -> CustomerRequest:
-        return transitions.closed(request, form.resolution, at)
-
-    return await _move(database, command, id_, _Move(EventKind.CLOSED, form.operator, form.note, step))
-
-
-@dataclass(frozen=True, slots=True)
-class _Move:
-    """One step of a request, and what the history says about it."""
-
-    kind: EventKind
-    operator: str
-    note: str | None
-    step: Callable[[CustomerRequest, datetime], CustomerRequest]
+async def enter(unit: WriteUnit, form: RequestForm, actor: str) -> CustomerRequest:
+    """Assign the request, set its clock, tell who has to know. Two round trips."""
+    setting = await routing.setting_of(unit, form.topic, form.customer_id, form.region)
+    priority = form.priority or setting.topic.priority
+    decision = await routing.assign(unit, setting, form.channel, line=setting.topic.line, priority=priority)
+    request = _new(form, setting, decision)
+    event = Event(request.version, EventKind.REGISTERED, request.created_at, actor, None)
+    await repository.insert(unit, request, decision)
+    await repository.add_event(unit, request.id, event)
+    await notifications.tell(unit, NoticeKind.ASSIGNED, request)
+    await correspondence.write_to_customer(unit, request, setting, Occasion.REGISTERED)
+    return request
 
 
-async def _move(database: Database, command: Command, id_: UUID, move: _Move) -> Committed:
-    async def work(unit: WriteUnit) -> Answer:
-        request = await repository.lock(unit, id_)
-        if request is None:
-            raise not_found("request")
-        moment = now()
-        moved = move.step(request, moment)
-        await repository.update(unit, moved)
-        await repository.add_event(
-            unit, id_, Event(moved.version, move.kind, moment, move.operator, move.note)
-        )
-        return Answer(200, encode(moved), {"ETag": etag(moved.version)})
-
-    return await database.write(command, work)
-
-
-def _new(form: RequestForm) -> CustomerRequest:
+def _new(form: RequestForm, setting: Setting, decision: Decision) -> CustomerRequest:
+    arrived = now()
+    times = setting.topic.sla.times(decision.priority)
+    due = deadlines(
+        arrived,
+        timedelta(minutes=times.reaction_minutes),
+        timedelta(minutes=times.solution_minutes),
+        setting.calendar,
+    )
     return CustomerRequest(
         id=new_id(),
         customer_id=form.customer_id,
@@ -100,14 +83,38 @@ def _new(form: RequestForm) -> CustomerRequest:
         subject=cleansing.line(form.subject) or form.subject,
         text=form.text,
         status=Status.NEW,
-        assignee=None,
+        assignee=decision.assignee,
         resolution=None,
         external_id=form.external_id,
         version=1,
-        created_at=now(),
+        created_at=arrived,
         taken_at=None,
         closed_at=None,
+        topic_version=setting.topic_version,
+        queue=setting.topic.queue,
+        line=decision.line,
+        unit=decision.unit,
+        priority=decision.priority,
+        importance=setting.topic.importance,
+        region=setting.region,
+        language=form.language,
+        sender=form.sender,
+        reaction_due=due.reaction_due,
+        solution_due=due.solution_due,
+        waiting_since=None,
+        external_system=None,
+        external_reference=None,
+        rating=None,
     )
+
+
+async def assignment(
+    database: Database, id_: UUID, freshness: Freshness
+) -> tuple[Assignment, Found[Assignment]]:
+    found = await database.read(repository.ASSIGNMENT, {"id": id_}, freshness)
+    if found.first is None:
+        raise not_found("request")
+    return found.first, found
 
 
 async def get(

@@ -7,14 +7,20 @@ from datetime import datetime
 
 from app.errors import Problem, ProblemError
 from app.requests.schemas import CustomerRequest, EventKind, Status
+from app.routing.engine import Decision
+from app.sla import clock
+from app.sla.clock import WorkingCalendar
+
+OPEN = frozenset(Status) - {Status.CLOSED}
+TOP_LINE = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """From which states an event leads where."""
+    """From which states an event leads where; `target` null: the state stays."""
 
     sources: frozenset[Status]
-    target: Status
+    target: Status | None
     comment: str
 
 
@@ -22,9 +28,35 @@ TRANSITIONS = {
     EventKind.TAKEN: Transition(
         frozenset({Status.NEW}), Status.IN_PROGRESS, "an operator answers for it from now on"
     ),
-    EventKind.CLOSED: Transition(
-        frozenset({Status.IN_PROGRESS}), Status.CLOSED, "solved, with the resolution"
+    EventKind.ASSIGNED: Transition(
+        frozenset({Status.NEW, Status.IN_PROGRESS, Status.WAITING}), None, "a head gives it to another"
     ),
+    EventKind.ESCALATED: Transition(
+        frozenset({Status.NEW, Status.IN_PROGRESS}), Status.NEW, "the next line of support shall take it"
+    ),
+    EventKind.HANDED_OVER: Transition(
+        frozenset({Status.NEW, Status.IN_PROGRESS}), Status.HANDED_OVER, "another team works on it elsewhere"
+    ),
+    EventKind.EXTERNAL: Transition(
+        frozenset({Status.HANDED_OVER}), None, "the other system tells its status"
+    ),
+    EventKind.RETURNED: Transition(
+        frozenset({Status.HANDED_OVER}), Status.IN_PROGRESS, "the other team is done; ours goes on"
+    ),
+    EventKind.WAITING: Transition(
+        frozenset({Status.IN_PROGRESS}), Status.WAITING, "the customer is asked; the clock stands still"
+    ),
+    EventKind.RESUMED: Transition(
+        frozenset({Status.WAITING}), Status.IN_PROGRESS, "the customer answered; the clock runs again"
+    ),
+    EventKind.MESSAGE: Transition(frozenset(Status), None, "a letter, either way"),
+    EventKind.ATTACHED: Transition(frozenset(Status), None, "a file"),
+    EventKind.CLOSED: Transition(
+        frozenset({Status.IN_PROGRESS, Status.WAITING, Status.HANDED_OVER}),
+        Status.CLOSED,
+        "solved, with the resolution",
+    ),
+    EventKind.RATED: Transition(frozenset({Status.CLOSED}), None, "the customer says how it went"),
 }
 
 
@@ -35,12 +67,59 @@ def follow(request: CustomerRequest, kind: EventKind) -> CustomerRequest:
         wanted = ", ".join(sorted(transition.sources))
         detail = f"the request is {request.status}; only {wanted} can be {kind}"
         raise ProblemError(Problem.WRONG_STATE, detail, state=request.status)
-    return replace(request, status=transition.target, version=request.version + 1)
+    return replace(request, status=transition.target or request.status, version=request.version + 1)
 
 
 def taken(request: CustomerRequest, operator: str, at: datetime) -> CustomerRequest:
-    return replace(follow(request, EventKind.TAKEN), assignee=operator, taken_at=at)
+    """The first taking stops the reaction clock; a later one, on the next line, does not move it."""
+    return replace(follow(request, EventKind.TAKEN), assignee=operator, taken_at=request.taken_at or at)
 
 
 def closed(request: CustomerRequest, resolution: str, at: datetime) -> CustomerRequest:
-    return replace(follow(request, EventKind.CLOSED), resolution=resolution, closed_at=at)
+    return replace(follow(request, EventKind.CLOSED), resolution=resolution, closed_at=at, waiting_since=None)
+
+
+def assigned(request: CustomerRequest, assignee: str, unit: str) -> CustomerRequest:
+    return replace(follow(request, EventKind.ASSIGNED), assignee=assignee, unit=unit)
+
+
+def escalated(request: CustomerRequest, decision: Decision) -> CustomerRequest:
+    return replace(
+        follow(request, EventKind.ESCALATED),
+        line=decision.line,
+        unit=decision.unit,
+        assignee=decision.assignee,
+    )
+
+
+def next_line(request: CustomerRequest) -> int:
+    """Raises ProblemError (wrong-state) above the third."""
+    if request.line >= TOP_LINE:
+        raise ProblemError(Problem.WRONG_STATE, "there is no line above the third", state=f"line {TOP_LINE}")
+    return request.line + 1
+
+
+def handed_over(request: CustomerRequest, system: str, reference: str, at: datetime) -> CustomerRequest:
+    return replace(
+        follow(request, EventKind.HANDED_OVER),
+        external_system=system,
+        external_reference=reference,
+        taken_at=request.taken_at or at,
+    )
+
+
+def waiting(request: CustomerRequest, at: datetime) -> CustomerRequest:
+    return replace(follow(request, EventKind.WAITING), waiting_since=at)
+
+
+def resumed(request: CustomerRequest, at: datetime, calendar: WorkingCalendar) -> CustomerRequest:
+    """The solution's deadline moves on by the working time that was waited."""
+    moved = follow(request, EventKind.RESUMED)
+    if request.solution_due is None or request.waiting_since is None:
+        return replace(moved, waiting_since=None)
+    due = clock.resumed(request.solution_due, request.waiting_since, at, calendar)
+    return replace(moved, solution_due=due, waiting_since=None)
+
+
+def rated(request: CustomerRequest, rating: int) -> CustomerRequest:
+    return replace(follow(request, EventKind.RATED), rating=rating)
