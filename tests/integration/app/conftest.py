@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -18,6 +19,7 @@ from app.devserver import CrmDatabase, PrivateServer, create_crm_database
 from app.main import create_app
 from app.settings import Settings
 
+WAIT_SECONDS = 30.0
 TAX_WEIGHTS = (2, 4, 10, 3, 5, 9, 4, 6, 8)
 _numbers = itertools.count(int.from_bytes(os.urandom(3)))
 
@@ -51,16 +53,27 @@ class Api:
     async def get(self, path: str, **headers: str) -> httpx.Response:
         return await self.http.get(path, headers=headers)
 
+    async def until(self, serves: str) -> httpx.Response:
+        """Wait until /health/ready says so; returns that answer."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            while (answer := await self.get("/health/ready")).json()["serves"] != serves:
+                await asyncio.sleep(0.02)
+        return answer
+
 
 @asynccontextmanager
 async def running_api(
-    database_url: str, replica_url: str | None = None, **settings: object
+    database_url: str, replica_url: str | None = None, *, serves: str | None = "writes", **settings: object
 ) -> AsyncIterator[Api]:
+    """The API, once it serves that much; None does not wait. Patient: tests share the machine with others."""
     values = {
         "site": "dc1",
         "host": "test",
         "pool_min_size": 1,
         "pool_max_size": 4,
+        "pool_wait_seconds": 10,
+        "probe_timeout_seconds": 5,
+        "request_deadline_seconds": 10,
         "drain_seconds": 1,
         **settings,
     }
@@ -70,7 +83,10 @@ async def running_api(
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://crm") as http,
     ):
-        yield Api(http, app)
+        api = Api(http, app)
+        if serves is not None:
+            await api.until(serves)
+        yield api
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from app.devserver import PrivateServer, create_crm_database, running_server
 
 REQUESTS = "/api/v1/requests"
 CALL = {"channel": "call", "topic": "cards", "subject": "Карта", "text": "Не работает"}
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 30.0
 
 
 class Fate:
@@ -88,7 +88,7 @@ async def api(fate, start_api):
 
 @pytest.fixture
 async def impatient(fate, start_api):
-    async with start_api(fate.database.url(), request_deadline_seconds=0.5) as api:
+    async with start_api(fate.database.url(), request_deadline_seconds=1.5) as api:
         yield api
 
 
@@ -146,14 +146,8 @@ async def test_a_crash_during_the_commit_is_unknown(fate, start_api):
             await asyncio.to_thread(fate.server.stop, signal.SIGQUIT)
             assert_unknown(await pending)
             await asyncio.to_thread(fate.server.start)
-        await usable_again(api)
+        await api.until("writes")
         await assert_repetition_finds_it(api, fate, "crashed")
-
-
-async def usable_again(api):
-    async with asyncio.timeout(WAIT_SECONDS):
-        while (await api.get("/health/ready")).json()["serves"] != "writes":
-            await asyncio.sleep(0.02)
 
 
 async def test_at_the_deadline_the_outcome_is_unknown_and_the_commit_goes_on(impatient, fate):
@@ -182,7 +176,7 @@ async def test_a_client_that_leaves_cancels_nothing(api, fate):
 
 async def test_the_end_of_the_process_cancels_nothing(fate, start_api):
     with fate.no_standby():
-        async with start_api(fate.database.url(), request_deadline_seconds=0.5, drain_seconds=0.2) as api:
+        async with start_api(fate.database.url(), request_deadline_seconds=1.5, drain_seconds=0.2) as api:
             assert_unknown(await api.post(REQUESTS, call("shutdown"), key="shutdown"))
         pid = await fate.one_hangs()
         await asyncio.sleep(0.2)
@@ -194,7 +188,7 @@ async def test_the_end_of_the_process_cancels_nothing(fate, start_api):
 
 async def test_an_abandoned_commit_gives_its_connection_back_without_a_cancel(fate, start_api):
     async with start_api(
-        fate.database.url(), request_deadline_seconds=0.3, abandon_seconds=0.2, pool_max_size=1
+        fate.database.url(), request_deadline_seconds=1.5, abandon_seconds=0.5, pool_max_size=1
     ) as api:
         with fate.no_standby():
             assert_unknown(await api.post(REQUESTS, call("abandoned"), key="abandoned"))
