@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -27,13 +28,16 @@ DRAIN_S = 10.0
 GRACE_S = 2.0
 TICK_S = 0.25
 PROGRESS_S = 5.0
+# A load without a duration ends by itself after this, and as soon as who started it is gone: nobody may be
+# left to tell it.
+UNATTENDED_MAX_S = 3600.0
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be run. `duration_s` None means until told to end."""
+    """What is to be run. `duration_s` None means until told to end, or until the starter is gone."""
 
     profile: Profile
     entries: tuple[Entry, ...]
@@ -96,6 +100,7 @@ class _Pilot:
         self._summary = summary
         self._ending = ending
         self._say = say
+        self._parent = os.getppid()
         self._began_s = time.monotonic()
         self._ended_s = self._began_s
         self._steady_from_s = self._began_s + order.profile.stages[0].ramp_s
@@ -105,7 +110,7 @@ class _Pilot:
         stage, told_s = None, self._began_s
         while not self._ending.wait(TICK_S):
             now = time.monotonic()
-            if self._order.duration_s is not None and now - self._began_s >= self._order.duration_s:
+            if self._is_over(now - self._began_s):
                 self._ending.ask(self._order.drain_s)
                 break
             wanted = self._order.profile.stage_at(now - self._began_s)
@@ -118,6 +123,11 @@ class _Pilot:
                 told_s = now
                 self._progress(now)
         self._land()
+
+    def _is_over(self, elapsed_s: float) -> bool:
+        if self._order.duration_s is not None:
+            return elapsed_s >= self._order.duration_s
+        return elapsed_s >= UNATTENDED_MAX_S or os.getppid() != self._parent
 
     def _land(self) -> None:
         self._ended_s = time.monotonic()

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 # Longer than the tests' attempt timeout, shorter than their retry budget.
-HANG_S = 1.2
+HANG_S = 2.5
 
 
 class Fault(StrEnum):

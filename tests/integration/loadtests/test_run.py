@@ -39,7 +39,7 @@ def command(tmp_path, authority):
             *(sys.executable, "-m", "loadtests", "run", "--profile=smoke", "--run-id=r1", "--seed=7", *named),
             *(f"--ca={authority[0]}", f"--history={tmp_path / 'history.jsonl'}"),
             *(f"--stats={tmp_path / 'stats.json'}", f"--duration={duration}", f"--budget={budget}"),
-            *("--attempt-timeout=0.4", "--connect-timeout=0.4"),
+            *("--attempt-timeout=1.5", "--connect-timeout=1.5"),
         ]
 
     return make
@@ -56,13 +56,13 @@ def run(command, tmp_path):
 
 
 def by_turns(fault_of):
-    """Let the first attempt of every write fail, each in its turn; later attempts are served."""
+    """Let the first attempt of every write fail, each in its turn; what is refused stays refused."""
 
     def plan(key, attempt):
-        if attempt > 1 or ":" not in key:
+        if ":" not in key:
             return fault_of.NONE
-        turn = int(key.rpartition(":")[2]) % len(fault_of)
-        return list(fault_of)[turn]
+        fault = list(fault_of)[int(key.rpartition(":")[2]) % len(fault_of)]
+        return fault if attempt == 1 or fault is fault_of.INVALID_422 else fault_of.NONE
 
     return plan
 
@@ -74,15 +74,15 @@ def test_every_fault_ends_as_what_it_is(run, chaos, faults):
     for key, lines in found.writes().items():
         fault = list(faults)[int(key.rpartition(":")[2]) % len(faults)]
         seen.add(fault)
+        kinds = [line["type"] for line in lines]
         if fault is faults.INVALID_422:
-            assert [line["type"] for line in lines] == ["invoke", "fail"], lines
+            assert kinds == ["invoke", "fail"], lines
             assert crm.executions[key] == 0
-        elif fault is faults.NONE:
-            assert [line["type"] for line in lines] == ["invoke", "ok"], lines
         else:
-            assert [line["type"] for line in lines] == ["invoke", "retry", "ok"], (fault, lines)
-            assert lines[1]["attempt"] == 1
-            assert lines[2]["attempt"] == 2
+            assert (kinds[0], kinds[-1]) == ("invoke", "ok"), (fault, lines)
+            # A machine under load may add an attempt that took too long.
+            assert ("retry" in kinds) or fault is faults.NONE, (fault, lines)
+            assert [line["attempt"] for line in lines[1:]] == list(range(1, len(lines)))
     assert seen == set(faults)
     assert {count for count in crm.executions.values() if count} == {1}
 
@@ -160,6 +160,25 @@ def test_told_to_end_it_finishes_what_is_in_flight(command, tmp_path, chaos, fau
     assert process.returncode in (0, 1)
     assert all(lines[-1]["type"] in ENDINGS for lines in found.operations.values())
     assert found.stats is not None
+
+
+def test_a_load_without_a_duration_ends_with_who_started_it(command, tmp_path, chaos, faults):
+    endless = [
+        word for word in command(chaos(lambda *_: faults.NONE).url) if not word.startswith("--duration")
+    ]
+    starter = (
+        "import subprocess, sys; print(subprocess.Popen(sys.argv[1:], stdout=-3).pid, flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", starter, *endless], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        load = int(process.stdout.readline())
+        _wait_for_lines(tmp_path / "history.jsonl", 20)
+        process.kill()
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "stats.json").exists():
+        assert time.monotonic() < deadline, f"process {load} goes on"
+        time.sleep(0.1)
 
 
 def test_a_killed_run_leaves_every_line_whole(command, tmp_path, chaos, faults):
