@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -53,9 +54,18 @@ def note_pool(route: str, stats: dict[str, int]) -> None:
     POOL_WAITING.labels(route).set(stats.get("requests_waiting", 0))
 
 
+def forget_dead_workers(directory: Path) -> None:
+    """A worker that was killed left its gauges behind; they would be counted for ever."""
+    for path in directory.glob("gauge_live*_*.db"):
+        pid = int(path.stem.rpartition("_")[2])
+        if not Path(f"/proc/{pid}").exists():
+            multiprocess.mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]
+
+
 def exposition() -> tuple[bytes, str]:
     """The page of /metrics and its media type, over all workers."""
     if MULTIPROCESS_VARIABLE in os.environ:
+        forget_dead_workers(Path(os.environ[MULTIPROCESS_VARIABLE]))
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry), CONTENT_TYPE_LATEST

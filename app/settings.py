@@ -61,7 +61,6 @@ class Settings(BaseSettings):
     abandon_seconds: Seconds = 30.0
     connect_seconds: Annotated[int, Field(ge=2, description="libpq rounds anything less up to 2")] = 2
     drain_seconds: NonNegativeFloat = 10.0
-    retry_after_seconds: PositiveInt = 1
 
     # How often each route is asked who answers there; decides when writes are refused at once.
     probe_seconds: Seconds = 0.25

@@ -22,6 +22,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance, unsuppor
 
 from app.devserver import free_port
 from app.main import create_app
+from app.metrics import forget_dead_workers
 from app.settings import Settings
 
 EXAMPLES = int(os.environ.get("CRM_SCHEMATHESIS_EXAMPLES", "20"))
@@ -137,3 +138,15 @@ def test_a_body_of_unsaid_length_is_limited_too(served):
 def test_a_wrong_method_is_a_problem_too(served):
     answer = httpx.delete(f"{served}/api/v1/customers")
     assert (answer.status_code, answer.json()["code"]) == (405, "method-not-allowed")
+
+
+def test_gauges_of_a_killed_worker_are_forgotten(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait(START_SECONDS)
+    dead = tmp_path / f"gauge_livesum_{ended.pid}.db"
+    alive = tmp_path / f"gauge_livesum_{os.getpid()}.db"
+    dead.touch()
+    alive.touch()
+    forget_dead_workers(tmp_path)
+    assert alive.exists()
+    assert not dead.exists()
