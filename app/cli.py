@@ -1,4 +1,4 @@
-"""The commands of the CRM API: serve, migrate, roles, dev, openapi."""
+"""The commands of the CRM API: serve, migrate, roles, dev, openapi, import, import-worker, seed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,20 @@ import typer
 from pydantic import SecretStr, ValidationError
 
 from app.devserver import DevServerError, create_crm_database, running_server
+from app.imports import commands as import_commands
 from app.main import create_app
 from app.migrate import MigrationError, migrate
 from app.roles import Role, ensure_database, ensure_roles
 from app.server import exit_on_sigterm, run_server
 from app.settings import Settings
+from app.signin.commands import app as access_commands
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+app.command("import")(import_commands.import_file)
+app.command("import-worker")(import_commands.import_worker)
+app.command("seed")(import_commands.seed)
+
+app.add_typer(access_commands, name="access")
 
 
 def main() -> None:

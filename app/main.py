@@ -19,6 +19,11 @@ from app.openapi import describe
 from app.requests import endpoints as requests_endpoints
 from app.routing import endpoints as routing_endpoints
 from app.settings import Settings
+from app.signin import endpoints as signin_endpoints
+from app.signin.keyring import Keyring
+from app.signin.middleware import Authentication
+from app.signin.secrets import Vault
+from app.signin.service import SignIn
 from app.sla import endpoints as sla_endpoints
 from app.staff import endpoints as staff_endpoints
 from app.topics import endpoints as topics_endpoints
@@ -39,13 +44,17 @@ SLICES = (
 def create_app(settings: Settings) -> FastAPI:
     """An application with its own database routes, opened and closed by its lifespan."""
     database = Database(settings)
+    vault = Vault(settings.access_secret.get_secret_value()) if settings.access_secret else None
+    keyring = Keyring(database, vault)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await database.open()
+        keyring.open()
         try:
             yield
         finally:
+            await keyring.close()
             await database.close()
 
     app = FastAPI(
@@ -59,11 +68,15 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.database = database
     app.state.settings = settings
+    app.state.keyring = keyring
+    app.state.sign_in = vault and SignIn(database, keyring, vault, settings.request_deadline_seconds)
     for router in SLICES:
         app.include_router(router, prefix=BASE)
+    app.include_router(signin_endpoints.router, prefix=BASE)
     app.include_router(health.router)
     problems.install(app)
     describe(app)
+    app.add_middleware(Authentication, settings=settings, keyring=keyring)
     app.add_middleware(Surroundings, settings=settings)
     return app
 

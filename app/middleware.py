@@ -25,6 +25,8 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 # Endpoints that take a body of any size, piece by piece, and look at its media type themselves.
 STREAMED = frozenset({("POST", "/api/v1/imports")})
+# Where another standard says what a body is (RFC 6749).
+MEDIA_TYPES = {"/api/v1/oauth/token": "application/x-www-form-urlencoded"}
 QUIET = frozenset({"/health/live", "/health/ready", "/metrics"})
 
 
@@ -94,8 +96,9 @@ def _check_head(scope: Scope, max_body_bytes: int) -> None:
         raise _too_large(max_body_bytes)
     has_body = length != "0" or "transfer-encoding" in headers
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if has_body and media_type != "application/json":
-        raise ProblemError(Problem.UNSUPPORTED_MEDIA_TYPE, "send the body as application/json")
+    expected = MEDIA_TYPES.get(scope["path"], "application/json")
+    if has_body and media_type != expected:
+        raise ProblemError(Problem.UNSUPPORTED_MEDIA_TYPE, f"send the body as {expected}")
 
 
 def _counted(receive: Receive, max_body_bytes: int) -> Receive:

@@ -19,6 +19,10 @@ RESOURCES = {
     "card-transactions": Resource.CARD_TRANSACTION,
     "accounts": Resource.ACCOUNT,
     "audit": Resource.AUDIT,
+    **dict.fromkeys(
+        ("regions", "calendars", "units", "people", "queues", "topics", "rules", "articles", "contacts"),
+        Resource.DIRECTORY,
+    ),
 }
 # POST that changes nothing, and POST below a collection that only adds to it.
 READ_BY_POST = frozenset({f"{BASE}customers/check"})
