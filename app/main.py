@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app import health, logs, problems
+from app.bookings import endpoints as bookings_endpoints
+from app.calls import endpoints as calls_endpoints
 from app.card_transactions import endpoints as card_transactions_endpoints
 from app.customers import endpoints as customers_endpoints
 from app.database.database import Database
@@ -15,7 +17,10 @@ from app.http import BASE
 from app.imports import endpoints as imports_endpoints
 from app.knowledge import endpoints as knowledge_endpoints
 from app.middleware import Surroundings
+from app.notifications import endpoints as notifications_endpoints
 from app.openapi import describe
+from app.reports import endpoints as reports_endpoints
+from app.requests import dossier_endpoints
 from app.requests import endpoints as requests_endpoints
 from app.routing import endpoints as routing_endpoints
 from app.settings import Settings
@@ -38,6 +43,11 @@ SLICES = (
     *staff_endpoints.routers,
     *routing_endpoints.routers,
     *knowledge_endpoints.routers,
+    dossier_endpoints.router,
+    notifications_endpoints.router,
+    bookings_endpoints.router,
+    calls_endpoints.router,
+    reports_endpoints.router,
 )
 
 

@@ -32,6 +32,7 @@ from app.requests.schemas import (
 from app.routing import service as routing
 from app.topics.schemas import Occasion
 
+Work = Callable[[WriteUnit], Awaitable[Answer]]
 Step = Callable[[WriteUnit, CustomerRequest, datetime], Awaitable[CustomerRequest]]
 
 
@@ -151,6 +152,11 @@ def resume(form: StepForm) -> Move:
         return transitions.resumed(request, at, setting.calendar)
 
     return Move(EventKind.RESUMED, form.operator, form.note, step)
+
+
+def resume_of(author: str) -> Move:
+    """By the customer's own answer."""
+    return resume(StepForm(operator=author[:200]))
 
 
 def rate(form: RatingForm, actor: str) -> Move:

@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from psycopg.rows import TupleRow
@@ -152,6 +152,18 @@ async def unit_of(unit: WriteUnit, person: str) -> str | None:
     """Of somebody at work. A round trip."""
     sql = "SELECT p.unit FROM crm.person p WHERE p.code = %(code)s AND p.active"
     return await unit.one(sql, {"code": person}, lambda row: str(row[0]))
+
+
+_SOLE = """
+SELECT CASE WHEN count(*) = 1 THEN min(k.customer_id::text)::uuid END FROM (
+    SELECT DISTINCT customer_id FROM crm.customer_key WHERE value = %(value)s AND kind = %(kind)s LIMIT 2
+) k
+"""
+
+
+async def sole_customer(unit: WriteUnit, value: str, kind: str) -> UUID | None:
+    """The customer to whom alone a contact belongs. A round trip."""
+    return await unit.one(_SOLE, {"value": value, "kind": str(kind)}, lambda row: cast("UUID", row[0]))
 
 
 async def lock(unit: WriteUnit, id_: UUID) -> CustomerRequest | None:

@@ -108,6 +108,11 @@ def _new(form: RequestForm, setting: Setting, decision: Decision) -> CustomerReq
     )
 
 
+def as_subject(first_line: str) -> str:
+    """What a message without a subject is about: its first line, with nothing that cannot be shown."""
+    return cleansing.line(first_line) or "—"
+
+
 async def assignment(
     database: Database, id_: UUID, freshness: Freshness
 ) -> tuple[Assignment, Found[Assignment]]:

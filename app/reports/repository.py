@@ -1,0 +1,67 @@
+"""The SQL of the reports. They may run on a replica (Twinsite-Staleness: any)."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from app.database.units import READ_GATE, Read
+from app.reports.schemas import BoardRow, Dimension, FrequencyRow, LoadRow, ServiceRow
+
+_LATE = "coalesce(r.closed_at, now()) > r.solution_due AND r.status <> 'waiting'"
+# Ids are made of the moment of registration, so their index also serves periods; created_at is exact.
+_PERIOD = "r.created_at >= %(since)s AND r.created_at < %(until)s"
+
+
+def _mean(later: str, earlier: str, condition: str = "true") -> str:
+    return f"(avg(extract(epoch FROM {later} - {earlier})) FILTER (WHERE {condition}))::float8"
+
+
+@cache
+def service(by: Dimension) -> Read[ServiceRow]:
+    return Read(
+        f"""
+        SELECT r.{by.value}, count(*), count(r.closed_at),
+               {_mean("r.taken_at", "r.created_at")},
+               {_mean("r.closed_at", "r.taken_at")},
+               {_mean("r.closed_at", "r.created_at")},
+               count(*) FILTER (WHERE {_LATE}),
+               {_mean("coalesce(r.closed_at, now())", "r.solution_due", _LATE)},
+               avg(r.rating)::float8
+        FROM crm.request r WHERE {READ_GATE} AND {_PERIOD}
+        GROUP BY r.{by.value} ORDER BY count(*) DESC, r.{by.value} LIMIT 5000""",
+        lambda row: ServiceRow(*row),
+    )
+
+
+FREQUENCY = Read(
+    f"""
+    SELECT r.topic, count(*) FILTER (WHERE {_PERIOD}) AS present,
+           count(*) FILTER (WHERE r.created_at < %(since)s)
+    FROM crm.request r
+    WHERE {READ_GATE} AND r.created_at < %(until)s
+      AND r.created_at >= %(since)s::timestamptz - (%(until)s::timestamptz - %(since)s::timestamptz)
+    GROUP BY r.topic ORDER BY present DESC, r.topic LIMIT %(rows)s""",
+    lambda row: FrequencyRow(*row),
+)
+
+LOAD = Read(
+    f"""
+    SELECT p.code, p.unit, p.capacity, count(r.id), count(r.id) FILTER (WHERE {_LATE})
+    FROM crm.person p LEFT JOIN crm.request r ON r.assignee = p.code AND r.status <> 'closed'
+    WHERE {READ_GATE} AND p.active AND (%(unit)s::text IS NULL OR p.unit = %(unit)s)
+    GROUP BY p.code ORDER BY count(r.id) DESC, p.code LIMIT 5000""",
+    lambda row: LoadRow(*row),
+)
+
+BOARD = Read(
+    f"""
+    SELECT r.queue,
+           count(*) FILTER (WHERE r.status = 'new'), count(*) FILTER (WHERE r.status = 'in_progress'),
+           count(*) FILTER (WHERE r.status = 'waiting'), count(*) FILTER (WHERE r.status = 'handed_over'),
+           count(*) FILTER (WHERE r.assignee IS NULL), count(*) FILTER (WHERE {_LATE}),
+           min(r.created_at) FILTER (WHERE r.status = 'new')
+    FROM crm.request r
+    WHERE {READ_GATE} AND r.status IN ('new', 'in_progress', 'waiting', 'handed_over')
+    GROUP BY r.queue ORDER BY r.queue""",
+    lambda row: BoardRow(*row),
+)

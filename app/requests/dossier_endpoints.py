@@ -1,0 +1,102 @@
+"""Letters, files and articles of a request; the intake of channels."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from app.directory.model import Kept
+from app.errors import Problem, not_found
+from app.http import (
+    READ_PROBLEMS,
+    WRITE_PROBLEMS,
+    KeyedCommand,
+    StrictRoute,
+    TheDatabase,
+    TheFreshness,
+    shown,
+    written,
+)
+from app.knowledge import repository as knowledge
+from app.knowledge.schemas import ArticleForm
+from app.problems import problems
+from app.requests import attachments, correspondence, dossier
+from app.requests.attachments import Attachment, AttachmentForm, Attachments
+from app.requests.channels import Channel
+from app.requests.correspondence import Message, Messages
+from app.requests.dossier import InboundForm, MessageForm
+
+router = APIRouter(tags=["requests"], route_class=StrictRoute)
+OF_REQUEST = problems(*READ_PROBLEMS)
+ADDING = problems(*WRITE_PROBLEMS, Problem.NOT_FOUND, Problem.ALREADY_EXISTS, Problem.WRONG_STATE)
+
+
+@router.post("/channels/{channel}/messages", status_code=201, response_model=Message, responses=ADDING)
+async def receive_message(
+    channel: Channel, form: InboundForm, command: KeyedCommand, database: TheDatabase
+) -> Response:
+    """What arrived by a channel becomes a request, or continues one. `Location` is the request's."""
+    return written(await dossier.receive(database, command, channel, form))
+
+
+@router.post("/requests/{request_id}/messages", status_code=201, response_model=Message, responses=ADDING)
+async def write_message(
+    request_id: UUID, form: MessageForm, command: KeyedCommand, database: TheDatabase
+) -> Response:
+    """A letter from or to the customer, or a note among colleagues."""
+    return written(await dossier.write(database, command, request_id, form))
+
+
+@router.get("/requests/{request_id}/messages", response_model=Messages, responses=OF_REQUEST)
+async def list_messages(request_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
+    """All correspondence, oldest first."""
+    found = await database.read(correspondence.OF_REQUEST, {"id": request_id}, freshness)
+    return shown(Messages(found.rows), found)
+
+
+@router.post(
+    "/requests/{request_id}/attachments", status_code=201, response_model=Attachment, responses=ADDING
+)
+async def attach_file(
+    request_id: UUID, form: AttachmentForm, command: KeyedCommand, database: TheDatabase
+) -> Response:
+    """Attach a file; its content must be what its type says."""
+    return written(await dossier.attach(database, command, request_id, form))
+
+
+@router.get("/requests/{request_id}/attachments", response_model=Attachments, responses=OF_REQUEST)
+async def list_attachments(request_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
+    """Files of a request, without their content."""
+    found = await database.read(attachments.OF_REQUEST, {"id": request_id}, freshness)
+    return shown(Attachments(found.rows), found)
+
+
+@router.get(
+    "/attachments/{attachment_id}",
+    response_class=Response,
+    responses={
+        **problems(*READ_PROBLEMS, Problem.NOT_FOUND),
+        200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
+    },
+)
+async def get_attachment(attachment_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
+    """The file. Never shown in place: a hostile file must not run in a browser under our name."""
+    found = await database.read(attachments.CONTENT, {"id": attachment_id}, freshness)
+    if found.first is None:
+        raise not_found("attachment")
+    file = found.first
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name)}",
+        "X-Content-Type-Options": "nosniff",
+        "ETag": f'"{file.sha256}"',
+    }
+    return Response(file.content, 200, headers, file.media_type)
+
+
+@router.get("/requests/{request_id}/articles", response_model=list[Kept[ArticleForm]], responses=OF_REQUEST)
+async def list_articles(request_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
+    """Hints and instructions for the topic of the request."""
+    found = await database.read(knowledge.FOR_REQUEST, {"id": request_id}, freshness)
+    return shown([article.model_dump(mode="json") for article in found.rows], found)

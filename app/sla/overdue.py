@@ -1,0 +1,68 @@
+"""Detection of overdue requests, by the set.
+
+Any number of workers may run it at once, on either site: each request is reported once for its reaction and once for its solution, by the transaction that marks it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.database.answer import Answer, Command, Committed
+from app.database.database import Database
+from app.database.units import WriteUnit
+from app.encoding import encode
+
+BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Requests found newly overdue; a full BATCH means that there may be more."""
+
+    reaction: int
+    solution: int
+
+
+_SWEEP = """
+WITH late AS (
+    SELECT r.id FROM crm.request r
+    WHERE {condition} AND r.{due} < now() AND r.{mark} IS NULL
+    ORDER BY r.{due} LIMIT %(batch)s FOR UPDATE SKIP LOCKED
+), marked AS (
+    UPDATE crm.request r SET {mark} = now() FROM late WHERE r.id = late.id
+    RETURNING r.id, r.unit, r.assignee
+), told AS (
+    INSERT INTO crm.notification (id, recipient, kind, importance, request_id, created_at)
+    SELECT crm.new_id(), to_whom.recipient, '{kind}', 'critical', m.id, now()
+    FROM marked m
+    CROSS JOIN LATERAL (SELECT crm.head_of(m.unit) UNION SELECT m.assignee) AS to_whom (recipient)
+    WHERE to_whom.recipient IS NOT NULL
+)
+SELECT count(*) FROM marked
+"""
+_REACTION = _SWEEP.format(
+    condition="r.status = 'new' AND r.taken_at IS NULL",
+    due="reaction_due",
+    mark="reaction_overdue_at",
+    kind="reaction_overdue",
+)
+_SOLUTION = _SWEEP.format(
+    condition="r.status IN ('new', 'in_progress', 'handed_over')",
+    due="solution_due",
+    mark="solution_overdue_at",
+    kind="solution_overdue",
+)
+
+
+async def sweep(database: Database, command: Command) -> Committed:
+    """The worker's step: mark a batch of each kind, tell the heads and those assigned."""
+
+    async def work(unit: WriteUnit) -> Answer:
+        found = [await unit.one(sql, {"batch": BATCH}, _count) for sql in (_REACTION, _SOLUTION)]
+        return Answer(200, encode(Sweep(*(count or 0 for count in found))))
+
+    return await database.write(command, work)
+
+
+def _count(row: tuple[int, ...]) -> int:
+    return row[0]
