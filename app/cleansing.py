@@ -115,7 +115,8 @@ def run(steps: tuple[Step, ...], text: str) -> str:
 
 def name(text: str) -> str:
     """The name of a company, person or contact; empty when nothing of it remains."""
-    return text if _PLAIN.fullmatch(text) else run(NAME_STEPS, text)
+    one_kind_of_quotes = text.translate(_QUOTES)
+    return one_kind_of_quotes if _PLAIN.fullmatch(one_kind_of_quotes) else run(NAME_STEPS, text)
 
 
 def line(text: str) -> str:

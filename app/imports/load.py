@@ -38,7 +38,8 @@ def load(
     except psycopg.IntegrityError as error:
         raise OvertakenError from error
     connection.execute(load_sql.WORDS)
-    connection.execute(load_sql.KEYS)
+    connection.execute(load_sql.NEW_KEYS)
+    connection.execute(load_sql.ENRICHED_KEYS)
     return _counts(batch, created, enriched), batch.rejections
 
 

@@ -38,7 +38,8 @@ COPY_INCOMING = """
 COPY incoming (id, kind, stage, name, inn, kpp, ogrn, external_id, given, words) FROM STDIN
 """
 COPY_CONTACTS = "COPY incoming_contact FROM STDIN"
-ANALYZE = "ANALYZE incoming; ANALYZE incoming_contact"
+# Only what the joins go by: figures of the other columns would cost more than they bring.
+ANALYZE = "ANALYZE incoming (id, inn, external_id); ANALYZE incoming_contact (incoming_id)"
 
 # Which card an entry speaks of: by INN and KPP; else by its external id; else by name and a contact.
 MATCH = (
@@ -47,26 +48,30 @@ MATCH = (
     WHERE c.inn = i.inn AND coalesce(c.kpp, '') = coalesce(i.kpp, '')
     """,
     """
-    UPDATE incoming i SET card = found.id
-    FROM incoming j CROSS JOIN LATERAL (
-        SELECT c.id FROM crm.customer_key k JOIN crm.customer c ON c.id = k.customer_id
-        WHERE k.value = j.external_id AND k.kind = 'external_id'
-          AND c.kind = j.kind AND (c.inn IS NULL OR j.inn IS NULL)
-        ORDER BY c.id LIMIT 1
+    UPDATE incoming i SET card = found.card
+    FROM (
+        SELECT DISTINCT ON (j.id) j.id, c.id AS card
+        FROM incoming j
+        JOIN crm.customer_key k ON k.value = j.external_id AND k.kind = 'external_id'
+        JOIN crm.customer c ON c.id = k.customer_id
+        WHERE j.card IS NULL AND c.kind = j.kind AND (c.inn IS NULL OR j.inn IS NULL)
+        ORDER BY j.id, c.id
     ) AS found
-    WHERE j.card IS NULL AND j.external_id IS NOT NULL AND i.id = j.id
+    WHERE i.id = found.id
     """,
     """
-    UPDATE incoming i SET card = found.id
-    FROM incoming j CROSS JOIN LATERAL (
-        SELECT c.id
-        FROM incoming_contact t
+    UPDATE incoming i SET card = found.card
+    FROM (
+        SELECT DISTINCT ON (j.id) j.id, c.id AS card
+        FROM incoming j
+        JOIN incoming_contact t ON t.incoming_id = j.id
         JOIN crm.customer_key k ON k.value = t.value AND k.kind = t.kind
         JOIN crm.customer c ON c.id = k.customer_id
-        WHERE t.incoming_id = j.id AND c.kind = j.kind AND c.name = j.name
-        ORDER BY c.id LIMIT 1
+        WHERE j.card IS NULL AND j.inn IS NULL AND j.external_id IS NULL
+          AND c.kind = j.kind AND c.name = j.name
+        ORDER BY j.id, c.id
     ) AS found
-    WHERE j.card IS NULL AND j.inn IS NULL AND j.external_id IS NULL AND i.id = j.id
+    WHERE i.id = found.id
     """,
 )
 # In one order with every other load; forms lock a single card.
@@ -135,26 +140,35 @@ ORDER BY told.word
 ON CONFLICT DO NOTHING
 """
 # Sorted: neighbours of the index then go into the same page while it is at hand.
-KEYS = """
+NEW_KEYS = """
 INSERT INTO crm.customer_key (value, kind, customer_id)
 SELECT k.value, k.kind, k.owner
 FROM (
-    SELECT inn AS value, 'inn' AS kind, coalesce(card, id) AS owner FROM incoming WHERE inn IS NOT NULL
+    SELECT inn AS value, 'inn' AS kind, id AS owner FROM incoming WHERE card IS NULL AND inn IS NOT NULL
     UNION ALL
-    SELECT ogrn, 'ogrn', coalesce(card, id) FROM incoming WHERE ogrn IS NOT NULL
+    SELECT ogrn, 'ogrn', id FROM incoming WHERE card IS NULL AND ogrn IS NOT NULL
     UNION ALL
-    SELECT i.external_id, 'external_id', i.id FROM incoming i
-    WHERE i.card IS NULL AND i.external_id IS NOT NULL
-    UNION ALL
-    SELECT c.external_id, 'external_id', c.id FROM crm.customer c
-    WHERE c.id IN (SELECT card FROM incoming WHERE card IS NOT NULL AND external_id IS NOT NULL)
+    SELECT external_id, 'external_id', id FROM incoming WHERE card IS NULL AND external_id IS NOT NULL
     UNION ALL
     SELECT unnest(words), 'name', id FROM incoming WHERE card IS NULL
     UNION ALL
-    SELECT t.value, t.kind, coalesce(i.card, i.id)
-    FROM incoming i JOIN incoming_contact t ON t.incoming_id = i.id
+    SELECT t.value, t.kind, i.id FROM incoming i JOIN incoming_contact t ON t.incoming_id = i.id
+    WHERE i.card IS NULL
 ) AS k
 ORDER BY k.value, k.kind, k.owner
+"""
+# An enriched card is found by what it holds now.
+ENRICHED_KEYS = """
+INSERT INTO crm.customer_key (value, kind, customer_id)
+SELECT k.value, k.kind, c.id
+FROM crm.customer c
+CROSS JOIN LATERAL (
+    SELECT * FROM (VALUES (c.inn, 'inn'), (c.ogrn, 'ogrn'), (c.external_id, 'external_id')) AS v (value, kind)
+    UNION ALL
+    SELECT t.value, t.kind FROM crm.contact t WHERE t.customer_id = c.id
+) AS k
+WHERE c.id IN (SELECT card FROM incoming WHERE card IS NOT NULL) AND k.value IS NOT NULL
+ORDER BY k.value, k.kind, c.id
 ON CONFLICT DO NOTHING
 """
 REJECT = """

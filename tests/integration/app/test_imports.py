@@ -7,7 +7,9 @@ import json
 
 import psycopg
 from starlette.requests import ClientDisconnect
+from typer.testing import CliRunner
 
+from app.cli import app
 from app.imports import load_sql
 from app.imports.loader import Loader
 
@@ -190,3 +192,21 @@ async def test_a_batch_that_dies_before_its_commit_is_loaded_once(api, crm, admi
         "SELECT count(*) FROM crm.customer WHERE external_id LIKE %s", (f"dies-{number}-%",)
     ).fetchone()
     assert count == (100,)
+
+
+def test_a_file_from_the_shell_and_a_seeded_base_can_be_repeated(crm, number, tmp_path, monkeypatch, admin):
+    file = tmp_path / "customers.ndjson"
+    file.write_bytes(
+        ndjson({"kind": "person", "name": "Имя", "external_id": f"shell-{number}"}) + b"\nwrong\n"
+    )
+    monkeypatch.setenv("CRM_DATABASE_URL", crm.url())
+    runner = CliRunner()
+    for _ in range(2):
+        done = runner.invoke(app, ["import", str(file)])
+        assert done.exit_code == 0, done.output
+        assert "done: 2 rows, 1 created, 0 enriched, 0 unchanged, 1 rejected" in done.output
+        assert "row 2: not valid JSON" in done.output
+    for _ in range(2):
+        assert runner.invoke(app, ["seed", "--customers", "50", "--number", "9"]).exit_code == 0
+    seeded = "SELECT count(*) FROM crm.customer WHERE external_id ~ '^(erp|loyalty)-[0-9]{1,2}$'"
+    assert admin.execute(seeded).fetchone() == (50,)

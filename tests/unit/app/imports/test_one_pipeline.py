@@ -25,6 +25,8 @@ EMAILS = st.emails() | st.from_regex(
 @given(NAMES)
 @example('ООО "Ромашка"')
 @example("a\u0301 b")
+@example("ООО «Ромашка»")
+@example("ООО »Ромашка”")
 def test_a_plain_name_is_what_the_steps_make_of_it(text):
     assert cleansing.name(text) == cleansing.run(cleansing.NAME_STEPS, text)
 
