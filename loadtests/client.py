@@ -122,8 +122,8 @@ class Client:
         return Attempt(state.number, entry.name, latency_ns, answer)
 
     def _refused(self, operation: Operation, attempt: Attempt, state: _Try) -> None:
-        """A refusal is certain only when no earlier attempt may still take effect."""
-        if state.possibly_done:
+        """A refusal is certain only when no earlier attempt may still take effect; reads take none."""
+        if state.possibly_done and operation.marker is not None:
             self._ledger.info(operation, attempt, state.invoked_ns, CONTRADICTED)
         else:
             self._ledger.fail(operation, attempt, state.invoked_ns)

@@ -18,12 +18,16 @@ class Meaning(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One attempt's answer. `status` is None when none came, or not a whole one; `err` says why."""
+    """One attempt's answer. `status` is None when none came, or not a whole one; `err` says why.
+
+    `sent` is False when the request certainly never left, because nobody took the connection.
+    """
 
     status: int | None
     headers: dict[str, str]
     body: dict[str, object]
     err: str | None = None
+    sent: bool = True
 
     @property
     def code(self) -> str | None:
@@ -60,7 +64,7 @@ def meaning(answer: Answer) -> Meaning:
 
 def may_have_happened(answer: Answer) -> bool:
     """Tell whether an attempt that did not succeed may still take effect: it may, unless declared not to."""
-    return meaning(answer) is Meaning.TRY_AGAIN and answer.code not in NOT_DONE
+    return meaning(answer) is Meaning.TRY_AGAIN and answer.sent and answer.code not in NOT_DONE
 
 
 @dataclass(frozen=True)

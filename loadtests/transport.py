@@ -120,7 +120,8 @@ def _headers(call: Call, operation: Operation) -> dict[str, str]:
 
 def _no_answer(error: BaseException | None) -> Answer:
     text = f"{type(error).__name__}: {error}" if error is not None else "no answer"
-    return Answer(status=None, headers={}, body={}, err=text[:200])
+    refused = isinstance(error, ConnectionRefusedError)
+    return Answer(status=None, headers={}, body={}, err=text[:200], sent=not refused)
 
 
 def _object(content: bytes | None) -> dict[str, object]:

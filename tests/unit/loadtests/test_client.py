@@ -101,6 +101,18 @@ def test_a_refusal_after_what_certainly_did_not_happen_is_certain(desk):
     assert it.kinds() == ["invoke", "retry", "fail"]
 
 
+def test_a_refusal_after_nobody_took_the_connection_is_certain(desk):
+    it = desk(Answer(None, {}, {}, err="ConnectionRefusedError", sent=False), INVALID)
+    it.write()
+    assert it.kinds() == ["invoke", "retry", "fail"]
+
+
+def test_a_refused_read_is_certain_whatever_came_before(desk):
+    it = desk(SILENCE, INVALID)
+    it.client.perform(it.ledger.begin("portal-1", "get_request", write=False), Call("GET", "/x"))
+    assert it.kinds() == ["invoke", "retry", "fail"]
+
+
 def test_a_refusal_after_silence_is_unknown(desk):
     it = desk(SILENCE, INVALID)
     it.write()
