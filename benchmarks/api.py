@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from app.devserver import CrmDatabase, create_crm_database, free_port, running_s
 from app.roles import Role
 from benchmarks import load
 from benchmarks.harness import Better, Figure, alternating, figure
-from infra.command import spawn
+from infra.command import Process, spawn
 
 _START_DEADLINE_S = 20.0
 _CUSTOMERS = 1000
@@ -129,7 +128,7 @@ def _serving(argv: list[str], settings: dict[str, str], port: int) -> Iterator[s
         process.wait(timeout=20)
 
 
-def _wait_for(base: str, process: subprocess.Popen[bytes]) -> None:
+def _wait_for(base: str, process: Process) -> None:
     deadline = time.monotonic() + _START_DEADLINE_S
     while True:
         try:
