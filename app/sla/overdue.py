@@ -1,6 +1,7 @@
 """Detection of overdue requests, by the set.
 
-Any number of workers may run it at once, on either site: each request is reported once for its reaction and once for its solution, by the transaction that marks it.
+Any number of workers may run it at once, on either site: each request is reported once for
+its reaction and once for its solution, by the transaction that marks it.
 """
 
 from __future__ import annotations

@@ -211,7 +211,8 @@ async def test_reports_add_up_and_are_the_same_as_csv(api, desk, number, admin):
     await api.post(f"{address}/rating", {"rating": 4})
     admin.execute(
         "UPDATE crm.request SET taken_at = created_at + interval '60 s',"
-        " closed_at = created_at + interval '240 s', solution_due = created_at + interval '140 s' WHERE id = %s",
+        " closed_at = created_at + interval '240 s',"
+        " solution_due = created_at + interval '140 s' WHERE id = %s",
         [requests[0]["id"]],
     )
     report = f"/api/v1/reports/service?by=topic&{PERIOD}"
