@@ -12,7 +12,6 @@ from pydantic import SecretStr, ValidationError
 
 from app.devserver import DevServerError, create_crm_database, running_server
 from app.imports import commands as import_commands
-from app.imports import commands as import_commands
 from app.main import create_app
 from app.migrate import MigrationError, migrate
 from app.roles import Role, ensure_database, ensure_roles
@@ -21,9 +20,6 @@ from app.settings import Settings
 from app.signin.commands import app as access_commands
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
-app.command("import")(import_commands.import_file)
-app.command("import-worker")(import_commands.import_worker)
-app.command("seed")(import_commands.seed)
 app.command("import")(import_commands.import_file)
 app.command("import-worker")(import_commands.import_worker)
 app.command("seed")(import_commands.seed)
