@@ -73,6 +73,11 @@ class _User(FastHttpUser):
         super().__init__(environment)
         self.person = self.setup.person(self.kind, LocustTransport(self.client), self.think)
 
+    def on_start(self) -> None:
+        """Begin at a moment of one's own: Locust brings users in bursts, and bursts they would stay."""
+        pace_s = self.setup.profile.groups[self.kind].pace_s
+        self.think(self.person.habits.uniform(0, pace_s))
+
     def think(self, seconds: float) -> None:
         """Let time pass; leave when the load is to end. Only here, so never within an operation."""
         if self.setup.ending.wait(seconds):

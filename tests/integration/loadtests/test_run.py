@@ -69,7 +69,7 @@ def by_turns(fault_of):
 
 def test_every_fault_ends_as_what_it_is(run, chaos, faults):
     crm = chaos(by_turns(faults))
-    found = run(crm.url, duration=5)
+    found = run(crm.url, duration=9)
     seen = set()
     for key, lines in found.writes().items():
         fault = list(faults)[int(key.rpartition(":")[2]) % len(faults)]
