@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import signal
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -52,10 +54,22 @@ NOT_ALLOWED = "an agent does not do this; it is ordered by an operator's program
 def agent(config: Config) -> None:
     """Watches the estate, publishes what it sees and, if elected, acts on it."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for noisy in ("httpx", "kazoo"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     settings = _load(config)
     client = _connected(settings, CONNECTS_WITHIN_S)
-    asyncio.run(build(settings, client).run())
+    try:
+        asyncio.run(_until_told(build(settings, client)))
+    finally:
+        client.stop()  # so that nobody waits for the end of this session
+
+
+async def _until_told(running: Agent) -> None:
+    """Runs the agent until SIGTERM."""
+    work = asyncio.ensure_future(running.run())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
 
 
 @cli.command(name="resume-pool")
@@ -113,9 +127,13 @@ def _load(path: Path) -> AgentConfig:
 
 
 def _client(config: AgentConfig) -> KazooClient:
-    """The session is short: a lost leader of the orchestrator must not be missed for long."""
+    """The session is short: a lost leader of the orchestrator must not be missed for long.
+
+    The nearest server first, as one in a site that is being lost would take this agent's voice with it.
+    """
     return KazooClient(
-        hosts=",".join(f"{node.address}:{ZOOKEEPER_PORT}" for node in config.layout.zookeepers),
+        hosts=",".join(f"{node.address}:{ZOOKEEPER_PORT}" for node in config.zookeepers_by_distance),
+        randomize_hosts=False,
         timeout=config.session_s,
         use_ssl=True,
         ca=str(config.ca_file),

@@ -13,11 +13,12 @@ import queue
 import threading
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import KazooException, NodeExistsError, NoNodeError
+from kazoo.exceptions import KazooException, NoNodeError
 from kazoo.handlers.threading import KazooTimeoutError
 
 from failover.agent_config import AgentConfig
@@ -25,6 +26,7 @@ from failover.brain import Brain
 from failover.estate_reader import VIEWS
 from failover.journal import JournalError
 from failover.leadership import ANSWER_S
+from failover.model import Node
 from failover.orders import ANSWERS, ORDERS, Order
 from failover.pool_gate import PoolGate
 from failover.probing import Heartbeats, Pace, RestTarget, SqlTarget, Target, TcpTarget, Watch
@@ -44,21 +46,43 @@ class Eyes:
     def __init__(self, config: AgentConfig, changed: Callable[[], None]) -> None:
         self._config = config
         self._changed = changed
-        tls, limit = config.tls(), config.pace.timeout_s
+        self._by_site: dict[str, list[Watch]] = defaultdict(list)
+        tls, pace, port = config.tls(), config.pace, config.heartbeat_port
+        limit = pace.timeout_s
         self._databases = {
             node.name: (
-                self._watch(RestTarget(node.address, PATRONI_PORT, tls, limit)),
-                self._watch(SqlTarget(self._conninfo(node.address), node.address, POSTGRESQL_PORT, limit)),
+                self._watch(node, RestTarget(node.address, PATRONI_PORT, tls, limit), pace.slow_s),
+                self._watch(
+                    node,
+                    SqlTarget(self._conninfo(node.address), node.address, POSTGRESQL_PORT, limit),
+                    pace.interval_s,
+                ),
             )
             for node in config.layout.databases
         }
-        peers = {node.name: node.address for node in config.observers if node.name != config.name}
-        port = config.heartbeat_port
-        self._peers = {name: self._watch(TcpTarget(address, port, limit)) for name, address in peers.items()}
-        self.heartbeats = Heartbeats(config.name, peers, port, time.monotonic)
+        peers = tuple(node for node in config.observers if node.name != config.name)
+        self._peers = {
+            node.name: self._watch(node, TcpTarget(node.address, port, limit), pace.slow_s) for node in peers
+        }
+        addresses = {node.name: node.address for node in peers}
+        self.heartbeats = Heartbeats(config.name, addresses, port, time.monotonic)
 
-    def _watch(self, target: Target) -> Watch:
-        return Watch(target, self._config.pace, time.monotonic, self._changed)
+    def _watch(self, node: Node, target: Target, every_s: float) -> Watch:
+        """What fails makes everything else of its site be asked at once: is it one host, or all of them?"""
+        watch = Watch(
+            target,
+            self._config.pace,
+            time.monotonic,
+            self._changed,
+            alarmed=lambda: self._nudge(node.site),
+            every_s=every_s,
+        )
+        self._by_site[node.site].append(watch)
+        return watch
+
+    def _nudge(self, site: str) -> None:
+        for watch in self._by_site[site]:
+            watch.nudge()
 
     def _conninfo(self, address: str) -> str:
         """One small session; the server's certificate must be the estate's."""
@@ -96,27 +120,30 @@ class Publisher:
     def __init__(self, client: KazooClient, name: str) -> None:
         self._client = client
         self._path = f"{VIEWS}/{name}"
+        self._session: int | None = None
 
     def publish(self, view: AgentView) -> None:
         """Raises kazoo's errors: the view is then simply old, and stops counting."""
         if not self._client.connected:
             return
-        if not self._is_ours():
-            with contextlib.suppress(NodeExistsError):
-                created = self._client.create_async(self._path, ephemeral=True, makepath=True)
-                created.get(timeout=ANSWER_S)
-        self._client.set_async(self._path, encode(view)).get(timeout=ANSWER_S)
+        session = self._client.client_id[0]
+        if self._session != session:
+            self._create(session)
+        try:
+            self._client.set_async(self._path, encode(view)).get(timeout=ANSWER_S)
+        except NoNodeError:
+            self._session = None  # somebody took it away: the next view makes it anew
 
-    def _is_ours(self) -> bool:
-        """The znode exists and ends with our session. One left by our last session is taken away."""
+    def _create(self, session: int) -> None:
+        """The znode must end with our session. One left by our last session is taken away."""
         stat = self._client.exists_async(self._path).get(timeout=ANSWER_S)
-        if stat is None:
-            return False
-        if stat.ephemeralOwner == self._client.client_id[0]:
-            return True
-        with contextlib.suppress(NoNodeError):
-            self._client.delete_async(self._path).get(timeout=ANSWER_S)
-        return False
+        if stat is not None and stat.ephemeralOwner != session:
+            with contextlib.suppress(NoNodeError):
+                self._client.delete_async(self._path).get(timeout=ANSWER_S)
+        if stat is None or stat.ephemeralOwner != session:
+            created = self._client.create_async(self._path, ephemeral=True, makepath=True)
+            created.get(timeout=ANSWER_S)
+        self._session = session
 
 
 class OrderDesk:
@@ -197,6 +224,7 @@ class Agent:
                 for watch in self._eyes.watches():
                     tasks.create_task(watch.forever())
                 tasks.create_task(self._publish())
+                tasks.create_task(self._live())
         finally:
             self._stopping.set()
 
@@ -211,13 +239,18 @@ class Agent:
         while True:
             await _either(self._wake, pace)
             sequence += 1
-            self._eyes.heartbeats.say()
-            notify("WATCHDOG=1")
             view = self._eyes.view(incarnation, sequence, self._epoch())
             try:
                 await asyncio.to_thread(self._publish_once, view)
             except ZooKeeperTrouble as error:
                 log.warning("view not published: %r", error)
+
+    async def _live(self) -> None:
+        """Peers and systemd hear that this process is well, also while ZooKeeper keeps a view waiting."""
+        while True:
+            self._eyes.heartbeats.say()
+            notify("WATCHDOG=1")
+            await asyncio.sleep(self._config.pace.interval_s)
 
     def _publish_once(self, view: AgentView) -> None:
         pool = self._gate.view() if self._gate is not None else None

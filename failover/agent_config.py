@@ -64,6 +64,16 @@ class AgentConfig:
     def witness_sites(self) -> frozenset[str]:
         return frozenset(node.site for node in self.observers) - frozenset(self.layout.data_sites)
 
+    @property
+    def zookeepers_by_distance(self) -> tuple[Node, ...]:
+        """This host's own server, those of its site, the witness's, then those of other data sites."""
+        data_sites = set(self.layout.data_sites)
+
+        def distance(node: Node) -> tuple[bool, bool, bool]:
+            return node != self.me, node.site != self.me.site, node.site in data_sites
+
+        return tuple(sorted(self.layout.zookeepers, key=distance))
+
     def tls(self) -> ssl.SSLContext:
         """Trusts the estate's authority only; shows the host's certificate. Dials addresses, not names."""
         context = ssl.create_default_context(cafile=str(self.ca_file))

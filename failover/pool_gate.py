@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 LONGEST_HOLD_S = 15.0
 # Clients queue from the first moment of a pause: one that waits for a long transaction is given up soon.
 PAUSES_WITHIN_S = 1.0
-ASKED_EVERY_S = 1.0
+# Each look is a login, and the gate knows what it did itself.
+ASKED_EVERY_S = 5.0
 RETRY_S = 0.2
 
 
@@ -164,7 +165,7 @@ class PoolGate:
                 self._after(RETRY_S, lambda: self._release(why))
 
     def view(self) -> PoolView:
-        """What the agent publishes. PgBouncer is asked once a second; what this gate did counts at once."""
+        """What the agent publishes. PgBouncer is asked now and then; what this gate did counts at once."""
         now = self._monotonic()
         if now - self._asked_at >= ASKED_EVERY_S or self._shown is None:
             self._asked_at, self._shown = now, self._ask()

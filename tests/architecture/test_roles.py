@@ -9,7 +9,7 @@ from tests.architecture.checkout import CHECKOUT, text, tracked
 
 ROLES = sorted({path.parts[2] for path in tracked("playbooks/roles/*")})
 # Helpers that other roles include: they stand up nothing of their own, and so assert nothing.
-HELPERS = {"preflight", "virtualenv"}
+HELPERS = {"preflight", "release", "virtualenv"}
 RECORDS = tracked("docs/decisions/*.md")
 
 

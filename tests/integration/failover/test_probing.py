@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
+import ssl
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from app.devserver import PrivateServer, running_server
-from failover.probing import Heartbeats, Pace, SqlTarget, TcpTarget, Watch, classify
+from failover.probing import Heartbeats, Pace, Probed, RestTarget, SqlTarget, TcpTarget, Watch, classify
 from failover.views import Outcome
 
 TIMEOUT_S = 1.0
@@ -116,3 +120,91 @@ async def test_datagrams_are_heard_from_peers_only() -> None:
     assert one.heard_ms("two") is not None
     for transport, _ in opened:
         transport.close()
+
+
+class Turncoat:
+    """Answers until told otherwise, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.outcome, self.asked = Outcome.ANSWERS, 0
+
+    async def probe(self) -> Probed:
+        self.asked += 1
+        return Probed(self.outcome)
+
+
+async def test_the_first_failure_alarms_and_a_nudge_does_not_wait_for_its_turn() -> None:
+    pace = Pace(interval_s=30.0, slow_s=30.0, fast_s=0.01)
+    clock = asyncio.get_running_loop().time
+    neighbour, target = Turncoat(), Turncoat()
+    beside = Watch(neighbour, pace, clock, lambda: None)
+    watch = Watch(target, pace, clock, lambda: None, alarmed=beside.nudge)
+    async with asyncio.timeout(10):
+        running = asyncio.create_task(beside.forever())
+        while beside.signal.streak < pace.sure_after:
+            await asyncio.sleep(0.01)
+        await watch.once()
+        before, target.outcome = neighbour.asked, Outcome.SILENT
+        await watch.once()
+        while neighbour.asked == before:
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await watch.once()
+
+    assert (watch.signal.streak, neighbour.asked) == (2, before + 1)
+
+
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Certificate and key in one file, as hosts have it."""
+    path = tmp_path_factory.mktemp("tls") / "host.pem"
+    certificate = path.with_suffix(".crt")
+    request = (
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ed25519",
+        "-nodes",
+        "-days",
+        "1",
+        "-subj",
+        "/CN=patroni",
+    )
+    subprocess.run([*request, "-keyout", path, "-out", certificate], check=True, capture_output=True)
+    path.write_bytes(path.read_bytes() + certificate.read_bytes())
+    return path
+
+
+async def test_patronis_rest_is_asked_anew_each_time_and_its_report_read(pem: Path) -> None:
+    """A server of HTTP/1.0, as Patroni's: it ends each connection after its answer."""
+    asked: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).split()[1].decode())
+        writer.write(
+            b"HTTP/1.0 200 OK\r\n\r\n" + json.dumps({"state": "running", "role": "replica"}).encode()
+        )
+        await writer.drain()
+        writer.close()
+
+    served, trusted = (
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER),
+        ssl.create_default_context(cafile=str(pem.with_suffix(".crt"))),
+    )
+    served.load_cert_chain(pem)
+    trusted.check_hostname = False
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=served)
+    port = server.sockets[0].getsockname()[1]
+    target = RestTarget("127.0.0.1", port, trusted, TIMEOUT_S)
+
+    seen = await target.probe()
+    assert (seen.outcome, seen.report and seen.report.state) == (Outcome.ANSWERS, "running")
+    server.close()
+    assert (await target.probe()).outcome is Outcome.REFUSED
+    server = await asyncio.start_server(answer, "127.0.0.1", port, ssl=served)
+    assert (await target.probe()).outcome is Outcome.ANSWERS
+    assert (await target.probe()).report == seen.report
+    server.close()
+
+    assert asked == ["/patroni", "/liveness", "/patroni"]

@@ -136,3 +136,13 @@ def test_a_missing_file_and_a_missing_key_are_named(tmp_path) -> None:
     path.write_text(json.dumps({key: value for key, value in WHOLE.items() if key != "ca_file"}))
     with pytest.raises(ConfigError, match="ca_file"):
         load(path)
+
+
+def test_the_nearest_zookeeper_comes_first(tmp_path) -> None:
+    far = {"name": "dc2-app1", "site": "dc2", "address": "192.0.2.5", "roles": ["application", "zookeeper"]}
+    path = tmp_path / "agent.yml"
+    path.write_text(yaml.safe_dump({**WHOLE, "name": "dc1-app1", "hosts": [far, *HOSTS]}))
+
+    found = [node.name for node in load(path).zookeepers_by_distance]
+
+    assert found == ["dc1-app1", "wit-zk1", "dc2-app1"]
