@@ -63,21 +63,34 @@ class Fault:
     def heal(self, ground: Ground) -> None:
         raise NotImplementedError
 
+    def parts(self) -> tuple[Fault, ...]:
+        """The faults that can be healed one by one: a site without power can get one host back."""
+        return (self,)
+
 
 @dataclass(frozen=True)
 class PowerCut(Fault):
-    """Hosts lose power; healing boots them."""
+    """Hosts lose power; healing boots them.
+
+    Their ports are shut first: a host without power sends no FIN and no RST, but the namespace's kernel would
+    send both for its dying processes, and refuse what comes later. Peers have to notice by silence.
+    """
 
     hosts: tuple[str, ...]
+
+    def parts(self) -> tuple[Fault, ...]:
+        return tuple(PowerCut((host,)) for host in self.hosts)
 
     def describe(self) -> str:
         return f"cut the power of {', '.join(self.hosts)}"
 
     def inject(self, ground: Ground) -> None:
+        ground.render_network_faults()
         for host in self.hosts:
             ground.machine(host).power_cut()
 
     def heal(self, ground: Ground) -> None:
+        ground.render_network_faults()
         for host in self.hosts:
             ground.machine(host).boot()
 
@@ -91,6 +104,9 @@ class Freeze(Fault):
     """
 
     hosts: tuple[str, ...]
+
+    def parts(self) -> tuple[Fault, ...]:
+        return tuple(Freeze((host,)) for host in self.hosts)
 
     def describe(self) -> str:
         return f"freeze {', '.join(self.hosts)}"

@@ -204,7 +204,7 @@ class Lab:
             FaultError, HostError, WanError, CommandError: a fault could not be injected.
         """
         self._record()
-        listed = tuple(faults)
+        listed = _parts(faults)
         self.book.add(listed)
         for fault in listed:
             fault.inject(self)
@@ -217,7 +217,7 @@ class Lab:
         """
         self._record()
         everything = faults is None
-        listed = self.book.read() if faults is None else tuple(faults)
+        listed = self.book.read() if faults is None else _parts(faults)
         self.book.remove(listed)
         for fault in listed:
             fault.heal(self)
@@ -272,6 +272,10 @@ class Lab:
                 else:
                     break
             yield
+
+
+def _parts(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    return tuple(part for fault in faults for part in fault.parts())
 
 
 def clear_leftovers(directory: Path, progress: Progress) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from infra.faults import Direction, Fault, Freeze, Isolation, LinkCut, Manner
+from infra.faults import Direction, Fault, Freeze, Isolation, LinkCut, Manner, PowerCut
 from infra.network import link_device, port_device
 from infra.topology import Estate, Host
 
@@ -66,8 +66,8 @@ def _cut(site: str, fault: LinkCut) -> list[str]:
 
 
 def _shut_ports(estate: Estate, site: str, fault: Fault) -> list[str]:
-    """The chains of one router's ports: an isolated host keeps ARP and its operator, a frozen one nothing."""
-    if isinstance(fault, Freeze):
+    """The chains of one router's ports: an isolated host keeps ARP and its operator, a dead one nothing."""
+    if isinstance(fault, Freeze | PowerCut):
         hosts = [host for host in map(estate.host, fault.hosts) if host.site == site]
         return [_port_chain(host, hook, "") for host in hosts for hook in ("ingress", "egress")]
     if not isinstance(fault, Isolation) or estate.host(fault.host).site != site:

@@ -184,6 +184,15 @@ def _main_pid(machine: Machine) -> str:
     return machine.run(["systemctl", "show", "--value", "--property=MainPID", "ssh.service"]).stdout.strip()
 
 
+def test_one_host_of_a_site_without_power_can_be_booted_alone(lab: Lab) -> None:
+    lab.inject([PowerCut(("wit-zk1", "dc2-app2"))])
+    lab.heal([PowerCut(("wit-zk1",))])
+    assert _comes_back(lab, "wit-zk1")
+    assert not lab.machine("dc2-app2").is_on
+    lab.heal()
+    assert _comes_back(lab, "dc2-app2")
+
+
 def test_heal_mends_what_a_killed_command_left_broken(lab: Lab) -> None:
     faults: list[Fault] = [LinkCut(("client", "wit")), Isolation("dc2-app2")]
     lab.inject(faults)

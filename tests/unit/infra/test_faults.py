@@ -118,6 +118,10 @@ def test_an_isolated_host_keeps_its_operator_and_a_frozen_one_nobody(estate: Est
     assert "accept" not in frozen.split("table netdev lab_ports {")[-1]
 
 
+def test_a_host_without_power_is_as_silent_as_a_frozen_one(estate: Estate) -> None:
+    assert rulesets(estate, [PowerCut(("a-db",))]) == rulesets(estate, [Freeze(("a-db",))])
+
+
 def test_isolating_a_site_silences_all_of_its_links(estate: Estate) -> None:
     assert isolation_of(estate, "a") == (LinkCut(("a", "b")), LinkCut(("a", "c")))
     assert isolation_of(estate, "a-db") == (Isolation("a-db"),)
