@@ -20,7 +20,17 @@ RESOURCES = {
     "accounts": Resource.ACCOUNT,
     "audit": Resource.AUDIT,
     **dict.fromkeys(
-        ("regions", "calendars", "units", "people", "queues", "topics", "rules", "articles", "contacts"),
+        (
+            "regions",
+            "calendars",
+            "units",
+            "people",
+            "queues",
+            "topics",
+            "assignment-rules",
+            "articles",
+            "contact-map",
+        ),
         Resource.DIRECTORY,
     ),
 }

@@ -154,9 +154,13 @@ async def _others_things(api, company):
         card = (await api.post(CUSTOMERS, company())).json()
         form = {"customer_id": card["id"], "channel": "api", "topic": "cards", "subject": "x", "text": "x"}
         request = (await api.post(REQUESTS, form)).json()
+        letter = {"direction": "internal", "channel": "api", "author": "x", "text": SECRET_TEXT}
+        sent = await api.post(f"{REQUESTS}/{request['id']}/messages", letter)
+    assert sent.status_code == 201, sent.text
     return card, request
 
 
+SECRET_TEXT = "for their eyes only"
 ZONED = [Held.SALES_MANAGER, Held.SERVICE_MANAGER, Held.HEAD, Held.PARTNER_MANAGER, Held.CUSTOMER]
 
 
@@ -187,6 +191,7 @@ async def test_no_role_reaches_what_is_not_its_own(closed, company, admin, role)
             told = answer.text.replace(address, "")  # a problem names the address that was asked for
             assert card["id"] not in told, label
             assert request["id"] not in told, label
+            assert SECRET_TEXT not in told, label
     assert _state(admin, card, request) == before
 
 
