@@ -1,18 +1,15 @@
 """Faults as values: each says what it does, does it, and carries its own healing.
 
-What is broken now stands in one file, written before anything is broken, so that `heal` undoes everything
-even after the one who broke it was killed. Cuts of links and isolations are rendered anew from that list: the
-rulesets of the routers always say exactly what the list says.
+What is broken now stands in one file, written before anything is broken and struck out after it was mended,
+so that `heal` undoes everything even after the one who broke it was killed. What the network does wrong is
+rendered from that list (`infra.partitions`): the routers always do exactly what the list says.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from infra import cgroups
 from infra.hosts import Machine
@@ -47,21 +44,27 @@ class Ground(Protocol):
     @property
     def wan(self) -> Wan: ...
     def machine(self, host: str) -> Machine: ...
-    def render_network_faults(self) -> None: ...
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault that only its subclasses can inject and heal."""
+    """A fault. What it does to the network the routers do once it is listed; the rest it does itself."""
 
     def describe(self) -> str:
         raise NotImplementedError
 
+    def check(self, ground: Ground) -> None:
+        """Refuse what cannot be injected here, before anything is listed.
+
+        Raises:
+            FaultError, LabError, UnknownHostError: it cannot; the message says why.
+        """
+
     def inject(self, ground: Ground) -> None:
-        raise NotImplementedError
+        """Break what the network alone does not."""
 
     def heal(self, ground: Ground) -> None:
-        raise NotImplementedError
+        """Mend it; harmless where it is whole."""
 
     def parts(self) -> tuple[Fault, ...]:
         """The faults that can be healed one by one: a site without power can get one host back."""
@@ -84,13 +87,15 @@ class PowerCut(Fault):
     def describe(self) -> str:
         return f"cut the power of {', '.join(self.hosts)}"
 
+    def check(self, ground: Ground) -> None:
+        for host in self.hosts:
+            ground.machine(host)
+
     def inject(self, ground: Ground) -> None:
-        ground.render_network_faults()
         for host in self.hosts:
             ground.machine(host).power_cut()
 
     def heal(self, ground: Ground) -> None:
-        ground.render_network_faults()
         for host in self.hosts:
             ground.machine(host).boot()
 
@@ -111,15 +116,16 @@ class Freeze(Fault):
     def describe(self) -> str:
         return f"freeze {', '.join(self.hosts)}"
 
-    def inject(self, ground: Ground) -> None:
+    def check(self, ground: Ground) -> None:
         for host in self.hosts:
             if not ground.machine(host).is_on:
                 raise FaultError(f"{host} is off; only a running host can be frozen")
-            cgroups.freeze(host)
-        ground.render_network_faults()
 
-    def heal(self, ground: Ground) -> None:
-        ground.render_network_faults()
+    def inject(self, ground: Ground) -> None:  # noqa: ARG002  (every fault takes its ground)
+        for host in self.hosts:
+            cgroups.freeze(host)
+
+    def heal(self, ground: Ground) -> None:  # noqa: ARG002
         for host in self.hosts:
             cgroups.thaw(host)
 
@@ -137,10 +143,15 @@ class UnitStop(Fault):
     def inject(self, ground: Ground) -> None:
         ground.machine(self.host).run(["systemctl", "stop", self.unit], timeout=90)
 
+    def check(self, ground: Ground) -> None:
+        _needs_running(ground.machine(self.host))
+
     def heal(self, ground: Ground) -> None:
         machine = ground.machine(self.host)
-        machine.boot()
-        machine.run(["systemctl", "start", "--no-block", self.unit], check=False)
+        if machine.is_on:
+            machine.run(["systemctl", "start", "--no-block", self.unit], check=False)
+        else:
+            machine.boot()  # which starts what is enabled
 
 
 @dataclass(frozen=True)
@@ -165,6 +176,9 @@ class ProcessKill(Fault):
             return
         machine.run(["pkill", f"-{self.signal}", "-o", "-x", self.program])
 
+    def check(self, ground: Ground) -> None:
+        _needs_running(ground.machine(self.host))
+
     def heal(self, ground: Ground) -> None:
         UnitStop(self.host, self.unit).heal(ground)
 
@@ -182,12 +196,8 @@ class LinkCut(Fault):
         arrow = {Direction.BOTH: "↔", Direction.FORWARD: "→", Direction.BACKWARD: "←"}[self.direction]
         return f"cut the link {one} {arrow} {other} ({self.manner})"
 
-    def inject(self, ground: Ground) -> None:
+    def check(self, ground: Ground) -> None:
         ground.estate.link(*self.ends)
-        ground.render_network_faults()
-
-    def heal(self, ground: Ground) -> None:
-        ground.render_network_faults()
 
 
 @dataclass(frozen=True)
@@ -201,12 +211,8 @@ class Isolation(Fault):
         what = {Direction.BOTH: "to and from", Direction.FORWARD: "from", Direction.BACKWARD: "to"}
         return f"drop everything {what[self.direction]} {self.host}"
 
-    def inject(self, ground: Ground) -> None:
+    def check(self, ground: Ground) -> None:
         ground.estate.host(self.host)
-        ground.render_network_faults()
-
-    def heal(self, ground: Ground) -> None:
-        ground.render_network_faults()
 
 
 @dataclass(frozen=True)
@@ -222,6 +228,9 @@ class Degradation(Fault):
             f"give the link {'-'.join(self.ends)} {q.delay_ms:g}±{q.jitter_ms:g} ms, "
             f"{q.loss_percent:g} % loss, {f'{q.rate_mbit:g} Mbit/s' if q.rate_mbit else 'no rate limit'}"
         )
+
+    def check(self, ground: Ground) -> None:
+        ground.estate.link(*self.ends)
 
     def inject(self, ground: Ground) -> None:
         ground.wan.shape(ground.estate.link(*self.ends), self.quality)
@@ -240,6 +249,10 @@ class DiskFull(Fault):
     def describe(self) -> str:
         return f"fill the PostgreSQL volume of {self.host}"
 
+    def check(self, ground: Ground) -> None:
+        if "postgresql" not in ground.machine(self.host).host.roles:
+            raise FaultError(f"{self.host} has no PostgreSQL volume to fill")
+
     def inject(self, ground: Ground) -> None:
         ground.machine(self.host).fill_volume()
 
@@ -247,10 +260,9 @@ class DiskFull(Fault):
         ground.machine(self.host).empty_volume()
 
 
-_KINDS: dict[str, type[Fault]] = {
-    kind.__name__: kind
-    for kind in (PowerCut, Freeze, UnitStop, ProcessKill, LinkCut, Isolation, Degradation, DiskFull)
-}
+def _needs_running(machine: Machine) -> None:
+    if not machine.is_on:
+        raise FaultError(f"{machine.host.name} is off; nothing runs there")
 
 
 def isolation_of(estate: Estate, name: str, direction: Direction = Direction.BOTH) -> tuple[Fault, ...]:
@@ -262,40 +274,3 @@ def isolation_of(estate: Estate, name: str, direction: Direction = Direction.BOT
     if name not in estate.sites:
         return (Isolation(estate.host(name).name, direction),)
     return tuple(LinkCut((name, link.peer_of(name)), direction) for link in estate.links if name in link.ends)
-
-
-@dataclass(frozen=True)
-class FaultBook:
-    """The list of what is broken now, on disk."""
-
-    path: Path
-
-    def read(self) -> tuple[Fault, ...]:
-        if not self.path.exists():
-            return ()
-        return tuple(_from_json(entry) for entry in json.loads(self.path.read_text()))
-
-    def add(self, faults: Iterable[Fault]) -> None:
-        known = self.read()
-        self._write([*known, *(fault for fault in faults if fault not in known)])
-
-    def remove(self, faults: Iterable[Fault]) -> None:
-        gone = set(faults)
-        self._write([fault for fault in self.read() if fault not in gone])
-
-    def _write(self, faults: Sequence[Fault]) -> None:
-        writing = self.path.with_suffix(".writing")
-        writing.write_text(json.dumps([{"kind": type(f).__name__, **asdict(f)} for f in faults], indent=1))
-        writing.rename(self.path)
-
-
-def _from_json(entry: dict[str, Any]) -> Fault:
-    held: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()}
-    kind = _KINDS[held.pop("kind")]
-    if "direction" in held:
-        held["direction"] = Direction(held["direction"])
-    if "manner" in held:
-        held["manner"] = Manner(held["manner"])
-    if "quality" in held:
-        held["quality"] = LinkQuality(**held["quality"])
-    return kind(**held)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
-import shutil
-import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,17 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import cgroups, network, paths
-from infra.command import run
-from infra.faults import Fault, FaultBook
-from infra.hosts import Machine, wait_until_booted
+from infra.cgroups import FreezeError
+from infra.command import CommandError
+from infra.fault_book import FaultBook
+from infra.faults import Fault, FaultError
+from infra.hosts import HostError, Machine, wait_until_booted
 from infra.image import Image, Recipe
+from infra.leftovers import clear_leftovers
 from infra.partitions import rulesets
+from infra.preflight import refuse_a_full_machine
 from infra.topology import Estate
-from infra.wan import Wan, WanKind, kind_of_this_machine
+from infra.wan import Wan, WanError, WanKind, kind_of_this_machine
 
 Progress = Callable[[str], None]
 
-_END_DEADLINE_S = 10.0
 _PATIENCE_S = 20.0
 
 
@@ -95,7 +95,9 @@ class Lab:
         routers = {network.router_namespace(site) for site in self.estate.sites}
         if not self._state.exists() or not routers <= set(network.existing_namespaces()):
             return False
-        return self.wan.kind is WanKind.NETEM or bool(self.wan.pids())
+        return self.wan.kind is WanKind.NETEM or len(self.wan.pids()) == self.wan.processes_of(
+            self.estate.links
+        )
 
     @property
     def machines(self) -> tuple[Machine, ...]:
@@ -132,7 +134,8 @@ class Lab:
         """What `up` would do now."""
         if self.is_up:
             off = [machine.host.name for machine in self.machines if not machine.is_on]
-            return [f"boot {', '.join(off)}"] if off else []
+            undo = [f"undo: {fault.describe()}" for fault in self.book.read()]
+            return [*undo, f"boot {', '.join(off)}"] if off else undo
         steps = [] if self.image.is_built else ["build the host image (a few minutes, once)"]
         hosts = len(self.estate.booting_hosts)
         return [
@@ -154,9 +157,13 @@ class Lab:
         """
         with self._held():
             if not self.is_up:
-                clear_leftovers(self.directory, progress)
+                clear_leftovers(self.directory, paths.images(), progress)
+            refuse_a_full_machine(paths.home(), progress)
             self.image.build(progress)
             self._make_network(progress)
+            if self.book.read():
+                progress("undoing what was broken on purpose")
+                self._heal()
             for machine in self.machines:
                 machine.prepare(authorized_key.read_text().strip())
                 machine.boot()
@@ -175,12 +182,14 @@ class Lab:
         Wan(kind, self.directory / "wan").up(self.estate.links)
         network.route_links(self.estate)
         record = {"wan": str(kind), "checkout": str(self.checkout), "inventory": str(self.estate.inventory)}
-        self._state.write_text(json.dumps(record | {"started_at": time.strftime("%FT%TZ", time.gmtime())}))
+        writing = self._state.with_suffix(".writing")
+        writing.write_text(json.dumps(record | {"started_at": time.strftime("%FT%TZ", time.gmtime())}))
+        writing.rename(self._state)
 
     def down(self, progress: Progress) -> None:
         """Remove every process, namespace, mount and route of the lab, and the hosts' file systems."""
         with self._held():
-            clear_leftovers(self.directory, progress)
+            clear_leftovers(self.directory, paths.images(), progress)
 
     def _write_ssh_config(self, identity: Path) -> None:
         known = self.directory / "known_hosts"
@@ -197,45 +206,68 @@ class Lab:
     # -- faults ------------------------------------------------------------------------------------------
 
     def inject(self, faults: Iterable[Fault]) -> None:
-        """Break things; each is written down before it is done.
+        """Break things; all are listed before the first is done.
 
         Raises:
             LabDownError: there is nothing to break.
-            FaultError, HostError, WanError, CommandError: a fault could not be injected.
+            FaultError, UnknownHostError: one of them cannot be injected here; nothing was done.
+            HostError, WanError, CommandError: one of them failed; `heal` mends what was done.
         """
-        self._record()
-        listed = _parts(faults)
-        self.book.add(listed)
-        for fault in listed:
-            fault.inject(self)
+        with self._held():
+            self._record()
+            listed = _parts(faults)
+            for fault in listed:
+                fault.check(self)
+            self.book.add(listed)
+            self._render_network_faults()
+            for fault in listed:
+                fault.inject(self)
 
     def heal(self, faults: Iterable[Fault] | None = None) -> tuple[Fault, ...]:
-        """Undo these faults, or all that are written down; returns what was healed.
+        """Undo these faults, or all that are listed, newest first; returns what was healed.
 
-        Healing everything also thaws and boots every host, renders empty rulesets and gives every link its
-        own quality back, whatever the list says.
+        Healing everything also thaws and boots every host, frees every volume and gives every link its own
+        quality back, whatever the list says. What cannot be healed stays listed.
+
+        Raises:
+            LabDownError: there is nothing to heal.
+            FaultError: some could not be healed, each with its reason; the others are.
         """
-        self._record()
-        everything = faults is None
+        with self._held():
+            self._record()
+            return self._heal(faults)
+
+    def _heal(self, faults: Iterable[Fault] | None = None) -> tuple[Fault, ...]:
         listed = self.book.read() if faults is None else _parts(faults)
-        self.book.remove(listed)
-        for fault in listed:
-            fault.heal(self)
-        if everything:
+        self.book.begin_mending(listed)
+        self._render_network_faults()
+        failed = [reason for fault in reversed(listed) if (reason := self._mend(fault))]
+        if faults is None:
             self._restore()
+        if failed:
+            raise FaultError("not everything could be healed: " + "; ".join(failed))
         return listed
 
+    def _mend(self, fault: Fault) -> str | None:
+        """Why it could not be mended; None when it was."""
+        try:
+            fault.heal(self)
+        except (HostError, WanError, FreezeError, CommandError) as error:
+            return f"{fault.describe()}: {error}"
+        self.book.remove(fault)
+        return None
+
     def _restore(self) -> None:
-        self.render_network_faults()
         for link in self.estate.links:
             self.wan.shape(link, link.quality)
         for machine in self.machines:
             cgroups.thaw(machine.host.name)
+            machine.empty_volume()
             machine.boot()
 
-    def render_network_faults(self) -> None:
-        """Make the routers do what the list of faults says, no more and no less."""
-        for site, ruleset in rulesets(self.estate, self.book.read()).items():
+    def _render_network_faults(self) -> None:
+        """Make the routers do what the list says, no more and no less."""
+        for site, ruleset in rulesets(self.estate, self.book.standing()).items():
             network.nft(network.router_namespace(site), ruleset)
 
     # -- looking -----------------------------------------------------------------------------------------
@@ -276,53 +308,3 @@ class Lab:
 
 def _parts(faults: Iterable[Fault]) -> tuple[Fault, ...]:
     return tuple(part for fault in faults for part in fault.parts())
-
-
-def clear_leftovers(directory: Path, progress: Progress) -> None:
-    """Remove whatever a lab left on this machine, however it ended and from whichever checkout it came.
-
-    What is the lab's is known by its own records: its cgroups, its namespaces, its mounts below `directory`.
-    """
-    found = _processes() | _wan_processes(directory)
-    if found:
-        progress(f"ending {len(found)} processes of the lab")
-        _end(found, directory)
-    mounts = _mounts_below(directory)
-    if mounts:
-        progress(f"unmounting {len(mounts)} file systems of the lab")
-    for point in mounts:
-        run(["umount", "--lazy", point])
-    if names := network.existing_namespaces():
-        progress(f"removing {len(names)} network namespaces of the lab")
-    network.down()
-    cgroups.remove_all()
-    if directory.exists():
-        shutil.rmtree(directory)
-
-
-def _processes() -> set[int]:
-    return cgroups.all_processes() | network.processes_inside()
-
-
-def _wan_processes(directory: Path) -> set[int]:
-    return Wan(WanKind.WIREFILTER, directory / "wan").pids()
-
-
-def _end(pids: set[int], directory: Path) -> None:
-    deadline = time.monotonic() + _END_DEADLINE_S
-    cgroups.thaw_all()
-    while pids:
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        if time.monotonic() > deadline:
-            raise LabError(f"processes {sorted(pids)} of the lab survived SIGKILL")
-        time.sleep(0.05)
-        pids = _processes() | _wan_processes(directory)
-
-
-def _mounts_below(directory: Path) -> list[str]:
-    points = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
-    return sorted((p for p in points if Path(p).is_relative_to(directory)), reverse=True)

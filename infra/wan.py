@@ -8,7 +8,6 @@ quality can be changed while it carries traffic.
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import time
 from collections.abc import Iterable
@@ -70,7 +69,7 @@ class Wan:
             self.shape(link, link.quality)
 
     def shape(self, link: Link, quality: LinkQuality) -> None:
-        """Give a link a quality, live; jitter may reorder nothing, as on a real line.
+        """Give a link a quality, live.
 
         Raises:
             WanError: wirefilter refused or does not answer.
@@ -105,10 +104,9 @@ class Wan:
                 found.add(pid)
         return found
 
-    def down(self) -> None:
-        """End the vde2 processes; the devices go with the routers' namespaces."""
-        for pid in self.pids():
-            os.kill(pid, signal.SIGTERM)
+    def processes_of(self, links: Iterable[Link]) -> int:
+        """How many vde2 processes the links take when all stand: two switches and the wire between them."""
+        return 3 * len(list(links))
 
 
 def _is_vde(pid: int) -> bool:
@@ -127,9 +125,16 @@ def _join_by_veth(link: Link) -> None:
 
 
 def _shape_by_netem(namespace: str, device: str, quality: LinkQuality) -> None:
-    netem = ["delay", f"{quality.delay_ms}ms", f"{quality.jitter_ms}ms", "loss", f"{quality.loss_percent}%"]
-    rate = ["rate", f"{quality.rate_mbit}mbit"] if quality.rate_mbit else []
-    run(inside(namespace, ["tc", "qdisc", "replace", "dev", device, "root", "netem", *netem, *rate]))
+    # Made anew each time: netem keeps an older rate when a replacement names none.
+    run(inside(namespace, ["tc", "qdisc", "del", "dev", device, "root"]), check=False)
+    run(inside(namespace, ["tc", "qdisc", "add", "dev", device, "root", *netem_arguments(quality)]))
+
+
+def netem_arguments(quality: LinkQuality) -> list[str]:
+    """The qdisc of this quality (tc-netem(8)). A rate, even an unreachable one, keeps packets in order."""
+    delay = ["delay", f"{quality.delay_ms:g}ms", f"{quality.jitter_ms:g}ms"]
+    rate = f"{quality.rate_mbit:g}mbit" if quality.rate_mbit else "100gbit"
+    return ["netem", *delay, "loss", f"{quality.loss_percent:g}%", "rate", rate]
 
 
 def wirefilter_commands(quality: LinkQuality) -> list[str]:

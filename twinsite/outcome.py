@@ -15,7 +15,9 @@ from infra.faults import FaultError
 from infra.hosts import HostError
 from infra.image import ImageError
 from infra.lab import LabDownError, LabError
+from infra.leftovers import LeftoversError
 from infra.network import NetworkError
+from infra.preflight import TooSmallError
 from infra.provisioning import ProvisioningError
 from infra.secret_values import SecretsError
 from infra.topology import InventoryError
@@ -52,6 +54,8 @@ _STATUS: tuple[tuple[type[Exception], Exit], ...] = (
     (SecretsError, Exit.FAILED),
     (PermissionError, Exit.FORBIDDEN),
     (LabError, Exit.FAILED),
+    (LeftoversError, Exit.FAILED),
+    (TooSmallError, Exit.FAILED),
     (ImageError, Exit.FAILED),
     (NetworkError, Exit.FAILED),
     (HostError, Exit.FAILED),

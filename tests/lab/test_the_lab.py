@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 
@@ -24,7 +25,8 @@ from infra.faults import (
 from infra.hosts import Machine, wait_until_booted
 from infra.lab import Lab
 from infra.network import host_namespace, inside, nft, router_namespace
-from infra.paths import CHECKOUT
+from infra.paths import CHECKOUT, secrets
+from infra.secrets import SecretStore
 from infra.topology import LinkQuality, load_estate
 
 pytestmark = pytest.mark.lab
@@ -182,6 +184,21 @@ def test_a_stopped_and_a_killed_unit_run_again_after_healing(lab: Lab) -> None:
 
 def _main_pid(machine: Machine) -> str:
     return machine.run(["systemctl", "show", "--value", "--property=MainPID", "ssh.service"]).stdout.strip()
+
+
+def test_up_mends_what_a_killed_drill_left_broken(lab: Lab) -> None:
+    lab.inject([PowerCut(("wit-zk1",)), LinkCut(("client", "wit"))])
+    store = SecretStore(secrets(lab.estate.inventory))
+    assert any("undo" in step for step in lab.describe_up())
+    lab.up(store.ssh_public_key, store.ssh_key, print)
+    assert lab.status().faults == ()
+    assert _comes_back(lab, "wit-zk1")
+
+
+def test_a_host_without_power_is_silent_and_refuses_nothing(lab: Lab) -> None:
+    lab.inject([PowerCut(("wit-zk1",))])
+    with pytest.raises(TimeoutError):
+        socket.create_connection((str(lab.estate.hosts["wit-zk1"].address), 22), timeout=2).close()
 
 
 def test_one_host_of_a_site_without_power_can_be_booted_alone(lab: Lab) -> None:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from infra.fault_book import FaultBook
 from infra.faults import (
     Degradation,
     Direction,
     DiskFull,
     Fault,
-    FaultBook,
     Freeze,
     Isolation,
     LinkCut,
@@ -68,8 +68,18 @@ def test_a_fault_is_listed_once_and_only_the_healed_go(tmp_path: Path) -> None:
     book = FaultBook(tmp_path / "faults.json")
     book.add(ALL_KINDS[:2])
     book.add(ALL_KINDS[1:3])
-    book.remove(ALL_KINDS[:1])
+    book.remove(ALL_KINDS[0])
     assert book.read() == ALL_KINDS[1:3]
+
+
+def test_what_is_being_mended_is_no_longer_shown_but_not_forgotten(tmp_path: Path) -> None:
+    book = FaultBook(tmp_path / "faults.json")
+    book.add(ALL_KINDS[:2])
+    book.begin_mending(ALL_KINDS[:1])
+    assert book.standing() == ALL_KINDS[1:2]
+    assert book.read() == ALL_KINDS[:2]
+    book.add(ALL_KINDS[:1])
+    assert set(book.standing()) == set(ALL_KINDS[:2])
 
 
 def test_every_fault_says_what_it_does() -> None:
