@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from failover.drills.model import Event, EventType, Operation, Outcome
@@ -135,17 +135,52 @@ def requests(operations: Iterable[Operation]) -> Requests:
     )
 
 
-def writers_max(events: Iterable[Event]) -> int:
-    """Return the most nodes whose accepted sample writes overlap in time, 0 when none was accepted.
+@dataclass(frozen=True, slots=True)
+class AcceptingRun:
+    """From the first accepted sample's start to the last one's end, on one timeline, all accepted."""
 
-    A sample counts from its start to its acknowledgement; late ones are marked so by the observer and
-    do not count, because their commit may have been long before.
+    node: str
+    timeline: int | None
+    start_ns: int
+    end_ns: int
+
+
+def accepting_runs(events: Iterable[Event]) -> Iterator[AcceptingRun]:
+    """Yield the unbroken runs of accepted sample writes, each node's in order.
+
+    Whoever accepts one sample and the next on the same timeline was a writer between them too. A sample
+    that was refused, not answered or late ends the run; late ones are marked so by the observer and count
+    for nothing themselves, because their commit may have been long before.
     """
+    running: dict[str, AcceptingRun] = {}
+    for event in sorted(_writer_samples(events), key=lambda event: event.t_ns):
+        node = event.node or ""
+        run = running.pop(node, None)
+        accepted = event.status == 1
+        if run is not None and accepted and run.timeline == event.timeline:
+            running[node] = replace(run, end_ns=event.t_ns)
+            continue
+        if run is not None:
+            yield run
+        if accepted:
+            start_ns = event.t_ns - (event.latency_ns or 0)
+            running[node] = AcceptingRun(node, event.timeline, start_ns, event.t_ns)
+    yield from running.values()
+
+
+def _writer_samples(events: Iterable[Event]) -> Iterator[Event]:
+    return (
+        event
+        for event in events
+        if event.type is EventType.OBSERVE and event.function == WRITER and event.node
+    )
+
+
+def writers_max(events: Iterable[Event]) -> int:
+    """Return the most nodes whose accepting runs overlap in time, 0 when no sample was accepted."""
     edges: list[tuple[int, int, str]] = []
-    for event in events:
-        if event.type is EventType.OBSERVE and event.function == WRITER and event.status == 1 and event.node:
-            edges.append((event.t_ns - (event.latency_ns or 0), 1, event.node))
-            edges.append((event.t_ns, -1, event.node))
+    for run in accepting_runs(events):
+        edges += [(run.start_ns, 1, run.node), (run.end_ns, -1, run.node)]
     accepting: dict[str, int] = {}
     most = 0
     for _, step, node in sorted(edges, key=lambda edge: (edge[0], edge[1])):

@@ -7,6 +7,7 @@ described in docs/drills.md, "What the observer writes".
 from __future__ import annotations
 
 import json
+import math
 import ssl
 import threading
 import time
@@ -179,6 +180,11 @@ class LeaderSampler:
         return value.decode(), f"{stat.ephemeralOwner:x}", None
 
 
+def next_beat(began_s: float, now_s: float, period_s: float) -> float:
+    """Return the next instant of the grid; a slow sample skips beats instead of bunching them."""
+    return began_s + (math.floor((now_s - began_s) / period_s) + 1) * period_s
+
+
 class SamplingObserver:
     """The real observer: threads that sample and append to one history file."""
 
@@ -186,12 +192,14 @@ class SamplingObserver:
         self._observed = observed
         self._pace = pace or Pace()
         self._ending = threading.Event()
+        self._began_s = 0.0
         self._threads: list[threading.Thread] = []
         self._recorder: Recorder | None = None
 
     def start(self, history: Path) -> None:
         """Begin to sample; `history` is appended to."""
         self._ending.clear()
+        self._began_s = time.monotonic()
         self._recorder = Recorder(history)
         for sampler in self._samplers():
             thread = threading.Thread(target=self._observe, args=(sampler, self._recorder), daemon=True)
@@ -219,12 +227,11 @@ class SamplingObserver:
         return samplers
 
     def _observe(self, sampler: Sampler, recorder: Recorder) -> None:
-        """Sample at a steady rhythm until the end; a slow sample skips beats instead of bunching them."""
-        beat = time.monotonic()
+        """Sample until the end on the grid that all samplers share: nodes are asked at the same moments."""
         while not self._ending.is_set():
             recorder.record(sampler.sample())
-            beat = max(beat + self._pace.period_s, time.monotonic())
-            self._ending.wait(beat - time.monotonic())
+            now = time.monotonic()
+            self._ending.wait(next_beat(self._began_s, now, self._pace.period_s) - now)
         sampler.close()
 
 

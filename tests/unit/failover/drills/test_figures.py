@@ -2,7 +2,15 @@
 
 import pytest
 
-from failover.drills.figures import STOPPED, requests, rto_s, throughput, write_stall_max_s, writers_max
+from failover.drills.figures import (
+    STOPPED,
+    accepting_runs,
+    requests,
+    rto_s,
+    throughput,
+    write_stall_max_s,
+    writers_max,
+)
 from failover.drills.model import Attempt, Event, EventType, Operation, Outcome
 from failover.drills.moments import Mark, Moments
 
@@ -106,10 +114,10 @@ def test_requests_count_attempts_and_operations_apart():
     assert (found.gave_up, found.refused) == (1, 1)
 
 
-def sample(node, at, *, accepted=True, latency=0.01):
+def sample(node, at, *, accepted=True, latency=0.01, timeline=1):
     return Event(
         t_ns=ns(at), type=EventType.OBSERVE, proc="observer", function="writer", node=node,
-        status=int(accepted), latency_ns=ns(latency),
+        status=int(accepted), latency_ns=ns(latency), timeline=timeline if accepted else None,
     )  # fmt: skip
 
 
@@ -119,6 +127,37 @@ def test_writers_one_after_the_other_are_one():
 
 def test_writers_at_the_same_time_are_two():
     assert writers_max([sample("a", 1), sample("b", 1.005), sample("c", 5)]) == 2
+
+
+def test_writers_that_take_turns_and_whose_samples_never_overlap_are_two():
+    """Known bad: each node is sampled for 10 ms of every 150, each at a phase of its own."""
+    one = [sample("a", 1 + beat * 0.15) for beat in range(10)]
+    other = [sample("b", 1.07 + beat * 0.15, timeline=2) for beat in range(10)]
+    assert writers_max(one) == writers_max(other) == 1
+    assert writers_max([*one, *other]) == 2
+
+
+def test_one_sample_between_two_of_the_other_is_enough():
+    assert writers_max([sample("a", 1), sample("b", 1.07), sample("a", 1.15)]) == 2
+
+
+def test_a_refusal_in_between_ends_a_run():
+    handed_over = [sample("a", 1), sample("a", 1.15, accepted=False), sample("b", 1.2, timeline=2)]
+    handed_back = [sample("b", 1.35, accepted=False), sample("a", 1.4, timeline=3)]
+    assert writers_max([*handed_over, *handed_back]) == 1
+
+
+def test_a_primary_that_comes_back_on_a_new_timeline_was_none_in_between():
+    """Handed over and back between two of its samples, so that no refusal was seen."""
+    assert writers_max([sample("a", 1), sample("b", 1.07, timeline=2), sample("a", 1.15, timeline=3)]) == 1
+
+
+def test_runs_say_who_accepted_from_when_to_when():
+    samples = [sample("a", 1), sample("a", 1.15), sample("a", 1.3, accepted=False), sample("a", 1.45)]
+    assert [(run.node, run.start_ns, run.end_ns) for run in accepting_runs(samples)] == [
+        ("a", ns(1) - ns(0.01), ns(1.15)),
+        ("a", ns(1.45) - ns(0.01), ns(1.45)),
+    ]
 
 
 def test_refusals_are_no_writers():

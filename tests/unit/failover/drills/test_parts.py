@@ -10,6 +10,7 @@ from failover.drills import logs
 from failover.drills.flow import Flow
 from failover.drills.healing import TRIES, Healer, insist
 from failover.drills.model import Event, EventType, Host
+from failover.drills.observer import next_beat
 from failover.drills.ports import PortError
 from failover.drills.scenarios import SCENARIOS
 from failover.drills.steps import PowerCut, Role, set_scene
@@ -90,6 +91,12 @@ def test_healing_goes_on_past_what_cannot_be_healed(world, estate):
     assert healer.heal() == ["healing power_cut: the switch is broken"]
     assert world.dark == set()
     assert healer.heal() == []
+
+
+def test_samplers_share_one_grid_and_skip_what_they_missed():
+    assert next_beat(10.0, 10.0, 0.25) == 10.25
+    assert next_beat(10.0, 10.1, 0.25) == next_beat(10.0, 10.24, 0.25) == 10.25
+    assert next_beat(10.0, 10.6, 0.25) == 10.75
 
 
 def test_the_cast_is_found_before_anything_breaks(world, estate):
