@@ -75,6 +75,7 @@ class Route:
         self._settings = settings
         self._dsn = dsn
         self._prober: asyncio.Task[None] | None = None
+        self._closing = False
         self._probe_now = asyncio.Event()
         self._drain_task: asyncio.Task[None] | None = None
         self._warned_at = float("-inf")
@@ -113,6 +114,9 @@ class Route:
         self._prober = asyncio.create_task(self._probe_for_ever(), name=f"probe {self.name}")
 
     async def close(self) -> None:
+        # The flag ends the prober also where a cancellation is swallowed on its way through the driver: one
+        # that arrives together with an error leaves as that error (seen: close() waited for ever).
+        self._closing = True
         if self._prober is not None:
             self._prober.cancel()
             with suppress(asyncio.CancelledError):
@@ -163,7 +167,7 @@ class Route:
         """Keeps one connection of its own, so that a full pool cannot blind it."""
         connection: CrmConnection | None = None
         try:
-            while True:
+            while not self._closing:
                 started = time.monotonic()
                 try:
                     if connection is None or connection.looks_stale():
