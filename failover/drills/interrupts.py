@@ -1,16 +1,17 @@
-"""SIGINT and SIGTERM: an exception while a drill breaks things, only a note while it heals them."""
+"""SIGINT, SIGTERM and SIGHUP: an exception while a drill breaks things, only a note while it heals them."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, Self
 
 from failover.drills.waiting import Say
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# SIGHUP is what a lost terminal or SSH session sends: nobody is left to heal by hand then.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
@@ -45,7 +46,9 @@ class Interrupts:
             self._armed = False
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
+        # Under nohup SIGHUP is ignored, and the drill is meant to go on without its terminal.
+        wanted = (n for n in _SIGNALS if n != signal.SIGHUP or signal.getsignal(n) is not signal.SIG_IGN)
+        self._before = {number: signal.signal(number, self._on_signal) for number in wanted}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -55,7 +58,8 @@ class Interrupts:
     def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
         if not self._armed:
             self._noted = signum
-            self._say(f"{signal.Signals(signum).name} noted: healing goes on, the drill ends after it")
+            with suppress(RuntimeError):  # the stream refuses a word within another word
+                self._say(f"{signal.Signals(signum).name} noted: healing goes on, the drill ends after it")
             return
         self._armed = False
         raise Interrupted(signum)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -310,5 +310,7 @@ class Drill:
         self._say(f"TROUBLE: {trouble}")
 
     def _say(self, text: str) -> None:
+        """Tell the operator, whose terminal or pipe may be gone: no reason to stop healing."""
         elapsed = (self._ports.clock.monotonic_ns() - self._began_ns) / 1e9
-        self._tell(f"{elapsed:7.1f} s  {text}")
+        with suppress(OSError):
+            self._tell(f"{elapsed:7.1f} s  {text}")

@@ -18,7 +18,7 @@ from infra import paths
 from twinsite.context import context_of, require_root
 from twinsite.drilling import drill_estate, ports_of
 from twinsite.outcome import CannotError, Exit, stop
-from twinsite.talk import announce, err, out
+from twinsite.talk import announce, out
 
 app = typer.Typer(no_args_is_help=True, help="Break the lab on purpose, and prove what came of it.")
 
@@ -54,7 +54,7 @@ def run(
     announce([f"drill {scenario.name} under {load} load: {scenario.story}", f"report to {directory}"])
     order = Order(scenario, drill_estate(context.estate), directory.resolve(), profile=load, seed=seed)
     try:
-        verdict = Drill(order, ports_of(context), lambda text: err.print(text, markup=False)).run()
+        verdict = Drill(order, ports_of(context), _say).run()
     except Interrupted as error:
         raise typer.Exit(_SIGNALLED + error.signum) from error
     if as_json:
@@ -63,6 +63,15 @@ def run(
         _show(verdict, directory)
     if not verdict.passed:
         raise stop(Exit.BAD)
+
+
+def _say(text: str) -> None:
+    """Tell progress, past rich: that would exit at a broken pipe, in the middle of healing.
+
+    Raises:
+        OSError: nobody listens any more.
+    """
+    typer.echo(text, err=True)
 
 
 def _scenario(name: str) -> Scenario:

@@ -1,5 +1,6 @@
 """A drill from beginning to end, and with something going wrong at every single step."""
 
+import errno
 import json
 import signal
 from collections import defaultdict
@@ -10,7 +11,7 @@ from failover.drills import history
 from failover.drills.interrupts import Interrupted
 from failover.drills.moments import Mark, Moments
 from failover.drills.ports import PortError
-from failover.drills.runner import DrillError
+from failover.drills.runner import Drill, DrillError, Order
 from failover.drills.scenarios import SCENARIOS
 
 
@@ -162,7 +163,12 @@ def test_whatever_call_fails_everything_is_healed(name, tmp_path, new_drill):
 
 
 @pytest.mark.parametrize(
-    ("name", "number"), [("site-loss-async", signal.SIGINT), ("switchover", signal.SIGTERM)]
+    ("name", "number"),
+    [
+        ("site-loss-async", signal.SIGINT),
+        ("switchover", signal.SIGTERM),
+        ("site-loss", signal.SIGHUP),
+    ],
 )
 def test_interrupted_anywhere_it_heals_before_it_ends(name, number, tmp_path, new_drill):
     interrupted = 0
@@ -175,6 +181,30 @@ def test_interrupted_anywhere_it_heals_before_it_ends(name, number, tmp_path, ne
             interrupted += interruption.signum == number
         assert world.broken == [], f"call {at}"
     assert interrupted > 5
+
+
+def test_a_terminal_that_is_gone_neither_ends_the_drill_nor_its_healing(tmp_path, estate, world):
+    """After SIGHUP every word to the terminal fails (EIO), also those of healing."""
+
+    def gone(_text):
+        raise OSError(errno.EIO, "Input/output error")
+
+    world.after(4, lambda: signal.raise_signal(signal.SIGHUP))
+    order = Order(SCENARIOS["site-loss"], estate, tmp_path / "report", profile="steady", seed=1)
+    with pytest.raises(Interrupted, match="SIGHUP"):
+        Drill(order, world.ports(), gone).run()
+    assert world.broken == []
+    assert (tmp_path / "report" / "verdict.json").exists()
+
+
+def test_under_nohup_a_lost_terminal_ends_nothing(world, drill):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        world.after(4, lambda: signal.raise_signal(signal.SIGHUP))
+        assert drill("site-loss").passed
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_fault_of_the_program_itself_heals_too(world, drill):
