@@ -80,6 +80,15 @@ def conninfo(context: Context, host: Host, user: str, password: str) -> str:
     )
 
 
+def cluster_of(context: Context) -> PatroniCluster:
+    """The database cluster of the lab.
+
+    Raises:
+        SecretsError: the lab was never provisioned.
+    """
+    return PatroniCluster(context.lab, layout_of(context.estate), access_of(context.secrets))
+
+
 def ports_of(context: Context) -> ports.Ports:
     """Everything that a drill is given.
 
@@ -89,7 +98,7 @@ def ports_of(context: Context) -> ports.Ports:
     """
     estate, secrets, lab = context.estate, context.secrets.read(), context.lab
     layout, access = layout_of(estate), access_of(context.secrets)
-    cluster = PatroniCluster(lab, layout, access)
+    cluster = cluster_of(context)
     entries = entries_of(estate)
 
     def entries_now() -> tuple[model.Entry, ...]:

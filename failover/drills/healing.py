@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from failover.drills.ports import Clock, Ports
+from failover.drills.model import ReplicationMode
+from failover.drills.ports import Clock, Cluster, Ports
 from failover.drills.steps import Scene, Step
 from failover.drills.waiting import Say
 
@@ -59,3 +60,15 @@ def insist(action: Callable[[], None], what: str, clock: Clock) -> list[str]:
         else:
             break
     return []
+
+
+def restore_replication(cluster: Cluster) -> bool:
+    """Set replication back to synchronous where it is not; return whether it had to be.
+
+    A drill that was killed outright heals nothing, and the mode, unlike faults, outlives every reboot.
+    Raises `PortError` when no member of the cluster answers or takes the order.
+    """
+    if cluster.status().mode is ReplicationMode.SYNCHRONOUS:
+        return False
+    cluster.set_replication(ReplicationMode.SYNCHRONOUS)
+    return True

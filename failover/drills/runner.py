@@ -14,7 +14,7 @@ from pathlib import Path
 
 from failover.drills import archive, health
 from failover.drills.flow import Flow
-from failover.drills.healing import Healer, insist
+from failover.drills.healing import Healer, insist, restore_replication
 from failover.drills.history import HistoryError, Recorder, Tail
 from failover.drills.interrupts import Interrupted, Interrupts
 from failover.drills.judge import Record
@@ -32,12 +32,12 @@ WATCH_S = 0.5
 
 
 class DrillError(Exception):
-    """The drill could not begin; nothing was changed. The text says why."""
+    """The drill could not begin; nothing was broken. The text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the operator asked for. `directory` is made; it must not hold an earlier drill."""
+    """What the operator asked for. `directory` is made; where it exists, it must be empty."""
 
     scenario: Scenario
     estate: Estate
@@ -72,8 +72,8 @@ class Drill:
     def run(self) -> Verdict:
         """Run the drill and return its verdict; all files are in the order's directory then.
 
-        Raises `DrillError` when the estate is not whole at the start, and `Interrupted` after healing
-        when the operator ended the drill; the verdict is written then too.
+        Raises `DrillError` when the directory is used or the estate is not whole at the start, and
+        `Interrupted` after healing when the operator ended the drill; the verdict is written then too.
         """
         with Interrupts(self._say) as interrupts:
             with interrupts.armed():
@@ -107,8 +107,13 @@ class Drill:
     # -- the parts of a drill, in their order ------------------------------------------------------
 
     def _prepare(self) -> tuple[Scene, dict[str, str]]:
-        """Wait until the estate is whole and find who plays which role; nothing is changed yet."""
+        """Wait until the estate is whole and find who plays which role.
+
+        Nothing is changed yet, but for a mode of replication that an earlier drill left behind.
+        """
         timing = self._order.scenario.timing
+        self._refuse_used_directory()
+        self._restore_replication()
         try:
             self._wait_whole(timing.healthy_deadline_s, "a whole estate", ReplicationMode.SYNCHRONOUS)
             scene = set_scene(self._order.estate, self._ports.cluster.status(), self._ports)
@@ -117,12 +122,25 @@ class Drill:
             raise DrillError(f"the drill did not begin: {error}") from error
         self._order.directory.mkdir(parents=True, exist_ok=True)
         self._files = archive.Files(self._order.directory)
-        if self._files.verdict.exists() or self._files.drill.exists():
-            raise DrillError(f"{self._order.directory} holds an earlier drill; choose another directory")
         self._say(
             f"{self._order.scenario.title}: primary {scene[Role.PRIMARY_HOST]}, run {self._order.run_id}"
         )
         return scene, versions
+
+    def _refuse_used_directory(self) -> None:
+        directory = self._order.directory
+        if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
+            raise DrillError(f"{directory} is not an empty directory; choose another for the report")
+
+    def _restore_replication(self) -> None:
+        """Mend what a killed drill left; what cannot be mended now, the wait for a whole estate names."""
+        try:
+            if restore_replication(self._ports.cluster):
+                self._say(
+                    "replication was asynchronous, as a killed drill leaves it: set back to synchronous"
+                )
+        except PortError as error:
+            self._say(f"the mode of replication is not known: {error}")
 
     def _break_and_watch(self, scene: Scene, healer: Healer) -> None:
         scenario, timing = self._order.scenario, self._order.scenario.timing

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from failover.drills.healing import restore_replication
+from failover.drills.ports import PortError
 from infra.faults import (
     Degradation,
     Direction,
@@ -20,9 +22,11 @@ from infra.faults import (
     UnitStop,
     isolation_of,
 )
+from infra.secret_values import SecretsError
 from infra.topology import Estate, LinkQuality
-from twinsite.context import context_of, require_root
-from twinsite.talk import announce, done
+from twinsite.context import Context, context_of, require_root
+from twinsite.drilling import cluster_of
+from twinsite.talk import announce, done, progress
 
 app = typer.Typer(
     no_args_is_help=True, help="Break one thing on purpose. `twinsite lab heal` undoes everything."
@@ -149,7 +153,7 @@ def heal(
         str | None, typer.Argument(help="Only faults that name this host or site; without it, all.")
     ] = None,
 ) -> None:
-    """Undo faults: boot, thaw, start, join, and give links their quality back."""
+    """Undo faults: boot, thaw, start, join, give links their quality back; make replication synchronous."""
     context = context_of(ctx)
     require_root("healing the lab")
     context.require_up()
@@ -162,6 +166,19 @@ def heal(
         announce(f"undo: {fault.describe()}" for fault in chosen)
     healed = context.lab.heal(chosen)
     done(f"healed {len(healed)} faults" if healed else "nothing was broken")
+    if target is None:
+        _heal_replication(context)
+
+
+def _heal_replication(context: Context) -> None:
+    """Set back the mode that a killed `site-loss-async` left; a best effort, hosts may still be booting."""
+    try:
+        if restore_replication(cluster_of(context)):
+            done("replication was asynchronous; set back to synchronous")
+    except SecretsError:
+        return  # never provisioned: there is no cluster
+    except (PortError, OSError) as error:
+        progress(f"the mode of replication is not known: {error}; the next drill looks again")
 
 
 def _names(fault: Fault) -> set[str]:

@@ -445,10 +445,10 @@ def estate() -> Estate:
 
 
 def drill_in(world: World, directory: Path):
-    def run(name: str, **changes):
+    def run(name: str, say=lambda _text: None, **changes):
         scenario = replace(SCENARIOS[name], **{"timing": QUICK, **changes})
         order = Order(scenario, ESTATE, directory, profile="steady", seed=1, run_id="r1")
-        return Drill(order, world.ports(), lambda _text: None).run()
+        return Drill(order, world.ports(), say).run()
 
     return run
 

@@ -9,9 +9,10 @@ import pytest
 
 from failover.drills import history
 from failover.drills.interrupts import Interrupted
+from failover.drills.model import ReplicationMode
 from failover.drills.moments import Mark, Moments
 from failover.drills.ports import PortError
-from failover.drills.runner import Drill, DrillError, Order
+from failover.drills.runner import DrillError
 from failover.drills.scenarios import SCENARIOS
 
 
@@ -125,8 +126,47 @@ def test_a_ledger_that_contradicts_itself_proves_nothing(drill, world, tmp_path)
 
 def test_nothing_is_overwritten(drill):
     drill("switchover")
-    with pytest.raises(DrillError, match="earlier drill"):
+    with pytest.raises(DrillError, match="not an empty directory"):
         drill("switchover")
+
+
+@pytest.mark.parametrize("used", ["a directory with a file", "a file"])
+def test_a_used_report_directory_is_refused_before_anybody_is_asked(drill, world, tmp_path, used):
+    report = tmp_path / "report"
+    if used == "a file":
+        report.write_text("")
+    else:
+        report.mkdir()
+        (report / "load.log").write_text("")
+    with pytest.raises(DrillError, match="not an empty directory"):
+        drill("switchover")
+    assert world.calls == 0
+
+
+def test_an_empty_report_directory_will_do(drill, tmp_path):
+    (tmp_path / "report").mkdir()
+    assert drill("switchover").passed
+
+
+def test_a_mode_that_a_killed_drill_left_is_set_back_and_said(world, drill):
+    world.mode = ReplicationMode.ASYNCHRONOUS
+    told = []
+    assert drill("switchover", say=told.append).passed
+    assert "replication was asynchronous" in told[0]
+    assert world.mode is ReplicationMode.SYNCHRONOUS
+
+
+def test_a_mode_that_cannot_be_set_back_is_what_the_drill_is_refused_for(world, drill, tmp_path):
+    world.mode = ReplicationMode.ASYNCHRONOUS
+
+    def wire(_number, name):
+        if name == "set_replication":
+            fail(name)
+
+    world.wire = wire
+    with pytest.raises(DrillError, match="replication is asynchronous, not synchronous"):
+        drill("switchover")
+    assert not (tmp_path / "report").exists()
 
 
 def trip(world, at, action):
@@ -183,16 +223,15 @@ def test_interrupted_anywhere_it_heals_before_it_ends(name, number, tmp_path, ne
     assert interrupted > 5
 
 
-def test_a_terminal_that_is_gone_neither_ends_the_drill_nor_its_healing(tmp_path, estate, world):
+def test_a_terminal_that_is_gone_neither_ends_the_drill_nor_its_healing(tmp_path, drill, world):
     """After SIGHUP every word to the terminal fails (EIO), also those of healing."""
 
     def gone(_text):
         raise OSError(errno.EIO, "Input/output error")
 
     world.after(4, lambda: signal.raise_signal(signal.SIGHUP))
-    order = Order(SCENARIOS["site-loss"], estate, tmp_path / "report", profile="steady", seed=1)
     with pytest.raises(Interrupted, match="SIGHUP"):
-        Drill(order, world.ports(), gone).run()
+        drill("site-loss", say=gone)
     assert world.broken == []
     assert (tmp_path / "report" / "verdict.json").exists()
 
