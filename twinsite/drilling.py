@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -26,6 +27,21 @@ from twinsite.wiring import access_of, layout_of
 
 DATABASE = "crm"
 AUDITOR = "crm_audit"
+
+Named = TypeVar("Named")
+
+
+def named(what: str, name: str, known: Mapping[str, Named]) -> Named:
+    """What is called so, to be asked for before anything else is done.
+
+    Raises:
+        CannotError: nothing is; the message names the nearest, or all.
+    """
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+    raise CannotError(f"no {what} is called {name!r}; {hint}")
 
 
 def drill_estate(estate: Estate) -> model.Estate:

@@ -6,8 +6,8 @@ from enum import IntEnum
 
 import typer
 
+from failover.drills.order import DrillError
 from failover.drills.ports import PortError
-from failover.drills.runner import DrillError
 from failover.planned import SwitchoverFailedError, SwitchoverRefusedError
 from infra.cgroups import FreezeError
 from infra.command import CommandError

@@ -5,47 +5,29 @@ The order of a drill is `Drill.run`; what is broken comes from the scenario, all
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
-from failover.drills import archive, health
+from failover.drills import archive
 from failover.drills.flow import Flow
 from failover.drills.healing import Healer, insist, restore_replication
 from failover.drills.history import HistoryError, Recorder, Tail
 from failover.drills.interrupts import Interrupted, Interrupts
 from failover.drills.judge import Record
 from failover.drills.machine import this_machine
-from failover.drills.model import ClusterStatus, Estate, Event, EventType, FinalState, ReplicationMode
+from failover.drills.model import Event, EventType, FinalState
 from failover.drills.moments import MARKER_PROC, Mark, mark_event
+from failover.drills.order import DrillError, Order
 from failover.drills.ports import LoadRun, PortError, Ports
-from failover.drills.scenarios import Leadership, Scenario
+from failover.drills.scenarios import Leadership
 from failover.drills.steps import Role, Scene, Step, set_scene
 from failover.drills.verdict import Verdict
 from failover.drills.waiting import Overdue, Say, wait_until
+from failover.drills.whole import wait_whole
 
 # The load is looked after this often while the drill lets time pass.
 WATCH_S = 0.5
-
-
-class DrillError(Exception):
-    """The drill could not begin; nothing was broken. The text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What the operator asked for. `directory` is made; where it exists, it must be empty."""
-
-    scenario: Scenario
-    estate: Estate
-    directory: Path
-    profile: str
-    seed: int
-    synchronous_nodes: int = 2
-    run_id: str = field(default_factory=lambda: secrets.token_hex(4))
 
 
 class _LoadEnded(Exception):  # noqa: N818 - a fact, not a fault of this program
@@ -112,10 +94,10 @@ class Drill:
         Nothing is changed yet, but for a mode of replication that an earlier drill left behind.
         """
         timing = self._order.scenario.timing
-        self._refuse_used_directory()
+        self._order.refuse_used_directory()
         self._restore_replication()
         try:
-            self._wait_whole(timing.healthy_deadline_s, "a whole estate", ReplicationMode.SYNCHRONOUS)
+            self._wait_whole(timing.healthy_deadline_s, "a whole estate")
             scene = set_scene(self._order.estate, self._ports.cluster.status(), self._ports)
             versions = dict(self._ports.cluster.versions())
         except (PortError, Overdue) as error:
@@ -126,11 +108,6 @@ class Drill:
             f"{self._order.scenario.title}: primary {scene[Role.PRIMARY_HOST]}, run {self._order.run_id}"
         )
         return scene, versions
-
-    def _refuse_used_directory(self) -> None:
-        directory = self._order.directory
-        if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
-            raise DrillError(f"{directory} is not an empty directory; choose another for the report")
 
     def _restore_replication(self) -> None:
         """Mend what a killed drill left; what cannot be mended now, the wait for a whole estate names."""
@@ -204,7 +181,7 @@ class Drill:
         """Wait for parity without a hand, read every node, and put the primary back where it was."""
         timing = self._order.scenario.timing
         try:
-            self._wait_whole(timing.parity_deadline_s, "parity", ReplicationMode.SYNCHRONOUS)
+            self._wait_whole(timing.parity_deadline_s, "parity")
             self._mark(Mark.PARITY)
             self._say("parity: every member streams and the synchronous set is whole")
         except Overdue as error:
@@ -222,9 +199,7 @@ class Drill:
             self._say(f"moving the primary back to {site}")
             self._ports.cluster.switchover(site)
             deadline_s = self._order.scenario.timing.restore_deadline_s
-            self._wait_whole(
-                deadline_s, f"a whole estate led by {site}", ReplicationMode.SYNCHRONOUS, site=site
-            )
+            self._wait_whole(deadline_s, f"a whole estate led by {site}", site)
         self._mark(Mark.RESTORED)
 
     def _conclude(self, versions: dict[str, str]) -> Verdict:
@@ -295,25 +270,8 @@ class Drill:
         if failure is not None:
             raise _LoadEnded(f"the load ended unasked: {failure}")
 
-    def _wait_whole(
-        self, deadline_s: float, what: str, mode: ReplicationMode, site: str | None = None
-    ) -> None:
-        def missing() -> tuple[str, ...]:
-            status = self._ports.cluster.status()
-            return (
-                *health.problems(
-                    status, self._order.estate, synchronous_nodes=self._order.synchronous_nodes, mode=mode
-                ),
-                *self._wrong_site(status, site),
-                *self._ports.cluster.problems(),
-            )
-
-        wait_until(missing, deadline_s, what, clock=self._ports.clock, say=self._say)
-
-    def _wrong_site(self, status: ClusterStatus, site: str | None) -> tuple[str, ...]:
-        if site is None or status.leader is None or self._order.estate.host(status.leader.name).site == site:
-            return ()
-        return (f"the primary is {status.leader.name}",)
+    def _wait_whole(self, deadline_s: float, what: str, site: str | None = None) -> None:
+        wait_whole(self._order, self._ports, self._say, deadline_s=deadline_s, what=what, site=site)
 
     def _insist_on(self, what: str, action: Callable[[], None]) -> None:
         self._trouble += insist(action, what, self._ports.clock)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -11,13 +10,15 @@ import typer
 from rich.table import Table
 
 from failover.drills.interrupts import Interrupted
-from failover.drills.runner import Drill, Order
-from failover.drills.scenarios import SCENARIOS, Scenario
+from failover.drills.order import Order
+from failover.drills.runner import Drill
+from failover.drills.scenarios import SCENARIOS
 from failover.drills.verdict import Verdict
 from infra import paths
+from loadtests.profiles import PROFILES
 from twinsite.context import context_of, require_root
-from twinsite.drilling import drill_estate, ports_of
-from twinsite.outcome import CannotError, Exit, stop
+from twinsite.drilling import drill_estate, named, ports_of
+from twinsite.outcome import Exit, stop
 from twinsite.talk import announce, out
 
 app = typer.Typer(no_args_is_help=True, help="Break the lab on purpose, and prove what came of it.")
@@ -40,19 +41,20 @@ def run(
     name: Annotated[str, typer.Argument(help="One of `twinsite drill list`.")],
     load: Annotated[str, typer.Option(help="The users: smoke, steady or peak.")] = "steady",
     report_dir: Annotated[
-        Path | None, typer.Option(help="Where to write; must hold no earlier drill.")
+        Path | None, typer.Option(help="Where to write; must not exist yet, or be empty.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Draws the users' pauses and choices.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print verdict.json.")] = False,
 ) -> None:
     """Run one drill: needs no hand, heals what it broke, exits 0 only if the verdict is a pass."""
     context = context_of(ctx)
-    scenario = _scenario(name)
+    scenario = named("drill", name, SCENARIOS)
+    profile = named("load profile", load, PROFILES).name
     require_root("a drill")
     context.require_up()
     directory = report_dir or paths.reports() / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{scenario.name}"
-    announce([f"drill {scenario.name} under {load} load: {scenario.story}", f"report to {directory}"])
-    order = Order(scenario, drill_estate(context.estate), directory.resolve(), profile=load, seed=seed)
+    announce([f"drill {scenario.name} under {profile} load: {scenario.story}", f"report to {directory}"])
+    order = Order(scenario, drill_estate(context.estate), directory.resolve(), profile=profile, seed=seed)
     try:
         verdict = Drill(order, ports_of(context), _say).run()
     except Interrupted as error:
@@ -72,14 +74,6 @@ def _say(text: str) -> None:
         OSError: nobody listens any more.
     """
     typer.echo(text, err=True)
-
-
-def _scenario(name: str) -> Scenario:
-    if name in SCENARIOS:
-        return SCENARIOS[name]
-    near = difflib.get_close_matches(name, SCENARIOS, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(SCENARIOS)}"
-    raise CannotError(f"no drill is called {name!r}; {hint}")
 
 
 def _show(verdict: Verdict, directory: Path) -> None:

@@ -11,8 +11,9 @@ from failover.observe.estate import observe
 from infra import paths
 from infra.command import replace_process
 from infra.network import host_namespace, inside
+from loadtests.profiles import PROFILES
 from twinsite.context import context_of, require_root
-from twinsite.drilling import client_host, entries_of, preferred
+from twinsite.drilling import client_host, entries_of, named, preferred
 from twinsite.ports.load import load_argv
 from twinsite.talk import announce
 from twinsite.wiring import access_of, layout_of
@@ -29,15 +30,17 @@ def run(
 ) -> None:
     """Run a profile through the sites' entries; the ledger and the figures go to reports/."""
     context = context_of(ctx)
+    named("load profile", profile, PROFILES)
     require_root("entering the clients' network namespace")
     context.require_up()
     primary = observe(layout_of(context.estate), access_of(context.secrets)).primary
     entries = preferred(entries_of(context.estate), primary.node.site if primary else None)
     directory = paths.reports() / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-load-{profile}"
     announce([f"run {profile} against {', '.join(entry.url for entry in entries)}", f"write to {directory}"])
-    directory.mkdir(parents=True)
     argv = load_argv(profile, entries, context.secrets.ca_certificate, directory / "history.jsonl")
     argv += ["--seed", str(seed), "--stats", str(directory / "load.json")]
     if duration:
         argv += ["--duration", str(duration)]
-    replace_process(inside(host_namespace(client_host(context.estate)), argv))
+    inside_argv = inside(host_namespace(client_host(context.estate)), argv)
+    directory.mkdir(parents=True)
+    replace_process(inside_argv)

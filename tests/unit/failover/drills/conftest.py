@@ -29,8 +29,9 @@ from failover.drills.model import (
     NodeState,
     ReplicationMode,
 )
+from failover.drills.order import Order
 from failover.drills.ports import LoadRun, Ports
-from failover.drills.runner import Drill, Order
+from failover.drills.runner import Drill
 from failover.drills.scenarios import SCENARIOS, Timing
 
 START_NS = 1_000_000_000_000

@@ -11,8 +11,8 @@ from failover.drills import history
 from failover.drills.interrupts import Interrupted
 from failover.drills.model import ReplicationMode
 from failover.drills.moments import Mark, Moments
+from failover.drills.order import DrillError
 from failover.drills.ports import PortError
-from failover.drills.runner import DrillError
 from failover.drills.scenarios import SCENARIOS
 
 

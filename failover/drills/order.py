@@ -1,0 +1,34 @@
+"""What an operator orders, and what is refused before anybody is asked."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from failover.drills.model import Estate
+from failover.drills.scenarios import Scenario
+
+
+class DrillError(Exception):
+    """The drill could not begin; nothing was broken. The text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the operator asked for. `directory` is made; where it exists, it must be empty."""
+
+    scenario: Scenario
+    estate: Estate
+    directory: Path
+    profile: str
+    seed: int
+    synchronous_nodes: int = 2
+    run_id: str = field(default_factory=lambda: secrets.token_hex(4))
+
+    def refuse_used_directory(self) -> None:
+        """Raise `DrillError` when the directory holds something, whatever it is."""
+        if not self.directory.exists():
+            return
+        if not self.directory.is_dir() or any(self.directory.iterdir()):
+            raise DrillError(f"{self.directory} is not an empty directory; choose another for the report")
