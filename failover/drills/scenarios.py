@@ -118,7 +118,10 @@ _ALL = (
     Scenario(
         name="primary-process-crash",
         title="The primary's PostgreSQL is killed",
-        story="All processes of PostgreSQL on the primary get SIGKILL; host and Patroni live on.",
+        story=(
+            "The postmaster, PostgreSQL's oldest process on the primary, gets SIGKILL; its other processes end "
+            "once they notice. Host and Patroni live on."
+        ),
         fault=KillPostgres(Role.PRIMARY_HOST),
         budget=FAILOVER_BUDGET,
         leadership=Leadership.EITHER,

@@ -35,7 +35,7 @@ class LabFaults:
         self._heal(faults.Freeze(self._hosts(target)))
 
     def kill_postgres(self, host: str) -> None:
-        """Kill the postmaster: every other process of the server ends with it at once."""
+        """Kill the postmaster, the oldest process of that name; Patroni, in the same unit, stays."""
         self._inject(faults.ProcessKill(host, "patroni", program="postgres"))
 
     def stop_unit(self, host: str, unit: str) -> None:
