@@ -31,6 +31,10 @@ class Role:
     bypasses_row_security: bool = False
     settings: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def from_json(cls, given: dict[str, Any]) -> Role:
+        return cls(**{**given, "member_of": tuple(given.get("member_of", ()))})
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -45,8 +49,13 @@ class Wanted:
     @classmethod
     def from_json(cls, text: str) -> Wanted:
         given: dict[str, Any] = json.loads(text)
-        roles = tuple(Role(**each) for each in given.pop("roles"))
-        return cls(roles=roles, **given)
+        return cls(
+            roles=tuple(Role.from_json(each) for each in given["roles"]),
+            database=given["database"],
+            owner=given["owner"],
+            guests=tuple(given["guests"]),
+            extensions=tuple(given["extensions"]),
+        )
 
 
 def main() -> None:
