@@ -14,6 +14,8 @@ from failover.drills.verdict import Check, Machine, Phases, Requests, Rpo, Throu
 
 # How many of a violation's subjects a reason names; all of them are in findings.json.
 NAMED_MAX = 3
+# What is said of every promise about rows when there was no primary to read them from.
+NOT_COMPARED = "What the databases hold was not compared: no primary could be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +62,10 @@ def judge(record: Record) -> tuple[Verdict, tuple[Finding, ...]]:
     verdict = Verdict(
         scenario=record.scenario.name,
         passed=all(check.passed for check in checks),
-        reasons=tuple(check.detail for check in checks if not check.passed),
+        reasons=tuple(dict.fromkeys(check.detail for check in checks if not check.passed)),
         rto_s=measured.rto_s,
         write_stall_max_s=measured.write_stall_max_s,
-        rpo=_rpo(record.operations, findings),
+        rpo=_rpo(record, findings),
         requests=measured.requests,
         throughput=measured.throughput,
         writers_max=measured.writers_max,
@@ -98,13 +100,18 @@ def _phases(record: Record, moments: Moments, rto_s: float | None) -> Phases:
     return phases.durations(phases.instants(record.events, moments, rto_s, names), moments)
 
 
-def _rpo(operations: Sequence[Operation], findings: Sequence[Finding]) -> Rpo:
+def _rpo(record: Record, findings: Sequence[Finding]) -> Rpo:
+    compared = record.final.primary is not None
+
+    def affected(violation: Violation) -> int | None:
+        return len(subjects(findings, violation)) if compared else None
+
     return Rpo(
-        acknowledged=sum(operation.acknowledged for operation in operations),
-        lost=len(subjects(findings, Violation.LOST)),
-        duplicated=len(subjects(findings, Violation.DUPLICATED)),
-        phantom=len(subjects(findings, Violation.PHANTOM)),
-        unknown=sum(operation.is_write and operation.outcome is Outcome.INFO for operation in operations),
+        acknowledged=sum(operation.acknowledged for operation in record.operations),
+        lost=affected(Violation.LOST),
+        duplicated=affected(Violation.DUPLICATED),
+        phantom=affected(Violation.PHANTOM),
+        unknown=sum(op.is_write and op.outcome is Outcome.INFO for op in record.operations),
     )
 
 
@@ -156,6 +163,9 @@ def _ledger(findings: Sequence[Finding], record: Record) -> Iterator[Check]:
     acknowledged = sum(operation.acknowledged for operation in record.operations)
     compared = sum(node.is_primary or node.caught_up for node in record.final.nodes)
     for violation in Violation:
+        if record.final.primary is None and violation in _NEEDS_ROWS:
+            yield Check(_PROMISES[violation], passed=False, detail=NOT_COMPARED)
+            continue
         affected = sorted(subjects(findings, violation))
         detail = f"none among {acknowledged} acknowledged writes, compared on {compared} nodes"
         if affected:
@@ -164,6 +174,14 @@ def _ledger(findings: Sequence[Finding], record: Record) -> Iterator[Check]:
         yield Check(_PROMISES[violation], not affected, detail)
 
 
+_NEEDS_ROWS = {
+    Violation.LOST,
+    Violation.DUPLICATED,
+    Violation.PHANTOM,
+    Violation.EXECUTED_TWICE,
+    Violation.EXECUTION_UNRECORDED,
+    Violation.READ_LOST,
+}
 _PROMISES = {
     Violation.LOST: "No acknowledged write is lost",
     Violation.DUPLICATED: "No write is stored twice",

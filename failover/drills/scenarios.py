@@ -119,8 +119,8 @@ _ALL = (
         name="primary-process-crash",
         title="The primary's PostgreSQL is killed",
         story=(
-            "The postmaster, PostgreSQL's oldest process on the primary, gets SIGKILL; its other processes end "
-            "once they notice. Host and Patroni live on."
+            "The postmaster, PostgreSQL's oldest process on the primary, gets SIGKILL; the other processes "
+            "end once they notice. Host and Patroni live on."
         ),
         fault=KillPostgres(Role.PRIMARY_HOST),
         budget=FAILOVER_BUDGET,

@@ -12,12 +12,15 @@ from dataclasses import asdict, dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Rpo:
-    """Writes by fate. `unknown` ended without an answer and prove nothing either way."""
+    """Writes by fate. `unknown` ended without an answer and prove nothing either way.
+
+    `lost`, `duplicated` and `phantom` are None when nothing was compared: no primary could be read.
+    """
 
     acknowledged: int
-    lost: int
-    duplicated: int
-    phantom: int
+    lost: int | None
+    duplicated: int | None
+    phantom: int | None
     unknown: int
 
 

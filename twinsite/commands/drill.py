@@ -13,7 +13,7 @@ from failover.drills.interrupts import Interrupted
 from failover.drills.order import Order
 from failover.drills.runner import Drill
 from failover.drills.scenarios import SCENARIOS
-from failover.drills.verdict import Verdict
+from failover.drills.verdict import Rpo, Verdict
 from infra import paths
 from loadtests.profiles import PROFILES
 from twinsite.context import context_of, require_root
@@ -86,13 +86,19 @@ def _show(verdict: Verdict, directory: Path) -> None:
     table.add_row("back in service after", _seconds(verdict.rto_s))
     table.add_row("longest pause of writes", _seconds(verdict.write_stall_max_s))
     table.add_row("acknowledged writes", f"{rpo.acknowledged:,}")
-    table.add_row("lost / duplicated / phantom", f"{rpo.lost} / {rpo.duplicated} / {rpo.phantom}")
+    table.add_row("lost / duplicated / phantom", _fates(rpo))
     table.add_row("unknown outcome", str(rpo.unknown))
     asked = f"{requests.total:,}, {requests.failed}, {requests.gave_up}"
     table.add_row("requests, failed attempts, given up", asked)
     table.add_row("writers at a time", str(verdict.writers_max))
     out.print(table)
     out.print(f"report: {directory / 'report.html'}")
+
+
+def _fates(rpo: Rpo) -> str:
+    if rpo.lost is None:
+        return "not compared"
+    return f"{rpo.lost} / {rpo.duplicated} / {rpo.phantom}"
 
 
 def _seconds(value: float | None) -> str:

@@ -26,7 +26,9 @@ def list_reports() -> None:
         found = json.loads((directory / "verdict.json").read_text())
         word = "passed" if found["passed"] else "[red]failed[/]"
         back = "–" if found["rto_s"] is None else f"{found['rto_s']:.2f} s"
-        table.add_row(directory.name, found["scenario"], word, back, str(found["rpo"]["lost"]))
+        lost = found["rpo"]["lost"]
+        known = "not compared" if lost is None else str(lost)
+        table.add_row(directory.name, found["scenario"], word, back, known)
     out.print(table)
 
 

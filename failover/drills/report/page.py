@@ -101,16 +101,16 @@ def _tiles(verdict: Verdict, record: Record) -> str:
     stall_limit = budget.write_stall_max_s
     stall = verdict.write_stall_max_s
     stalled = stall is None or (stall_limit is not None and stall > stall_limit)
-    wrong = rpo.lost + rpo.duplicated + rpo.phantom
+    stored_wrongly = rpo.duplicated != 0 or rpo.phantom != 0
     return "".join(
         (
             _tile("Service back", _s(verdict.rto_s), f"limit {budget.rto_s:g} s", late),
-            _tile("Lost", f"{rpo.lost:,}", f"of {rpo.acknowledged:,} acknowledged", rpo.lost > 0),
+            _tile("Lost", _counted(rpo.lost), f"of {rpo.acknowledged:,} acknowledged", rpo.lost != 0),
             _tile(
                 "Doubled, phantom",
-                f"{rpo.duplicated:,}, {rpo.phantom:,}",
+                _counted(rpo.duplicated, rpo.phantom),
                 "writes stored wrongly",
-                wrong > rpo.lost,
+                stored_wrongly,
             ),
             _tile("Longest write stall", _s(stall), _limit(stall_limit), stalled),
             _tile(
@@ -131,6 +131,11 @@ def _tile(name: str, value: str, note: str, bad: bool) -> str:
         f'<div class="tile{" bad" if bad else ""}"><div class="name">{escape(name)}</div>'
         f'<div class="value">{escape(value)}</div><div class="note">{escape(note)}</div></div>'
     )
+
+
+def _counted(*counts: int | None) -> str:
+    known = [f"{count:,}" for count in counts if count is not None]
+    return ", ".join(known) or "not compared"
 
 
 def _limit(limit: float | None) -> str:

@@ -236,6 +236,20 @@ def test_a_terminal_that_is_gone_neither_ends_the_drill_nor_its_healing(tmp_path
     assert (tmp_path / "report" / "verdict.json").exists()
 
 
+def test_what_was_not_compared_is_not_called_zero(drill, world, tmp_path):
+    world.after(4, lambda: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(Interrupted):
+        drill("site-loss")
+    verdict = json.loads((tmp_path / "report" / "verdict.json").read_text())
+    assert verdict["rpo"]["acknowledged"] > 0
+    assert [verdict["rpo"][fate] for fate in ("lost", "duplicated", "phantom")] == [None, None, None]
+    assert not verdict["passed"]
+    assert sum("not compared" in reason for reason in verdict["reasons"]) == 1
+    passed = {check["name"]: check["passed"] for check in verdict["checks"]}
+    assert not passed["No acknowledged write is lost"]
+    assert "not compared" in (tmp_path / "report" / "report.html").read_text()
+
+
 def test_under_nohup_a_lost_terminal_ends_nothing(world, drill):
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
