@@ -36,7 +36,8 @@ from failover.views import AgentView, DatabaseView, PeerView, encode
 log = logging.getLogger(__name__)
 
 PATRONI_PORT, POSTGRESQL_PORT = 8008, 5432
-TICK_S = 0.15
+# Between two decisions in office; and between two looks whether the office is free.
+TICK_S, IDLE_TICK_S = 0.15, 0.5
 ZooKeeperTrouble = (KazooException, KazooTimeoutError, JournalError)
 
 
@@ -257,10 +258,12 @@ class Agent:
         self._publisher.publish(replace(view, pool=pool))
 
     def _think(self) -> None:
-        while not self._stopping.wait(TICK_S):
+        pause_s = TICK_S
+        while not self._stopping.wait(pause_s):
+            pause_s = IDLE_TICK_S
             try:
-                if self._client.connected:
-                    self._brain.tick()
+                if self._client.connected and self._brain.tick() is not None:
+                    pause_s = TICK_S
             except ZooKeeperTrouble as error:
                 log.warning("no decision: %r", error)
             except Exception:

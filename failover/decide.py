@@ -155,6 +155,9 @@ def _against_failover(case: _Case) -> Iterator[str]:
         yield f"operation: {picture.operation} is under way"
     if picture.cluster is not None and picture.cluster.paused:
         yield "pause: Patroni is in maintenance mode"
+    stopped = case.finding.condition is Condition.PRIMARY_PROCESS_DOWN
+    if stopped and picture.cluster is not None and picture.cluster.failover_pending:
+        yield "order: Patroni carries out an order to switch, and stopped it for that"
     last, window = case.history.last_failover_s, case.policy.anti_flap_s
     if last is not None and last < window:
         yield (

@@ -26,12 +26,22 @@ class EstateReader:
     def __init__(self, client: KazooClient, scope: str = "/twinsite/crm") -> None:
         self._client = client
         self._scope = scope
+        self._decoded: dict[str, tuple[int, AgentView | None]] = {}
 
     def views(self) -> tuple[AgentView, ...]:
         """All published views that can be read; one of another version is left out and logged."""
         names = self._children(VIEWS)
         found = self._read(f"{VIEWS}/{name}" for name in names)
-        return tuple(view for node in found if node and (view := _view(node[0])))
+        self._decoded = {
+            name: self._decode(name, node) for name, node in zip(names, found, strict=True) if node
+        }
+        return tuple(view for _, view in self._decoded.values() if view)
+
+    def _decode(self, name: str, node: Node) -> tuple[int, AgentView | None]:
+        """Each publication is decoded once. Views are looked at more often than they are published."""
+        data, stat = node
+        known = self._decoded.get(name)
+        return known if known and known[0] == stat.mzxid else (stat.mzxid, _view(data))
 
     def cluster(self) -> ClusterRecord:
         keys = ("leader", "sync", "config", "failover")

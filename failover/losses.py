@@ -98,12 +98,15 @@ def _postgres_gone(database: DatabaseView, probes: int) -> bool:
 
 
 def _kind_of_loss(panel: Panel, host: str) -> Condition:
-    """Frozen, if anybody still gets a connection accepted; its listen queue fills up after a while."""
-    mute = any(
-        Outcome.MUTE in (database.rest.outcome, database.postgres.outcome)
-        for _, database in panel.signals(host)
-    )
-    return Condition.PRIMARY_FROZEN if mute else Condition.PRIMARY_HOST_LOST
+    """Frozen, if anybody still gets a connection accepted; its listen queue fills up after a while.
+
+    A refusal tells of a kernel that runs.
+    """
+    outcomes = {
+        signal.outcome for _, database in panel.signals(host) for signal in (database.rest, database.postgres)
+    }
+    frozen = Outcome.MUTE in outcomes and Outcome.REFUSED not in outcomes
+    return Condition.PRIMARY_FROZEN if frozen else Condition.PRIMARY_HOST_LOST
 
 
 def _link_explains(panel: Panel, host: str, verdict: Verdict) -> bool:

@@ -57,7 +57,7 @@ NEVER = Signal(Outcome.UNKNOWN, streak=0)
 
 @dataclass(frozen=True)
 class PatroniReport:
-    """GET /patroni of one host. `lsn`: flushed on a primary, received on a standby; bytes from 0/0."""
+    """Patroni's REST on one host. `lsn`: flushed on a primary, received on a standby; bytes from 0/0."""
 
     primary: bool
     state: str

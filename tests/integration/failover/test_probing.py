@@ -207,4 +207,4 @@ async def test_patronis_rest_is_asked_anew_each_time_and_its_report_read(pem: Pa
     assert (await target.probe()).report == seen.report
     server.close()
 
-    assert asked == ["/patroni", "/liveness", "/patroni"]
+    assert asked == ["/health", "/liveness", "/health"]

@@ -10,6 +10,7 @@ from failover.diagnosis import diagnose
 from failover.proof.scenery import Health, Scene, picture
 from failover.transitions import TABLE, Durability, Reaction, row_for
 from failover.verbs import Verb
+from failover.views import Outcome
 
 WELL = Scene()
 LOST = WELL.with_site(Health.OFF, "dc1")
@@ -141,3 +142,44 @@ def test_a_second_loss_at_once_is_never_an_empty_promise() -> None:
     scene = dataclasses.replace(LOST, sync=frozenset())
 
     assert "candidate" in reasons(decided(scene))
+
+
+def test_a_primary_that_patroni_stopped_for_an_ordered_switch_is_left_to_it() -> None:
+    """The stop looks like a crash, and the operator's candidate may be another than ours."""
+    seen = picture(WELL.with_health(Health.POSTGRES_DOWN, "dc1-db1"))
+    assert seen.cluster is not None
+    switching = dataclasses.replace(seen, cluster=dataclasses.replace(seen.cluster, failover_pending=True))
+    diagnosis = diagnose(switching)
+    held = History({(finding.condition, finding.subject): HELD_LONG for finding in diagnosis.findings})
+
+    assert diagnosis.condition is Condition.PRIMARY_PROCESS_DOWN
+    assert decide(seen, diagnosis, held, Policy()).act is not None
+    assert decide(switching, diagnosis, held, Policy()).act is None
+    assert any(
+        "order:" in reason for reason in decide(switching, diagnosis, held, Policy()).rulings[0].against
+    )
+
+
+def test_a_host_that_refuses_is_not_frozen() -> None:
+    """Patroni may be too busy to answer while PostgreSQL's port refuses: a kernel runs there."""
+    seen = picture(WELL.with_health(Health.FROZEN, "dc1-db1"))
+    refusing = tuple(
+        dataclasses.replace(
+            sighting,
+            view=dataclasses.replace(
+                sighting.view,
+                databases=tuple(
+                    dataclasses.replace(
+                        database, postgres=dataclasses.replace(database.postgres, outcome=Outcome.REFUSED)
+                    )
+                    if database.host == "dc1-db1"
+                    else database
+                    for database in sighting.view.databases
+                ),
+            ),
+        )
+        for sighting in seen.sightings
+    )
+
+    assert diagnose(seen).condition is Condition.PRIMARY_FROZEN
+    assert diagnose(dataclasses.replace(seen, sightings=refusing)).condition is Condition.PRIMARY_HOST_LOST
