@@ -7,6 +7,8 @@ from collections.abc import Callable
 from failover.drills.ports import Clock, PortError
 
 POLL_S = 0.5
+# How much of what is missing a line of progress names; a reason of the verdict names all.
+NAMED_MAX = 3
 
 Say = Callable[[str], None]
 # What is still missing; nothing when the condition holds. It may raise `PortError`, which counts as missing.
@@ -20,17 +22,23 @@ class Overdue(Exception):  # noqa: N818 - the field's word; it is no fault of th
 def wait_until(condition: Condition, deadline_s: float, what: str, *, clock: Clock, say: Say) -> None:
     """Return when nothing is missing any more; raise `Overdue` after `deadline_s` seconds."""
     deadline = clock.monotonic_ns() + int(deadline_s * 1e9)
-    told: tuple[str, ...] = ()
+    told = ""
     while True:
         missing = _ask(condition)
         if not missing:
             return
-        if missing != told:
-            say(f"waiting for {what}: {'; '.join(missing)}")
-            told = missing
+        progress = f"waiting for {what}: {_first(missing)}"
+        if progress != told:
+            say(progress)
+            told = progress
         if clock.monotonic_ns() >= deadline:
             raise Overdue(f"{what} not reached within {deadline_s:g} s: {'; '.join(missing)}")
         clock.sleep(POLL_S)
+
+
+def _first(missing: tuple[str, ...]) -> str:
+    named = "; ".join(missing[:NAMED_MAX])
+    return named if len(missing) <= NAMED_MAX else f"{named} (+{len(missing) - NAMED_MAX} more)"
 
 
 def _ask(condition: Condition) -> tuple[str, ...]:

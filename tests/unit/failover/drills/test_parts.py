@@ -24,6 +24,19 @@ def test_waiting_ends_when_nothing_is_missing_and_tells_only_changes(world):
     assert told == ["waiting for parity: a", "waiting for parity: a; b"]
 
 
+def test_waiting_names_the_first_few_and_counts_the_rest(world):
+    answers = iter([tuple("abcde"), tuple("abcdx"), tuple("abcd"), tuple("abc"), ()])
+    told = []
+    wait_until(lambda: next(answers), 60, "parity", clock=world.ports().clock, say=told.append)
+    assert told == [
+        "waiting for parity: a; b; c (+2 more)",
+        "waiting for parity: a; b; c (+1 more)",
+        "waiting for parity: a; b; c",
+    ]
+    with pytest.raises(Overdue, match="a; b; c; d; e"):
+        wait_until(lambda: tuple("abcde"), 1, "parity", clock=world.ports().clock, say=told.append)
+
+
 def test_waiting_has_a_deadline_and_says_what_was_missing(world):
     with pytest.raises(Overdue, match="parity not reached within 3 s: never"):
         wait_until(lambda: ("never",), 3, "parity", clock=world.ports().clock, say=lambda _: None)
