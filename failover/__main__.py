@@ -8,7 +8,6 @@ import logging
 import signal
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -28,20 +27,16 @@ from failover.agent_config import AgentConfig, ConfigError, load
 from failover.brain import Brain, Standing
 from failover.command import run as run_command
 from failover.conditions import Condition
-from failover.decide import History, decide
-from failover.diagnosis import diagnose
 from failover.diagram import render
 from failover.estate_reader import EstateReader
-from failover.events import EventLog, current, history
-from failover.explain import explain as story
+from failover.events import EventLog, history
 from failover.journal_store import Copied, FileJournal, ZooKeeperJournal
 from failover.leadership import Leadership
-from failover.panel import Picture
 from failover.pool_gate import PgBouncer, PoolError, PoolGate
 from failover.runner import Clock, Runner
 from failover.sensors import LiveSensors
+from failover.telling import line, looker, tell
 from failover.transitions import row_for
-from failover.views import SightingBook
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="The orchestrator's programs on a host.")
 Config = Annotated[Path, typer.Option(help="The agent's configuration (YAML).")]
@@ -90,15 +85,7 @@ def explain(config: Config) -> None:
     """Says what the agents see, which rules hold, what they would do and why they do not. Changes nothing."""
     settings = _load(config)
     client = _connected(settings)
-    look = _look(settings, client, ZooKeeperJournal(client, Leadership(client, settings.name)))
-    look()
-    time.sleep(settings.thresholds.fresh_ms / 1000 + 0.1)  # what has not changed by then is stale
-    seen = look()
-    decision = decide(seen, diagnose(seen), History(), settings.policy)
-    typer.echo(story(seen, decision))
-    typer.echo("the elected agent's ruling:")
-    for text in current(client):
-        typer.echo(f"  {text}")
+    typer.echo(tell(client, settings.layout, time.monotonic_ns, time.sleep))
     client.stop()
 
 
@@ -106,9 +93,8 @@ def explain(config: Config) -> None:
 def events(config: Config, last: Annotated[int, typer.Option(help="How many lines.")] = 50) -> None:
     """Shows what the elected agents saw and decided, oldest first."""
     client = _connected(_load(config))
-    for line in history(client, last):
-        at = datetime.fromtimestamp(line.at, UTC).isoformat(timespec="milliseconds")
-        typer.echo(f"{at} {line.by} epoch {line.epoch}: {line.text}")
+    for happening in history(client, last):
+        typer.echo(line(happening))
     client.stop()
 
 
@@ -159,10 +145,12 @@ def build(config: AgentConfig, client: KazooClient) -> Agent:
     leadership = Leadership(client, config.name)
     leadership.prepare()
     journal, gate = ZooKeeperJournal(client, leadership), WriteGate(client, leadership)
-    chronicle = EventLog(client, leadership, config.name, time.time)
+    chronicle = EventLog(
+        client, leadership, config.name, time.time, policy=config.policy, thresholds=config.thresholds
+    )
     for each in (journal, gate, chronicle):
         each.prepare()
-    look = _look(config, client, journal)
+    look = looker(client, config.layout, config.thresholds, time.monotonic_ns)
     fencing = _fencing(config)
     clock = Clock(time.monotonic, time.time, time.sleep)
     copied = Copied(journal, FileJournal(config.journal_directory))
@@ -189,24 +177,6 @@ def build(config: AgentConfig, client: KazooClient) -> Agent:
     if config.pool_conninfo is not None:
         pool = PoolGate(PgBouncer(config.pool_conninfo, config.pool_database), monotonic=time.monotonic)
     return Agent(config, client, brain, pool, lambda: leadership.epoch)
-
-
-def _look(config: AgentConfig, client: KazooClient, journal: ZooKeeperJournal) -> Callable[[], Picture]:
-    reader, book = EstateReader(client), SightingBook()
-
-    def look() -> Picture:
-        views, cluster, open_entry = reader.views(), reader.cluster(), journal.current()
-        now_ns = time.monotonic_ns()
-        return Picture(
-            layout=config.layout,
-            now_ns=now_ns,
-            sightings=book.update(views, now_ns),
-            cluster=cluster,
-            thresholds=config.thresholds,
-            operation=open_entry.id if open_entry else None,
-        )
-
-    return look
 
 
 def _both(one: Callable[[], None], other: Callable[[], None]) -> Callable[[], None]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
 
+from failover.decide import Mode, Policy
 from failover.leadership import ANSWER_S, ROOT, Leadership
+from failover.panel import Thresholds
+from failover.transitions import Durability
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +32,55 @@ class Happening:
     text: str
 
 
+@dataclass(frozen=True)
+class Announcement:
+    """What the elected agent last ruled, one sentence a finding, and by which rules it judges."""
+
+    at: float
+    by: str
+    epoch: int
+    policy: Policy
+    thresholds: Thresholds
+    texts: tuple[str, ...]
+
+    def to_bytes(self) -> bytes:
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Announcement:
+        """Raises ValueError if it is none, or another version's."""
+        try:
+            raw = json.loads(data)
+            policy = dict(raw["policy"])
+            return cls(
+                at=float(raw["at"]),
+                by=str(raw["by"]),
+                epoch=int(raw["epoch"]),
+                policy=Policy(
+                    Mode(policy["mode"]), Durability(policy["durability"]), float(policy["anti_flap_s"])
+                ),
+                thresholds=Thresholds(**raw["thresholds"]),
+                texts=tuple(raw["texts"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not an announcement: {error!r}") from error
+
+
 class EventLog:
     """Writes only what changed: the history is read by people."""
 
     def __init__(
-        self, client: KazooClient, leadership: Leadership, name: str, wall: Callable[[], float]
+        self,
+        client: KazooClient,
+        leadership: Leadership,
+        name: str,
+        wall: Callable[[], float],
+        *,
+        policy: Policy,
+        thresholds: Thresholds,
     ) -> None:
         self._client, self._leadership, self._name, self._wall = client, leadership, name, wall
+        self._policy, self._thresholds = policy, thresholds
         self._last: tuple[str, ...] = ()
 
     def prepare(self) -> None:
@@ -48,8 +93,11 @@ class EventLog:
             return
         for text in texts:
             self.write(text)
+        announced = Announcement(
+            self._wall(), self._name, self._leadership.epoch, self._policy, self._thresholds, texts
+        )
         transaction = self._leadership.stamped()
-        transaction.set_data(DECISION, json.dumps(texts).encode())
+        transaction.set_data(DECISION, announced.to_bytes())
         self._leadership.commit(transaction)
         self._last = stable
 
@@ -71,13 +119,16 @@ def history(client: KazooClient, last: int = KEPT) -> tuple[Happening, ...]:
     return tuple(Happening(*json.loads(answer.get(timeout=ANSWER_S)[0])) for answer in asked)
 
 
-def current(client: KazooClient) -> tuple[str, ...]:
-    """What the elected agent last ruled, one sentence a finding."""
+def current(client: KazooClient) -> Announcement | None:
+    """The elected agent's last ruling; None if there is none that this version can read."""
     try:
         data, _ = client.get_async(DECISION).get(timeout=ANSWER_S)
+        return Announcement.from_bytes(bytes(data)) if data else None
     except NoNodeError:
-        return ()
-    return tuple(json.loads(data)) if data else ()
+        return None
+    except ValueError as error:
+        log.warning("%s", error)
+        return None
 
 
 def _names(client: KazooClient) -> list[str]:

@@ -116,6 +116,14 @@ class FileJournal:
         return tuple(entry_from_json(json.loads(file.read_text(encoding="utf-8"))) for file in files)
 
 
+def open_operation(client: KazooClient) -> str | None:
+    """The id of the operation that is open."""
+    try:
+        return bytes(client.get_async(CURRENT).get(timeout=ANSWER_S)[0]).decode()
+    except NoNodeError:
+        return None
+
+
 class Copied:
     """A journal that is also written to disk. A full disk must not stop a failover: it is logged."""
 

@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from twinsite.commands import drill, lab, load, provision, psql, report, secrets, status, switchover
+from twinsite.commands import (
+    drill,
+    lab,
+    load,
+    orchestrator,
+    provision,
+    psql,
+    report,
+    secrets,
+    status,
+    switchover,
+)
 from twinsite.context import DEFAULT_INVENTORY, Context
 from twinsite.outcome import EXPECTED, explain
 from twinsite.talk import complain
@@ -24,6 +35,8 @@ app.add_typer(lab.app, name="lab")
 app.command("provision")(provision.provision)
 app.command("status")(status.status)
 app.command("switchover")(switchover.switchover)
+app.command("explain")(orchestrator.explain)
+app.command("events")(orchestrator.events)
 app.add_typer(drill.app, name="drill")
 app.add_typer(load.app, name="load")
 app.add_typer(report.app, name="report")

@@ -79,3 +79,10 @@ def test_a_report_that_is_not_there(twinsite):
     status, _, err = twinsite("report", "open", "no-such-report")
     assert status == 3
     assert "report" in err
+
+
+@pytest.mark.parametrize("command", ["explain", "events"])
+def test_the_orchestrator_of_a_lab_that_is_down(twinsite, command):
+    status, _, err = twinsite(command)
+    assert status == 2
+    assert "down" in err

@@ -18,6 +18,7 @@ from failover.events import current, history
 from failover.leadership import Leadership
 from failover.model import Layout, Node, Site
 from failover.pool_gate import PoolGate
+from failover.telling import tell
 from failover.views import Outcome
 
 pytestmark = pytest.mark.lab
@@ -60,13 +61,19 @@ async def until(what) -> None:
 
 async def test_an_agent_publishes_takes_office_and_rules(client, certificate: Path, tmp_path: Path) -> None:
     zk, reader = client(), EstateReader(client())
-    running = asyncio.create_task(build(config(certificate, tmp_path), zk).run())
+    settings = config(certificate, tmp_path)
+    running = asyncio.create_task(build(settings, zk).run())
     try:
         await until(lambda: reader.views() and reader.views()[0].databases[0].rest.streak >= 3)
         (view,) = reader.views()
         assert {database.rest.outcome for database in view.databases} == {Outcome.REFUSED}
         await until(lambda: current(zk))
-        assert any("P-07" in text and "no-primary" in text for text in current(zk))
+        announced = current(zk)
+        assert announced is not None
+        assert any("P-07" in text and "no-primary" in text for text in announced.texts)
+        told = await asyncio.to_thread(tell, client(), settings.layout, time.monotonic_ns, time.sleep)
+        assert "agents that count: wit-zk1" in told
+        assert "in office: wit-zk1; mode active, durability available" in told
         assert history(zk)[0].by == "wit-zk1"
         await until(lambda: reader.views()[0].epoch > 0)
     finally:

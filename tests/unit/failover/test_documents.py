@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import pytest
+
 from failover.conditions import Condition
 from failover.decide import History, Mode, Policy, decide
 from failover.diagnosis import diagnose
 from failover.diagram import render
+from failover.events import Announcement
 from failover.explain import explain
+from failover.panel import Thresholds
 from failover.proof.scenery import Health, Scene, picture
-from failover.transitions import TABLE
+from failover.transitions import TABLE, Durability
 
 GENERATED = Path(__file__).parents[3] / "docs" / "generated" / "orchestrator-table.md"
 
@@ -45,3 +49,16 @@ def test_an_observed_loss_is_explained_with_what_is_seen_and_why_nothing_is_done
     assert "dc1-db1: REST silent 5 times in a row over 1.5 s" in text
     assert "would fence host=dc1-db1" in text
     assert "mode: observe-only" in text
+
+
+def test_a_ruling_travels_with_the_rules_it_was_judged_by() -> None:
+    policy = Policy(Mode.OBSERVE, Durability.STRICT, anti_flap_s=60.0)
+    told = Announcement(1.5, "wit-zk1", 7, policy, Thresholds(probes=4), ("[H-01] healthy",))
+
+    assert Announcement.from_bytes(told.to_bytes()) == told
+
+
+@pytest.mark.parametrize("data", [b"{", b"[]", b"{}", b'["an older version wrote only sentences"]'])
+def test_what_is_no_announcement_says_so(data: bytes) -> None:
+    with pytest.raises(ValueError, match="not an announcement|Expecting"):
+        Announcement.from_bytes(data)

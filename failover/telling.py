@@ -1,0 +1,88 @@
+"""What `explain` and `events` print, read from ZooKeeper by anybody with a session. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
+
+from failover.decide import History, Policy, decide
+from failover.diagnosis import diagnose
+from failover.estate_reader import EstateReader
+from failover.events import Announcement, Happening, current
+from failover.explain import explain
+from failover.journal_store import open_operation
+from failover.leadership import ANSWER_S, LEADER
+from failover.model import Layout
+from failover.panel import Picture, Thresholds
+from failover.views import SightingBook
+
+
+def looker(
+    client: KazooClient, layout: Layout, thresholds: Thresholds, monotonic_ns: Callable[[], int]
+) -> Callable[[], Picture]:
+    """A function that looks at everything at once. It remembers when it saw each view change."""
+    reader, book = EstateReader(client), SightingBook()
+
+    def look() -> Picture:
+        views, cluster, operation = reader.views(), reader.cluster(), open_operation(client)
+        now_ns = monotonic_ns()
+        return Picture(
+            layout=layout,
+            now_ns=now_ns,
+            sightings=book.update(views, now_ns),
+            cluster=cluster,
+            thresholds=thresholds,
+            operation=operation,
+        )
+
+    return look
+
+
+def tell(
+    client: KazooClient,
+    layout: Layout,
+    monotonic_ns: Callable[[], int],
+    sleep: Callable[[float], None],
+) -> str:
+    """What the agents see, which rules hold, what they would do and why they do not; some lines."""
+    announced = current(client)
+    policy = announced.policy if announced else Policy()
+    thresholds = announced.thresholds if announced else Thresholds()
+    look = looker(client, layout, thresholds, monotonic_ns)
+    look()
+    sleep(thresholds.fresh_ms / 1000 + 0.1)  # what has not changed by then is stale
+    seen = look()
+    decision = decide(seen, diagnose(seen), History(), policy)
+    return "\n".join((explain(seen, decision), *_office(_holder(client), announced)))
+
+
+def _holder(client: KazooClient) -> str | None:
+    try:
+        return bytes(client.get_async(LEADER).get(timeout=ANSWER_S)[0]).decode()
+    except NoNodeError:
+        return None
+
+
+def _office(holder: str | None, announced: Announcement | None) -> list[str]:
+    """Who decides, by which policy, and what was ruled last: patience and anti-flap are known there only."""
+    if announced is None:
+        return [f"in office: {holder or 'nobody'}; nothing was ever ruled"]
+    policy = announced.policy
+    flap = f"at most one automatic failover in {policy.anti_flap_s:.0f} s"
+    return [
+        f"in office: {holder or 'nobody'}; mode {policy.mode}, durability {policy.durability}, {flap}",
+        f"last ruling, {_time(announced.at)} by {announced.by} under epoch {announced.epoch}:",
+        *(f"  {text}" for text in announced.texts),
+    ]
+
+
+def line(happening: Happening) -> str:
+    """One line of the history."""
+    return f"{_time(happening.at)} {happening.by} epoch {happening.epoch}: {happening.text}"
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
