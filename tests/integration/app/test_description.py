@@ -20,18 +20,22 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance, unsupported_method
 
-from app.devserver import free_port
+from app.devserver import create_crm_database, free_port
 from app.main import create_app
 from app.metrics import forget_dead_workers
 from app.settings import Settings
 
-EXAMPLES = int(os.environ.get("CRM_SCHEMATHESIS_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("CRM_SCHEMATHESIS_EXAMPLES", "10"))
 START_SECONDS = 30.0
 
 
 @pytest.fixture(scope="module")
-def served(crm) -> Iterator[str]:
-    """`python -m app serve` with two workers; its base address."""
+def served(postgres_server) -> Iterator[str]:
+    """`python -m app serve` with two workers; its base address.
+
+    On a database of its own: what Schemathesis makes up includes rules that would assign others' requests.
+    """
+    crm = create_crm_database(postgres_server, "described")
     port = free_port()
     environment = {
         **os.environ,
@@ -75,7 +79,8 @@ NOT_CHECKED = [unsupported_method, positive_data_acceptance]
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
 def test_the_api_is_as_described(served, operation, mode):
-    if mode is GenerationMode.NEGATIVE and operation.path.startswith("/health"):
+    described = operation.definition.raw
+    if mode is GenerationMode.NEGATIVE and not (described.get("parameters") or described.get("requestBody")):
         pytest.skip("it takes nothing that could be wrong")
 
     @given(case=operation.as_strategy(generation_mode=mode))
