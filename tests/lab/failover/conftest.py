@@ -1,8 +1,10 @@
-"""A private ZooKeeper server on loopback, from Debian's package `zookeeper`, gone when the tests end."""
+"""A private ZooKeeper server on loopback, gone when the tests end.
+
+Servers come from the hosts' own image: the versions are the estate's, and this machine needs none installed.
+"""
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import time
@@ -11,6 +13,9 @@ from pathlib import Path
 
 import pytest
 from kazoo.client import KazooClient
+
+from infra import paths
+from infra.image import Image, Recipe
 
 CLASSPATH = "/usr/share/java/*"
 STARTS_WITHIN_S = 30.0
@@ -22,10 +27,21 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def of_the_image(command: list[str], home: Path) -> list[str]:
+    """The command line that runs a program of the image on this network, with `home` to write to."""
+    image = Image(Recipe.of_checkout(paths.CHECKOUT), paths.images()).base.directory
+    quiet = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--console=pipe", "--read-only"]
+    return [*quiet, f"--directory={image}", f"--bind={home}", "--", *command]
+
+
+@pytest.fixture(scope="session")
+def of_image() -> Callable[[list[str], Path], list[str]]:
+    return of_the_image
+
+
 @pytest.fixture(scope="session")
 def zookeeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """host:port of a standalone server with a short tick, so that sessions end quickly."""
-    assert Path("/usr/share/java/zookeeper.jar").exists(), "install Debian's package zookeeper"
     home, port = tmp_path_factory.mktemp("zookeeper"), free_port()
     config = home / "zoo.cfg"
     config.write_text(
@@ -38,10 +54,10 @@ def zookeeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "-cp",
         CLASSPATH,
         "org.apache.zookeeper.server.quorum.QuorumPeerMain",
-        config,
+        str(config),
     ]
     with (home / "log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "LC_ALL": "C"})
+        server = subprocess.Popen(of_the_image(command, home), stdout=log, stderr=log)
     try:
         await_port(port, home / "log")
         yield f"127.0.0.1:{port}"

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -18,6 +18,7 @@ from app.devserver import running_server
 from failover.pool_gate import PgBouncer, PoolError
 
 pytestmark = pytest.mark.lab
+OfImage = Callable[[list[str], Path], list[str]]
 STARTS_WITHIN_S = 10.0
 
 
@@ -28,7 +29,7 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def bouncer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def bouncer(tmp_path_factory: pytest.TempPathFactory, of_image: OfImage) -> Iterator[str]:
     """conninfo of a running PgBouncer without a database name; its database `crm` is a private server's."""
     home, port = tmp_path_factory.mktemp("pgbouncer"), free_port()
     with running_server() as server:
@@ -39,22 +40,19 @@ def bouncer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             f"auth_type = any\nadmin_users = admin\npool_mode = transaction\nunix_socket_dir =\n"
             f"logfile = {home / 'log'}\n"
         )
-        with started(config) as process:
+        with started(config, of_image) as process:
             yield f"host=127.0.0.1 port={port} sslmode=disable"
             process.terminate()
 
 
-def started(config: Path) -> subprocess.Popen[bytes]:
-    """PgBouncer refuses root: as root, its files are given to `nobody` and so are its rights."""
-    command = ["pgbouncer", "-q", str(config)]
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        for path in (config.parent, config):
-            os.chown(path, nobody.pw_uid, nobody.pw_gid)
-        config.parent.parent.chmod(0o755)
-        config.parent.parent.parent.chmod(0o755)
-        command[1:1] = ["-u", "nobody"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def started(config: Path, of_image: OfImage) -> subprocess.Popen[bytes]:
+    """PgBouncer refuses root: its files are given to `nobody`, and so are its rights."""
+    nobody = pwd.getpwnam("nobody")
+    for path in (config.parent, config):
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+    command = ["pgbouncer", "-q", "-u", "nobody", str(config)]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen(of_image(command, config.parent), **quiet)
 
 
 def console(bouncer: str) -> PgBouncer:
