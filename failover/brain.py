@@ -19,6 +19,7 @@ from failover.runner import Clock, Runner
 log = logging.getLogger(__name__)
 
 RELEASE = "release"
+BEGINNINGS = frozenset({Event.INTENT, Event.UNDO_INTENT})
 
 
 class Office(Protocol):
@@ -33,9 +34,11 @@ class Office(Protocol):
 
 
 class Chronicle(Protocol):
-    """Where rulings are recorded."""
+    """Where rulings are recorded, and what came of them."""
 
     def rulings(self, texts: tuple[str, ...], stable: tuple[str, ...]) -> None: ...
+
+    def write(self, text: str) -> None: ...
 
 
 class Gate(Protocol):
@@ -137,7 +140,7 @@ class Brain:
     def _begin_term(self) -> None:
         self._persistence, self._gate_closed = Persistence(), None
         if self._policy.mode is Mode.ACTIVE and (left := self._runner.take_over()):
-            log.warning("ended %s: %s", left.id, left.outcome)
+            self._chronicle.write(f"taken over: {course(left)}")
         self._housekeeping()
         self._remember()
 
@@ -172,11 +175,22 @@ class Brain:
         entry = Entry(number, plan, self._standing.name, ruling.explain())
         ended = self._runner.start(entry)
         self._remember()
-        log.warning("%s: %s", plan.title, ended.outcome)
+        self._chronicle.write(course(ended))
 
 
 def _kinds(ruling: Ruling) -> set[str]:
     return {reason.partition(":")[0] for reason in ruling.against}
+
+
+def course(entry: Entry) -> str:
+    """What an operation came to, with the seconds from its first record to the end of each step."""
+    began = entry.records[0].at if entry.records else 0.0
+    ends = (record for record in entry.records if record.step and record.event not in BEGINNINGS)
+    steps = (
+        f"{record.step} {'' if record.event is Event.DONE else f'{record.event} '}+{record.at - began:.2f} s"
+        for record in ends
+    )
+    return f"{entry.plan.title}: {entry.outcome} ({', '.join(steps)})"
 
 
 def released_at(entry: Entry) -> float | None:

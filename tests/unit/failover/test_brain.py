@@ -50,6 +50,9 @@ class Book:
             self.texts += texts
             self.last = stable
 
+    def write(self, text) -> None:
+        self.texts.append(text)
+
 
 class Gates:
     def __init__(self) -> None:
@@ -105,6 +108,8 @@ def test_a_loss_is_answered_in_the_first_tick_that_sees_it_confirmed() -> None:
     assert entry.outcome is Outcome.DONE
     assert entry.plan.title.startswith("[P-03] primary-host-lost (dc1-db1)")
     assert world.estate.writer == "dc1-db2"
+    assert world.book.texts[-1].startswith(f"{entry.plan.title}: done (fence +")
+    assert "release +" in world.book.texts[-1]
 
 
 def test_a_second_failover_within_the_window_needs_an_operator() -> None:

@@ -60,5 +60,5 @@ def test_a_ruling_travels_with_the_rules_it_was_judged_by() -> None:
 
 @pytest.mark.parametrize("data", [b"{", b"[]", b"{}", b'["an older version wrote only sentences"]'])
 def test_what_is_no_announcement_says_so(data: bytes) -> None:
-    with pytest.raises(ValueError, match="not an announcement|Expecting"):
+    with pytest.raises(ValueError, match=r"not an announcement|Expecting"):
         Announcement.from_bytes(data)
