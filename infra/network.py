@@ -18,6 +18,7 @@ from infra.topology import Address, Estate, Host, Network, Site
 PREFIX = "tw-"
 NAMESPACES = Path("/run/netns")
 MANAGEMENT_DEVICE = "mgmt"
+_NFT_ATTEMPTS = 3
 # Worse than any real route, so that it holds only while the lab's own routes are away.
 _LAST_RESORT_METRIC = 4294967295
 
@@ -116,8 +117,19 @@ def inside(namespace: str, argv: Iterable[str]) -> list[str]:
 
 
 def nft(namespace: str, ruleset: str) -> None:
-    """Load a ruleset in a namespace, all or nothing."""
-    run(inside(namespace, ["nft", "-f", "-"]), stdin=ruleset)
+    """Load a ruleset in a namespace, all or nothing.
+
+    nft 1.0.6 sometimes dies of SIGSEGV while it reads the rules that are there (seen twice, in hundreds of
+    calls); as a ruleset is loaded whole or not at all, it may be given again.
+
+    Raises:
+        CommandError: nft refused it, or died each time.
+    """
+    argv = inside(namespace, ["nft", "-f", "-"])
+    for _ in range(_NFT_ATTEMPTS - 1):
+        if run(argv, stdin=ruleset, check=False).returncode == 0:
+            return
+    run(argv, stdin=ruleset)
 
 
 def _refuse_collision(estate: Estate) -> None:
