@@ -158,12 +158,12 @@ class SqlTarget:
             connection = await self._connected()
             if connection is None:
                 return await classify(self._address, self._port, self._timeout_s)
-            await self._ask(connection)
+            role = await self._ask(connection)
         except (psycopg.Error, OSError) as error:
             self._connection = None
             found = await classify(self._address, self._port, self._timeout_s)
             return replace(found, detail=type(error).__name__)
-        return Probed(Outcome.ANSWERS)
+        return Probed(Outcome.ANSWERS, role)
 
     async def _connected(self) -> psycopg.AsyncConnection[Any] | None:
         """The session; None while it is still being made."""
@@ -179,22 +179,24 @@ class SqlTarget:
         self._connection = task.result()
         return self._connection
 
-    async def _ask(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        """Raises psycopg.Error, or TimeoutError (an OSError) after hanging up."""
-        query = asyncio.create_task(connection.execute("select 1"))
+    async def _ask(self, connection: psycopg.AsyncConnection[Any]) -> str:
+        """The server's role. Raises psycopg.Error, or TimeoutError (an OSError) after hanging up."""
+        query = asyncio.create_task(connection.execute("select pg_is_in_recovery()"))
         await asyncio.wait({query}, timeout=self._timeout_s)
         if not query.done():
             with socket.socket(fileno=os.dup(connection.fileno())) as copy:
                 copy.shutdown(socket.SHUT_RDWR)
             query.add_done_callback(lambda done: done.exception())
             raise TimeoutError
-        query.result()
+        (recovers,) = await query.result().fetchone() or (True,)
+        return "standby" if recovers else "primary"
 
 
 class Watch:
     """Probes one target for ever and keeps its signal.
 
-    `changed` is called when the view is worth publishing at once, `alarmed` at a first failure after answers.
+    `changed` is called when the view is worth publishing at once, `alarmed` when it answered before and now
+    fails or says something else (a standby became primary).
     """
 
     def __init__(
@@ -223,7 +225,7 @@ class Watch:
             self._since = now
         turned = before.outcome is not self.signal.outcome or _gist(probed.report) != _gist(self.report)
         self.report = probed.report
-        if before.answers and self.signal.fails:
+        if before.answers and (self.signal.fails or self.signal.detail != before.detail):
             self._alarmed()
         if turned or self.signal.streak == self._pace.sure_after:
             self._changed()

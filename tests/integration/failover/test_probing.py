@@ -62,7 +62,7 @@ def conninfo(server: PrivateServer) -> str:
 async def test_postgresql_answers_until_it_is_gone_and_again_when_it_is_back() -> None:
     with running_server() as server:
         target = SqlTarget(conninfo(server), "127.0.0.1", server.port, TIMEOUT_S)
-        assert (await target.probe()).outcome is Outcome.ANSWERS
+        assert await target.probe() == Probed(Outcome.ANSWERS, "primary")
         assert (await target.probe()).outcome is Outcome.ANSWERS
         server.stop(signal.SIGQUIT)
         assert (await target.probe()).outcome is Outcome.REFUSED
