@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 PATRONI_PORT, POSTGRESQL_PORT = 8008, 5432
 # Between two decisions in office; and between two looks whether the office is free.
-TICK_S, IDLE_TICK_S = 0.15, 0.5
+TICK_S, IDLE_TICK_S = 0.2, 0.5
 ZooKeeperTrouble = (KazooException, KazooTimeoutError, JournalError)
 
 
