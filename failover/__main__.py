@@ -30,6 +30,7 @@ from failover.conditions import Condition
 from failover.diagram import render
 from failover.estate_reader import EstateReader
 from failover.events import EventLog, history
+from failover.flapping import acknowledgement
 from failover.journal_store import Copied, FileJournal, ZooKeeperJournal
 from failover.leadership import Leadership
 from failover.pool_gate import PgBouncer, PoolError, PoolGate
@@ -172,6 +173,7 @@ def build(config: AgentConfig, client: KazooClient) -> Agent:
         gate=gate,
         clock=clock,
         housekeeping=_both(journal.trim, chronicle.trim),
+        acknowledged_at=lambda: word.at if (word := acknowledgement(client)) else None,
     )
     pool = None
     if config.pool_conninfo is not None:

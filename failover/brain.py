@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from failover.conditions import Condition, Diagnosis
 from failover.decide import Decision, History, Mode, Policy, Ruling, decide
 from failover.diagnosis import diagnose
+from failover.flapping import Failovers
 from failover.journal import Entry, Event, JournalStore
 from failover.panel import Panel, Picture
-from failover.plan import Operation
 from failover.procedures import failover
 from failover.runner import Clock, Runner
 
 log = logging.getLogger(__name__)
 
-RELEASE = "release"
 BEGINNINGS = frozenset({Event.INTENT, Event.UNDO_INTENT})
 
 
@@ -87,7 +86,9 @@ class Brain:
         gate: Gate,
         clock: Clock,
         housekeeping: Callable[[], None] | None = None,
+        acknowledged_at: Callable[[], float | None] | None = None,
     ) -> None:
+        self._acknowledged_at = acknowledged_at or (lambda: None)
         self._housekeeping = housekeeping or (lambda: None)
         self._standing, self._policy, self._office, self._look = standing, policy, office, look
         self._journal, self._runner, self._chronicle, self._gate = journal, runner, chronicle, gate
@@ -96,7 +97,7 @@ class Brain:
         self._vacant_since: float | None = None
         self._epoch = -1
         self._gate_closed: bool | None = None
-        self._last_failover: float | None = None
+        self._failovers = Failovers()
 
     def tick(self) -> Decision | None:
         """One round. None: another is in office."""
@@ -107,8 +108,10 @@ class Brain:
             log.info("an agent of %s is back: resigning", ", ".join(self._standing.preferred_sites))
             self._office.resign()
             return None
+        recent = self._recent_failovers()
+        picture = replace(picture, recent_failovers=len(recent.at))
         diagnosis = diagnose(picture)
-        decision = decide(picture, diagnosis, self._history(diagnosis), self._policy)
+        decision = decide(picture, diagnosis, self._history(diagnosis, recent), self._policy)
         self._record(decision)
         self._set_gate(decision)
         if decision.act is not None:
@@ -149,15 +152,20 @@ class Brain:
             return False
         return any(Panel(picture).speaking(site) for site in self._standing.preferred_sites)
 
-    def _history(self, diagnosis: Diagnosis) -> History:
+    def _history(self, diagnosis: Diagnosis, recent: Failovers) -> History:
         held = self._persistence.update(diagnosis, self._clock.monotonic())
-        last = self._last_failover
-        return History(held, self._clock.wall() - last if last is not None else None)
+        return History(held, recent.last_s(self._clock.wall()))
+
+    def _recent_failovers(self) -> Failovers:
+        """Those within the windows that no operator has acknowledged; asked for only if there are any."""
+        window_s = max(self._policy.anti_flap_s, self._policy.flapping_s)
+        recent = self._failovers.since(self._clock.wall() - window_s)
+        acknowledged = self._acknowledged_at() if recent.at else None
+        return recent if acknowledged is None else recent.since(acknowledged)
 
     def _remember(self) -> None:
         """Reads the journal: at the start of a term and after each act, not at each tick."""
-        failovers = [at for entry in self._journal.entries() if (at := released_at(entry)) is not None]
-        self._last_failover = max(failovers, default=None)
+        self._failovers = Failovers.of(self._journal.entries())
 
     def _record(self, decision: Decision) -> None:
         texts = tuple(ruling.explain() for ruling in decision.rulings)
@@ -191,11 +199,3 @@ def course(entry: Entry) -> str:
         for record in ends
     )
     return f"{entry.plan.title}: {entry.outcome} ({', '.join(steps)})"
-
-
-def released_at(entry: Entry) -> float | None:
-    """When an automatic failover released a key, in seconds since 1970; None if the entry did not."""
-    if entry.plan.operation is not Operation.AUTOMATIC:
-        return None
-    done = [record.at for record in entry.records if record.step == RELEASE and record.event is Event.DONE]
-    return done[0] if done else None

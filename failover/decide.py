@@ -22,11 +22,16 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True)
 class Policy:
-    """What the operators of this estate want. `anti_flap_s`: at most one automatic failover in this time."""
+    """What the operators of this estate want.
+
+    `anti_flap_s`: at most one automatic failover in this time. `flapping_s`: within this, as many as the
+    thresholds name are flapping, and the next one needs an operator.
+    """
 
     mode: Mode = Mode.ACTIVE
     durability: Durability = Durability.AVAILABLE
     anti_flap_s: float = 900.0
+    flapping_s: float = 3600.0
 
 
 @dataclass(frozen=True)
@@ -163,6 +168,11 @@ def _against_failover(case: _Case) -> Iterator[str]:
         yield (
             f"anti-flap: the last automatic failover was {last:.0f} s ago, within {window:.0f} s;"
             " an operator must order or acknowledge it"
+        )
+    if picture.recent_failovers >= picture.thresholds.flapping_failovers:
+        yield (
+            f"flapping: {picture.recent_failovers} automatic failovers of late;"
+            " an operator must order the next one or acknowledge them"
         )
     if choice.candidate is None:
         yield f"candidate: nobody may be promoted ({'; '.join(choice.reasons) or 'no standby'})"

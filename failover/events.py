@@ -57,7 +57,10 @@ class Announcement:
                 by=str(raw["by"]),
                 epoch=int(raw["epoch"]),
                 policy=Policy(
-                    Mode(policy["mode"]), Durability(policy["durability"]), float(policy["anti_flap_s"])
+                    Mode(policy["mode"]),
+                    Durability(policy["durability"]),
+                    float(policy["anti_flap_s"]),
+                    float(policy["flapping_s"]),
                 ),
                 thresholds=Thresholds(**raw["thresholds"]),
                 texts=tuple(raw["texts"]),

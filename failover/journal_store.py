@@ -56,8 +56,7 @@ class ZooKeeperJournal:
         return self._entry(name.decode()) if name is not None else None
 
     def entries(self) -> tuple[Entry, ...]:
-        names = sorted(self._client.get_children_async(OPERATIONS).get(timeout=ANSWER_S))
-        return tuple(entry for name in names if (entry := self._entry(name)))
+        return read_entries(self._client)
 
     def trim(self) -> None:
         """Forgets the oldest closed entries beyond `KEPT`."""
@@ -68,15 +67,29 @@ class ZooKeeperJournal:
                 self._leadership.commit(transaction)
 
     def _entry(self, name: str) -> Entry | None:
-        data = self._read(_path(name))
-        return entry_from_json(json.loads(data)) if data is not None else None
+        return read_entry(self._client, name)
 
     def _read(self, path: str) -> bytes | None:
-        try:
-            data, _ = self._client.get_async(path).get(timeout=ANSWER_S)
-        except NoNodeError:
-            return None
-        return bytes(data)
+        return _read(self._client, path)
+
+
+def read_entries(client: KazooClient) -> tuple[Entry, ...]:
+    """All operations that ZooKeeper still holds, oldest first; for anybody with a session."""
+    names = sorted(client.get_children_async(OPERATIONS).get(timeout=ANSWER_S))
+    return tuple(entry for name in names if (entry := read_entry(client, name)))
+
+
+def read_entry(client: KazooClient, name: str) -> Entry | None:
+    data = _read(client, _path(name))
+    return entry_from_json(json.loads(data)) if data is not None else None
+
+
+def _read(client: KazooClient, path: str) -> bytes | None:
+    try:
+        data, _ = client.get_async(path).get(timeout=ANSWER_S)
+    except NoNodeError:
+        return None
+    return bytes(data)
 
 
 def _path(name: str) -> str:

@@ -47,7 +47,7 @@ class Probed:
 
 class Target(Protocol):
     async def probe(self) -> Probed:
-        """Never raises for what a network can do, and ends within about twice the timeout."""
+        """Never raises for what a network can do, and ends within about the timeout."""
 
 
 def follow(before: Signal, probed: Probed, since_s: float, now_s: float) -> Signal:
@@ -103,21 +103,26 @@ class RestTarget:
 
     async def probe(self) -> Probed:
         path = "/liveness" if self._failed else "/health"
+        reached = asyncio.Event()
         try:
             async with asyncio.timeout(self._timeout_s):
-                body = await self._ask(path)
+                body = await self._ask(path, reached.set)
             report = None if self._failed else report_from(json.loads(body))
         except (OSError, ValueError, KeyError) as error:
             self._failed = True
-            found = await classify(self._address, self._port, self._timeout_s)
-            return replace(found, detail=type(error).__name__)
+            return Probed(_why(error, reached=reached.is_set()), type(error).__name__)
         self._failed = False
         return Probed(Outcome.ANSWERS, report=report)
 
-    async def _ask(self, path: str) -> bytes:
-        """The answer's body. Raises OSError, or ValueError for what is no HTTP."""
-        reader, writer = await asyncio.open_connection(self._address, self._port, ssl=self._tls)
+    async def _ask(self, path: str, reached: Callable[[], None]) -> bytes:
+        """The answer's body; `reached` is called when the host's kernel has accepted the connection.
+
+        Raises OSError, or ValueError for what is no HTTP.
+        """
+        reader, writer = await asyncio.open_connection(self._address, self._port)
         try:
+            reached()
+            await writer.start_tls(self._tls)
             writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
             head, found, body = (await reader.read()).partition(b"\r\n\r\n")
         finally:
@@ -125,6 +130,13 @@ class RestTarget:
         if not found or not head.startswith(b"HTTP/1."):
             raise ValueError("the answer is no HTTP")
         return body
+
+
+def _why(error: Exception, *, reached: bool) -> Outcome:
+    """What a failed question says of its host."""
+    if reached:
+        return Outcome.MUTE
+    return Outcome.REFUSED if isinstance(error, ConnectionRefusedError) else Outcome.SILENT
 
 
 def report_from(raw: dict[str, Any]) -> PatroniReport:
@@ -154,16 +166,26 @@ class SqlTarget:
         self._connecting: asyncio.Task[psycopg.AsyncConnection[Any]] | None = None
 
     async def probe(self) -> Probed:
+        """Why it fails is found out beside the question once that is late: a loss costs one timeout."""
+        question = asyncio.create_task(self._question())
+        await asyncio.wait({question}, timeout=self._timeout_s / 2)
+        reason = None if question.done() else asyncio.create_task(self._classify(self._timeout_s / 2))
         try:
-            connection = await self._connected()
-            if connection is None:
-                return await classify(self._address, self._port, self._timeout_s)
-            role = await self._ask(connection)
-        except (psycopg.Error, OSError) as error:
+            if role := await question:
+                return Probed(Outcome.ANSWERS, role)
+            error = ""
+        except (psycopg.Error, OSError) as failure:
             self._connection = None
-            found = await classify(self._address, self._port, self._timeout_s)
-            return replace(found, detail=type(error).__name__)
-        return Probed(Outcome.ANSWERS, role)
+            error = type(failure).__name__
+        return replace(await (reason or self._classify(self._timeout_s)), detail=error)
+
+    async def _question(self) -> str | None:
+        """The server's role; None while the session is still being made."""
+        connection = await self._connected()
+        return None if connection is None else await self._ask(connection)
+
+    async def _classify(self, timeout_s: float) -> Probed:
+        return await classify(self._address, self._port, timeout_s)
 
     async def _connected(self) -> psycopg.AsyncConnection[Any] | None:
         """The session; None while it is still being made."""

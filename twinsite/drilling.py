@@ -23,6 +23,7 @@ from twinsite.ports.cluster import PatroniCluster
 from twinsite.ports.faults import LabFaults
 from twinsite.ports.load import LoadProcess
 from twinsite.ports.logs import HostJournals
+from twinsite.ports.orchestrator import Agents
 from twinsite.wiring import access_of, layout_of
 
 DATABASE = "crm"
@@ -125,6 +126,7 @@ def ports_of(context: Context) -> ports.Ports:
         clock=SystemClock(),
         faults=LabFaults(lab),
         cluster=cluster,
+        orchestrator=Agents(layout, access),
         state=_state_reader(context, secrets),
         load=LoadProcess(client_host(estate), entries_now, context.secrets.ca_certificate),
         observer=SamplingObserver(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from failover.drills import figures, phases
 from failover.drills.checker import Finding, Violation, check, subjects, writer_intervals
-from failover.drills.model import Estate, Event, FinalState, Operation, Outcome
+from failover.drills.model import Estate, Event, FinalState, Operation, OrchestratorMode, Outcome
 from failover.drills.moments import Mark, Moments
 from failover.drills.scenarios import Budget, Leadership, Scenario
 from failover.drills.verdict import Check, Machine, Phases, Requests, Rpo, Throughput, Verdict
@@ -35,6 +35,13 @@ class Record:
     duration_s: float
     machine: Machine
     versions: Mapping[str, str]
+    orchestrator: OrchestratorMode
+
+    @property
+    def budget(self) -> Budget:
+        """What the verdict allows: with an orchestrator that acts, less than with Patroni alone."""
+        acts = self.orchestrator is OrchestratorMode.ACTIVE
+        return (self.scenario.acting if acts else None) or self.scenario.budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,7 @@ def judge(record: Record) -> tuple[Verdict, tuple[Finding, ...]]:
     findings = check(record.operations, record.final, record.run_id)
     checks = (
         *_trouble(record),
-        *_service(record.scenario.budget, measured),
+        *_service(record.budget, measured),
         *_leadership(record),
         *_ledger(findings, record),
     )
@@ -79,6 +86,7 @@ def judge(record: Record) -> tuple[Verdict, tuple[Finding, ...]]:
         profile=record.profile,
         seed=record.seed,
         run_id=record.run_id,
+        orchestrator=str(record.orchestrator),
         must_fail=record.scenario.must_fail,
         checks=checks,
     )

@@ -43,6 +43,14 @@ class ReplicationMode(StrEnum):
     ASYNCHRONOUS = "asynchronous"
 
 
+class OrchestratorMode(StrEnum):
+    """What the orchestrator's agents did during a drill. STOPPED: plain Patroni, nobody is in office."""
+
+    ACTIVE = "active"
+    OBSERVE_ONLY = "observe-only"
+    STOPPED = "stopped"
+
+
 class Direction(StrEnum):
     """Which way of a link a fault silences, seen from the link's first end."""
 

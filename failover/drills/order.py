@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from failover.drills.model import Estate
 from failover.drills.scenarios import Scenario
+from failover.drills.steps import StopOrchestrator
 
 
 class DrillError(Exception):
@@ -16,7 +17,10 @@ class DrillError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the operator asked for. `directory` is made; where it exists, it must be empty."""
+    """What the operator asked for. `directory` is made; where it exists, it must be empty.
+
+    `plain`: the orchestrator's agents are stopped for the drill, to see what Patroni does alone.
+    """
 
     scenario: Scenario
     estate: Estate
@@ -24,7 +28,13 @@ class Order:
     profile: str
     seed: int
     synchronous_nodes: int = 2
+    plain: bool = False
     run_id: str = field(default_factory=lambda: secrets.token_hex(4))
+
+    def __post_init__(self) -> None:
+        if self.plain:
+            conditions = (StopOrchestrator(), *self.scenario.conditions)
+            object.__setattr__(self, "scenario", replace(self.scenario, conditions=conditions))
 
     def refuse_used_directory(self) -> None:
         """Raise `DrillError` when the directory holds something, whatever it is."""

@@ -15,6 +15,8 @@ LEADER = "leader"
 ENTRY = "entry"
 # The orchestrator's announcement that it confirmed a loss; plain Patroni makes none.
 DETECTION = "detection"
+# Its word that it released the leader key, more exact than a sample.
+RELEASE = "release"
 
 # What an entry says that it serves while it reaches a primary (docs/crm-api.md, "Health and metrics").
 SERVES_WRITES = "writes"
@@ -54,7 +56,10 @@ def instants(
     def is_new(node: str | None) -> bool:
         return node is not None and names.get(node, node) != old
 
-    released = first(lambda e: e.function == LEADER and e.err is None and e.node != old)
+    free = first(lambda e: e.function == LEADER and e.err is None and e.node != old)
+    released = min(
+        (at for at in (first(lambda e: e.function == RELEASE), free) if at is not None), default=None
+    )
     return Instants(
         detected=first(lambda e: e.function == DETECTION) or released,
         released=released,

@@ -13,7 +13,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from failover.drills.model import ClusterStatus, Direction, FinalState, ReplicationMode
+from failover.drills.model import (
+    ClusterStatus,
+    Direction,
+    FinalState,
+    OrchestratorMode,
+    ReplicationMode,
+)
+from failover.journal import Entry
 
 
 class PortError(Exception):
@@ -52,6 +59,10 @@ class Faults(Protocol):
         ...
 
     def stop_unit(self, host: str, unit: str) -> None: ...
+
+    def kill_unit(self, host: str, unit: str) -> None:
+        """Send SIGKILL to every process of the unit; `start_unit` mends it where systemd does not."""
+        ...
 
     def start_unit(self, host: str, unit: str) -> None: ...
 
@@ -101,6 +112,30 @@ class Cluster(Protocol):
 
     def versions(self) -> Mapping[str, str]:
         """Return the versions of what runs, by component (`postgresql`, `patroni`, …)."""
+        ...
+
+
+class Orchestrator(Protocol):
+    """The orchestrator's agents, as ZooKeeper knows them."""
+
+    def mode(self) -> OrchestratorMode:
+        """Return what they do now."""
+        ...
+
+    def hosts(self) -> tuple[str, ...]:
+        """Return the hosts that have an agent by the inventory."""
+        ...
+
+    def holder(self) -> str | None:
+        """Return the host of the agent in office."""
+        ...
+
+    def missing(self) -> tuple[str, ...]:
+        """Return which agents do not count, and whether nobody is in office; nothing if all are stopped."""
+        ...
+
+    def operations(self) -> tuple[Entry, ...]:
+        """Return the journal's operations, oldest first."""
         ...
 
 
@@ -160,6 +195,7 @@ class Ports:
     clock: Clock
     faults: Faults
     cluster: Cluster
+    orchestrator: Orchestrator
     state: StateReader
     load: Load
     observer: Observer

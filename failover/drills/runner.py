@@ -9,14 +9,14 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from datetime import datetime
 
-from failover.drills import archive
+from failover.drills import announcements, archive
 from failover.drills.flow import Flow
 from failover.drills.healing import Healer, insist, restore_replication
 from failover.drills.history import HistoryError, Recorder, Tail
 from failover.drills.interrupts import Interrupted, Interrupts
 from failover.drills.judge import Record
 from failover.drills.machine import this_machine
-from failover.drills.model import Event, EventType, FinalState
+from failover.drills.model import Event, EventType, FinalState, OrchestratorMode
 from failover.drills.moments import MARKER_PROC, Mark, mark_event
 from failover.drills.order import DrillError, Order
 from failover.drills.ports import LoadRun, PortError, Ports
@@ -49,6 +49,7 @@ class Drill:
         self._started_at: datetime = ports.clock.now()
         self._trouble: list[str] = []
         self._final = FinalState()
+        self._mode = OrchestratorMode.STOPPED
         self._interruption: Interrupted | None = None
 
     def run(self) -> Verdict:
@@ -100,6 +101,8 @@ class Drill:
             self._wait_whole(timing.healthy_deadline_s, "a whole estate")
             scene = set_scene(self._order.estate, self._ports.cluster.status(), self._ports)
             versions = dict(self._ports.cluster.versions())
+            if not self._order.plain:
+                self._mode = self._ports.orchestrator.mode()
         except (PortError, Overdue) as error:
             raise DrillError(f"the drill did not begin: {error}") from error
         self._order.directory.mkdir(parents=True, exist_ok=True)
@@ -180,6 +183,7 @@ class Drill:
     def _compare(self, scene: Scene) -> None:
         """Wait for parity without a hand, read every node, and put the primary back where it was."""
         timing = self._order.scenario.timing
+        self._insist_on("reading the orchestrator's journal", self._record_operations)
         try:
             self._wait_whole(timing.parity_deadline_s, "parity")
             self._mark(Mark.PARITY)
@@ -192,6 +196,13 @@ class Drill:
             self._restore(scene)
         except (PortError, Overdue) as error:
             self._note(f"returning the primary: {error}")
+
+    def _record_operations(self) -> None:
+        """Put what the orchestrator decided and when into the history."""
+        now = announcements.Instant(self._ports.clock.now(), self._ports.clock.monotonic_ns())
+        entries = self._ports.orchestrator.operations()
+        for event in announcements.events(entries, self._started_at, now):
+            self._recorder.record(event)
 
     def _restore(self, scene: Scene) -> None:
         leader, site = self._ports.cluster.status().leader, scene[Role.PRIMARY_SITE]
@@ -228,6 +239,7 @@ class Drill:
             duration_s=(clock.monotonic_ns() - self._began_ns) / 1e9,
             machine=this_machine(),
             versions=versions,
+            orchestrator=self._mode,
         )
         return archive.write_verdict(record, self._files)
 

@@ -10,10 +10,12 @@ from enum import StrEnum
 
 from failover.drills.model import Direction, ReplicationMode
 from failover.drills.steps import (
+    AGENT_UNIT,
     CutLink,
     Freeze,
     Isolate,
     KillPostgres,
+    KillUnit,
     PowerCut,
     Role,
     SetReplication,
@@ -63,6 +65,7 @@ class Timing:
 class Scenario:
     """One drill.
 
+    `acting` is the budget while the orchestrator acts; None: the same as with Patroni alone.
     `conditions` hold from before the load until healing; `prelude` is done under load `exposure_s`
     before the fault. With `heal_under_load` the load goes on while everything returns. `must_fail` marks a
     drill that proves the checker: its verdict has to be a failure.
@@ -74,6 +77,7 @@ class Scenario:
     fault: Step
     budget: Budget
     leadership: Leadership
+    acting: Budget | None = None
     conditions: tuple[Step, ...] = ()
     prelude: tuple[Step, ...] = ()
     heal_under_load: bool = False
@@ -190,6 +194,14 @@ _ALL = (
         title="The host of the ZooKeeper leader loses power",
         story="The host that leads the ZooKeeper ensemble is cut off its power; the others elect another.",
         fault=PowerCut(Role.ZOOKEEPER_LEADER),
+        budget=FAILOVER_BUDGET,
+        leadership=Leadership.STAYS,
+    ),
+    Scenario(
+        name="orchestrator-loss",
+        title="The orchestrator's agent in office is killed",
+        story="Every process of the agent that decides gets SIGKILL; another takes office.",
+        fault=KillUnit(Role.ORCHESTRATOR, AGENT_UNIT),
         budget=FAILOVER_BUDGET,
         leadership=Leadership.STAYS,
     ),

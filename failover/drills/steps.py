@@ -22,6 +22,10 @@ class Role(StrEnum):
     WITNESS_SITE = "witness's site"
     ENTRY_HOST = "application host that holds the entry of the primary's site"
     ZOOKEEPER_LEADER = "host of the ZooKeeper leader"
+    ORCHESTRATOR = "host of the agent in office"
+
+
+AGENT_UNIT = "twinsite-agent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ def set_scene(estate: Estate, status: ClusterStatus, ports: Ports) -> Scene:
             Role.WITNESS_SITE: witnesses[0],
             Role.ENTRY_HOST: ports.cluster.entry_holder(primary.site),
             Role.ZOOKEEPER_LEADER: ports.cluster.zookeeper_leader(),
+            Role.ORCHESTRATOR: ports.orchestrator.holder() or "nobody",
         }
     )
 
@@ -148,6 +153,42 @@ class StopUnit:
 
     def undo(self, ports: Ports, scene: Scene) -> None:
         ports.faults.start_unit(scene[self.role], self.unit)
+
+
+@dataclass(frozen=True, slots=True)
+class KillUnit:
+    """Every process of the unit gets SIGKILL."""
+
+    role: Role
+    unit: str
+    name: str = "kill_unit"
+
+    def target(self, scene: Scene) -> str:
+        return f"{self.unit} on {scene[self.role]}"
+
+    def do(self, ports: Ports, scene: Scene) -> None:
+        ports.faults.kill_unit(scene[self.role], self.unit)
+
+    def undo(self, ports: Ports, scene: Scene) -> None:
+        ports.faults.start_unit(scene[self.role], self.unit)
+
+
+@dataclass(frozen=True, slots=True)
+class StopOrchestrator:
+    """Leaves the estate to Patroni alone, for comparison."""
+
+    name: str = "stop_orchestrator"
+
+    def target(self, scene: Scene) -> str:  # noqa: ARG002 - every agent
+        return "every agent"
+
+    def do(self, ports: Ports, scene: Scene) -> None:  # noqa: ARG002
+        for host in ports.orchestrator.hosts():
+            ports.faults.stop_unit(host, AGENT_UNIT)
+
+    def undo(self, ports: Ports, scene: Scene) -> None:  # noqa: ARG002
+        for host in ports.orchestrator.hosts():
+            ports.faults.start_unit(host, AGENT_UNIT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,10 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What `verdict.json` holds. Durations are seconds; `started_at` is ISO 8601 in UTC."""
+    """What `verdict.json` holds. Durations are seconds; `started_at` is ISO 8601 in UTC.
+
+    `orchestrator`: active, observe-only or stopped (plain Patroni) during the drill.
+    """
 
     scenario: str
     passed: bool
@@ -108,6 +111,7 @@ class Verdict:
     profile: str
     seed: int
     run_id: str
+    orchestrator: str
     must_fail: bool = False
     checks: tuple[Check, ...] = field(default=())
 

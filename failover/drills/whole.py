@@ -22,7 +22,8 @@ def wait_whole(
             synchronous_nodes=order.synchronous_nodes,
             mode=ReplicationMode.SYNCHRONOUS,
         )
-        return (*wrong, *_wrong_site(order, status, site), *ports.cluster.problems())
+        others = (*ports.cluster.problems(), *ports.orchestrator.missing())
+        return (*wrong, *_wrong_site(order, status, site), *others)
 
     wait_until(missing, deadline_s, what, clock=ports.clock, say=say)
 

@@ -44,6 +44,9 @@ def run(
         Path | None, typer.Option(help="Where to write; must not exist yet, or be empty.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Draws the users' pauses and choices.")] = 1,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Stop the orchestrator's agents for the drill, for comparison.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print verdict.json.")] = False,
 ) -> None:
     """Run one drill: needs no hand, heals what it broke, exits 0 only if the verdict is a pass."""
@@ -54,7 +57,14 @@ def run(
     context.require_up()
     directory = report_dir or paths.reports() / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{scenario.name}"
     announce([f"drill {scenario.name} under {profile} load: {scenario.story}", f"report to {directory}"])
-    order = Order(scenario, drill_estate(context.estate), directory.resolve(), profile=profile, seed=seed)
+    order = Order(
+        scenario,
+        drill_estate(context.estate),
+        directory.resolve(),
+        profile=profile,
+        seed=seed,
+        plain=plain,
+    )
     try:
         verdict = Drill(order, ports_of(context), _say).run()
     except Interrupted as error:
@@ -83,6 +93,7 @@ def _show(verdict: Verdict, directory: Path) -> None:
         out.print(f"  {reason}", markup=False)
     rpo, requests = verdict.rpo, verdict.requests
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_row("orchestrator", verdict.orchestrator)
     table.add_row("back in service after", _seconds(verdict.rto_s))
     table.add_row("longest pause of writes", _seconds(verdict.write_stall_max_s))
     table.add_row("acknowledged writes", f"{rpo.acknowledged:,}")

@@ -42,7 +42,10 @@ class LabFaults:
         self._inject(faults.UnitStop(host, unit))
 
     def start_unit(self, host: str, unit: str) -> None:
-        self._heal(faults.UnitStop(host, unit))
+        self._heal(faults.UnitStop(host, unit), faults.ProcessKill(host, unit))
+
+    def kill_unit(self, host: str, unit: str) -> None:
+        self._inject(faults.ProcessKill(host, unit))
 
     def cut_link(self, a: str, b: str, direction: Direction) -> None:
         self._inject(faults.LinkCut((a, b), _DIRECTIONS[direction]))

@@ -71,6 +71,7 @@ class World:
     """A brain over a rehearsal, looking at a scene that the test chooses."""
 
     def __init__(self, scene: Scene, policy: Policy | None = None, name: str = "wit-zk1") -> None:
+        self.acknowledged: float | None = None
         self.scene, self.estate = scene, Rehearsal()
         if Health.OFF in scene.health.values():
             self.estate.power_off("dc1-db1")
@@ -93,6 +94,7 @@ class World:
             chronicle=self.book,
             gate=self.gates,
             clock=self.estate.clock(),
+            acknowledged_at=lambda: self.acknowledged,
         )
 
     def entries(self) -> list[Entry]:
@@ -133,6 +135,41 @@ def test_the_window_outlives_the_agent_that_saw_its_beginning() -> None:
 
     assert decision is not None
     assert decision.act is None
+
+
+def failover(world: World) -> bool:
+    """Whether the primary's host, back as it was and lost anew, is replaced in one tick."""
+    before, fresh = len(world.entries()), Rehearsal()
+    fresh.power_off("dc1-db1")
+    world.estate.beings, world.estate.key = fresh.beings, fresh.key
+    world.estate.sync, world.estate.sync_version = fresh.sync, fresh.sync_version
+    world.brain.tick()
+    return len(world.entries()) > before
+
+
+def test_an_operators_acknowledgement_frees_the_next_failover() -> None:
+    world = World(LOST)
+    assert failover(world)
+    world.estate.now += 1.0
+    assert not failover(world)
+
+    world.acknowledged = world.estate.now
+
+    assert failover(world)
+
+
+def test_failovers_that_repeat_are_flapping_and_the_next_one_needs_an_operator() -> None:
+    world = World(LOST, Policy(anti_flap_s=10.0, flapping_s=1000.0))
+    for _ in range(2):
+        assert failover(world)
+        world.estate.now += 20.0
+
+    assert not failover(world)
+    assert any(text.startswith("[Q-03] flapping (cluster)") for text in world.book.texts)
+    assert any("flapping: 2 automatic failovers" in text for text in world.book.texts)
+
+    world.estate.now += 1000.0
+    assert failover(world)
 
 
 def test_observe_only_records_what_it_would_have_done_and_touches_nothing() -> None:

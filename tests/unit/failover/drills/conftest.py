@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from failover import journal
 from failover.drills.history import Recorder
 from failover.drills.model import (
     ClusterStatus,
@@ -27,12 +28,14 @@ from failover.drills.model import (
     Member,
     MemberRole,
     NodeState,
+    OrchestratorMode,
     ReplicationMode,
 )
 from failover.drills.order import Order
 from failover.drills.ports import LoadRun, Ports
 from failover.drills.runner import Drill
 from failover.drills.scenarios import SCENARIOS, Timing
+from failover.drills.steps import AGENT_UNIT
 
 START_NS = 1_000_000_000_000
 TICK_NS = 100_000_000
@@ -76,6 +79,8 @@ class World:
     load: LoadRun | None = None
     observing: Path | None = None
     load_died: str | None = None
+    orchestrator: OrchestratorMode = OrchestratorMode.OBSERVE_ONLY
+    operations: tuple[journal.Entry, ...] = ()
     calls: int = 0
     wire: Callable[[int, str], None] = lambda _number, _name: None
     never_promotes: bool = False
@@ -108,6 +113,7 @@ class World:
             clock=WorldClock(self),
             faults=WorldFaults(self),
             cluster=WorldCluster(self),
+            orchestrator=WorldOrchestrator(self),
             state=WorldState(self),
             load=WorldLoad(self),
             observer=WorldObserver(self),
@@ -301,6 +307,10 @@ class WorldFaults:
         self.world.call("start_unit")
         self.world.stopped_units.discard((host, unit))
 
+    def kill_unit(self, host: str, unit: str) -> None:
+        self.world.call("kill_unit")
+        self.world.stopped_units.add((host, unit))
+
     def cut_link(self, a: str, b: str, direction: Direction) -> None:  # noqa: ARG002
         self.world.call("cut_link")
         self.world.cuts.add(frozenset({a, b}))
@@ -374,6 +384,36 @@ class WorldCluster:
     def versions(self) -> dict[str, str]:
         self.world.call("versions")
         return {"postgresql": "17.11", "patroni": "4.1.5"}
+
+
+@dataclass
+class WorldOrchestrator:
+    """Agents that watch: each is there unless its unit was stopped."""
+
+    world: World
+
+    def mode(self) -> OrchestratorMode:
+        self.world.call("mode")
+        return self.world.orchestrator if self._running() else OrchestratorMode.STOPPED
+
+    def hosts(self) -> tuple[str, ...]:
+        return tuple(host.name for host in HOSTS if "zookeeper" in host.groups)
+
+    def holder(self) -> str | None:
+        return next(iter(self._running()), None)
+
+    def missing(self) -> tuple[str, ...]:
+        self.world.call("missing")
+        running = self._running()
+        return tuple(f"{host} is away" for host in self.hosts() if running and host not in running)
+
+    def operations(self) -> tuple[journal.Entry, ...]:
+        self.world.call("operations")
+        return self.world.operations
+
+    def _running(self) -> list[str]:
+        stopped = {host for host, unit in self.world.stopped_units if unit == AGENT_UNIT}
+        return [host for host in self.hosts() if host not in stopped and self.world.up(host)]
 
 
 @dataclass

@@ -1,0 +1,83 @@
+"""The orchestrator's agents, as ZooKeeper knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import KazooException, NoNodeError
+from kazoo.handlers.threading import KazooTimeoutError
+
+from failover.drills.model import OrchestratorMode
+from failover.drills.ports import PortError
+from failover.estate_reader import VIEWS
+from failover.events import current
+from failover.journal import Entry
+from failover.journal_store import OPERATIONS, read_entries
+from failover.leadership import ANSWER_S, LEADER
+from failover.model import Access, Layout
+from failover.observe.zookeeper import connect
+
+_SESSION_WITHIN_S = 5.0
+
+
+class Agents:
+    """Each question is a session of its own: drills ask seldom, and take the ensemble down in between."""
+
+    def __init__(self, layout: Layout, access: Access) -> None:
+        self._layout, self._access = layout, access
+
+    def mode(self) -> OrchestratorMode:
+        with self._session() as client:
+            announced = current(client) if _holder(client) is not None else None
+        return OrchestratorMode(announced.policy.mode) if announced else OrchestratorMode.STOPPED
+
+    def hosts(self) -> tuple[str, ...]:
+        nodes = (*self._layout.applications, *self._layout.zookeepers)
+        return tuple(dict.fromkeys(node.name for node in nodes))
+
+    def holder(self) -> str | None:
+        with self._session() as client:
+            return _holder(client)
+
+    def missing(self) -> tuple[str, ...]:
+        with self._session() as client:
+            present, holder = _children(client, VIEWS), _holder(client)
+        if not present:
+            return ()
+        away = tuple(f"the agent on {host} is away" for host in self.hosts() if host not in present)
+        return away if holder else (*away, "no agent is in office")
+
+    def operations(self) -> tuple[Entry, ...]:
+        with self._session() as client:
+            return read_entries(client) if client.exists(OPERATIONS) else ()
+
+    @contextmanager
+    def _session(self) -> Iterator[KazooClient]:
+        """Raises PortError: no session, or it was lost while asking."""
+        try:
+            client = connect(self._layout, self._access, _SESSION_WITHIN_S)
+        except OSError as error:
+            raise PortError(str(error)) from error
+        try:
+            yield client
+        except (KazooException, KazooTimeoutError) as error:
+            raise PortError(f"ZooKeeper did not answer: {error!r}") from error
+        finally:
+            client.stop()
+            client.close()
+
+
+def _holder(client: KazooClient) -> str | None:
+    try:
+        return bytes(client.get_async(LEADER).get(timeout=ANSWER_S)[0]).decode()
+    except NoNodeError:
+        return None
+
+
+def _children(client: KazooClient, path: str) -> frozenset[str]:
+    try:
+        return frozenset(client.get_children_async(path).get(timeout=ANSWER_S))
+    except NoNodeError:
+        return frozenset()
