@@ -13,7 +13,7 @@ from pydantic import SecretStr, ValidationError
 from app.devserver import DevServerError, create_crm_database, running_server
 from app.imports import commands as import_commands
 from app.main import create_app
-from app.migrate import MigrationError, migrate
+from app.migrate import MigrationError, migrate, waiting
 from app.roles import Role, ensure_database, ensure_roles
 from app.server import exit_on_sigterm, run_server
 from app.settings import Settings
@@ -43,19 +43,26 @@ def settings_or_exit() -> Settings:
 
 
 @app.command("migrate")
-def migrate_command() -> None:
+def migrate_command(
+    finish: Annotated[bool, typer.Option("--finish", help="Every host serves this release by now")] = False,
+) -> None:
     """Bring the schema at CRM_MIGRATION_URL, else CRM_DATABASE_URL, up to date. Can be repeated.
 
     Connect straight to the primary's PostgreSQL, as crm_owner or a superuser; PgBouncer cannot hold the lock.
+    What the release before still needs is left alone until --finish.
     """
+    dsn = settings_or_exit().migrations_dsn
     try:
-        applied = migrate(settings_or_exit().migrations_dsn)
+        applied = migrate(dsn, finish=finish)
+        left = waiting(dsn)
     except (MigrationError, psycopg.Error) as error:
         typer.echo(f"migrate: {error}", err=True)
         raise typer.Exit(1) from None
     for migration in applied:
         typer.echo(f"applied {migration.version:04} {migration.name}")
     typer.echo(f"{len(applied)} applied" if applied else "up to date")
+    for migration in left:
+        typer.echo(f"waiting for --finish: {migration.version:04} {migration.name}")
 
 
 @app.command("roles")

@@ -3,6 +3,8 @@
 Rules for a file in app/migrations/ (docs/decisions/0104-migrations.md):
 - it is never changed once released: its hash is recorded and compared;
 - the version before it must go on serving while it runs and after it: add, do not rename or drop;
+- what ends the service of an older release stands in a file `NNNN_name.finish.sql` of its own: it is applied
+  only when the operator says that no host serves an older release, or to an empty database;
 - it takes no lock that waits longer than `LOCK_TIMEOUT`: it gives up, and is tried again.
 """
 
@@ -19,7 +21,7 @@ import psycopg
 from psycopg import errors
 
 DIRECTORY = Path(__file__).parent / "migrations"
-FILE_NAME = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
+FILE_NAME = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)(?P<finishes>\.finish)?\.sql")
 
 ADVISORY_LOCK = (0x7769_6E73, 1)  # two-integer key space: cannot meet the API's one-bigint keys
 LOCK_TIMEOUT = "3s"
@@ -34,9 +36,12 @@ class MigrationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Migration:
+    """`finishes`: what it takes away, an older release still needs."""
+
     version: int
     name: str
     sql: str
+    finishes: bool = False
 
     @property
     def sha256(self) -> str:
@@ -53,7 +58,8 @@ def load(directory: Path = DIRECTORY) -> tuple[Migration, ...]:
         match = FILE_NAME.fullmatch(path.name)
         if match is None:
             raise MigrationError(f"{path.name}: expected a name like 0001_foundation.sql")
-        found.append(Migration(int(match["version"]), match["name"], path.read_text(encoding="utf-8")))
+        sql = path.read_text(encoding="utf-8")
+        found.append(Migration(int(match["version"]), match["name"], sql, match["finishes"] is not None))
     versions = [migration.version for migration in found]
     if len(set(versions)) != len(versions):
         raise MigrationError(f"a number is used twice: {versions}")
@@ -76,8 +82,13 @@ def pending(known: Sequence[Migration], applied: dict[int, str]) -> tuple[Migrat
     return tuple(m for m in known if m.version not in applied)
 
 
-def migrate(dsn: str, migrations: Sequence[Migration] | None = None) -> tuple[Migration, ...]:
-    """Apply what is missing and return it. Safe to run twice, concurrently, and while the API serves."""
+def migrate(
+    dsn: str, migrations: Sequence[Migration] | None = None, *, finish: bool = False
+) -> tuple[Migration, ...]:
+    """Apply what is missing and return it. Safe to run twice, concurrently, and while the API serves.
+
+    Finishing migrations wait until `finish` says that no older release serves; at an empty database none can.
+    """
     known = load() if migrations is None else tuple(migrations)
     with psycopg.connect(
         dsn, autocommit=True, connect_timeout=10, application_name="crm migrate"
@@ -86,10 +97,17 @@ def migrate(dsn: str, migrations: Sequence[Migration] | None = None) -> tuple[Mi
         connection.execute("SET ROLE crm_owner")
         _take_lock(connection)
         _ensure_history(connection)
-        todo = pending(known, _applied(connection))
+        applied = _applied(connection)
+        todo = tuple(m for m in pending(known, applied) if finish or not applied or not m.finishes)
         for migration in todo:
             _apply(connection, migration)
         return todo
+
+
+def waiting(dsn: str, migrations: Sequence[Migration] | None = None) -> tuple[Migration, ...]:
+    """What is still to be applied, after a run of `migrate`: finishing migrations."""
+    with psycopg.connect(dsn, connect_timeout=10, application_name="crm migrate") as connection:
+        return pending(load() if migrations is None else migrations, _applied(connection))
 
 
 def _check_server(connection: psycopg.Connection) -> None:

@@ -13,7 +13,7 @@ from benchmarks.load import LoadError, wrk_is_here
 from infra.command import CommandError
 from infra.paths import reports
 
-ALL = ("api",)
+ALL = ("api", "feed")
 
 
 def main() -> int:

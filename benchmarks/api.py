@@ -47,7 +47,7 @@ def measure() -> list[Figure]:
     """
     with ExitStack() as stack:
         database = create_crm_database(stack.enter_context(running_server({"shared_buffers": "256MB"})))
-        ours = stack.enter_context(_crm_api(database))
+        ours = stack.enter_context(serving_crm(database))
         bare = stack.enter_context(_bare_routes(database))
         card = _fill(ours)
         return [
@@ -91,7 +91,8 @@ def _fill(base: str) -> str:
 
 
 @contextmanager
-def _crm_api(database: CrmDatabase) -> Iterator[str]:
+def serving_crm(database: CrmDatabase) -> Iterator[str]:
+    """The API with one worker, for as long as the block lasts; its base address."""
     port = free_port()
     settings = {
         "CRM_DATABASE_URL": database.url(),

@@ -27,7 +27,10 @@ _CARD = """c.id, c.kind, c.stage, c.name, c.inn, c.kpp, c.ogrn, c.external_id, c
 _ONE = f"SELECT {_CARD} FROM crm.customer c WHERE c.id = %(id)s"
 _PAGE = f"SELECT {_CARD} FROM crm.customer c ORDER BY c.id DESC LIMIT %(rows)s"
 _INSERT = """
-INSERT INTO crm.card_transaction
+WITH register AS (
+    INSERT INTO crm.card_transaction (processing_id, card_token, occurred_at)
+    VALUES (%(processing_id)s, %(card_token)s, %(occurred_at)s))
+INSERT INTO crm.card_transaction_detail
     (processing_id, card_token, station, product, quantity, amount, currency, occurred_at, received_at)
 VALUES (%(processing_id)s, %(card_token)s, %(station)s, %(product)s, %(quantity)s, %(amount)s, %(currency)s,
         %(occurred_at)s, %(received_at)s)

@@ -12,8 +12,7 @@ from app.identity import now
 
 PRIMARY_KEY = "card_transaction_pkey"
 
-_COLUMNS = "processing_id, card_token, station, product, quantity, amount, currency, occurred_at"
-_NAMES = tuple(_COLUMNS.split(", "))
+_NAMES = tuple(TransactionForm.model_fields)
 
 
 def _transaction(row: TupleRow) -> TransactionForm:
@@ -21,31 +20,33 @@ def _transaction(row: TupleRow) -> TransactionForm:
     return TransactionForm.model_construct(**dict(zip(_NAMES, row, strict=True)))
 
 
-BY_ID = Read(
-    f"SELECT {_COLUMNS} FROM crm.card_transaction WHERE {READ_GATE} AND processing_id = %(processing_id)s",
-    _transaction,
-)
+# The register of ids knows the card and the moment, which lead to the one month and the one index.
+_FROM = f"""
+SELECT {", ".join(f"d.{name}" for name in _NAMES)}
+FROM crm.card_transaction k
+JOIN crm.card_transaction_detail d
+  ON d.card_token = k.card_token AND d.occurred_at = k.occurred_at AND d.processing_id = k.processing_id
+"""
+BY_ID = Read(f"{_FROM} WHERE {READ_GATE} AND k.processing_id = %(processing_id)s", _transaction)
 
-_INSERT = f"""
-INSERT INTO crm.card_transaction ({_COLUMNS}, received_at)
-VALUES (%(processing_id)s, %(card_token)s, %(station)s, %(product)s, %(quantity)s, %(amount)s, %(currency)s,
-        %(occurred_at)s, %(received_at)s)
+# Functions, as the tables behind them change while this release serves (migrations 0070 and 0079).
+_TAKE = """
+SELECT crm.take_card_transaction(
+    %(processing_id)s, %(card_token)s, %(station)s, %(product)s, %(quantity)s, %(amount)s, %(currency)s,
+    %(occurred_at)s, %(received_at)s)
 """
-_INSERT_NEW = f"""
-INSERT INTO crm.card_transaction ({_COLUMNS}, received_at)
-SELECT t.*, %(received_at)s
-FROM unnest(%(processing_id)s::text[], %(card_token)s::text[], %(station)s::text[], %(product)s::text[],
-            %(quantity)s::numeric[], %(amount)s::numeric[], %(currency)s::text[],
-            %(occurred_at)s::timestamptz[]) AS t
-ON CONFLICT (processing_id) DO NOTHING
-RETURNING processing_id
+_TAKE_NEW = """
+SELECT crm.take_card_transactions(
+    %(processing_id)s::text[], %(card_token)s::text[], %(station)s::text[], %(product)s::text[],
+    %(quantity)s::numeric[], %(amount)s::numeric[], %(currency)s::text[], %(occurred_at)s::timestamptz[],
+    %(received_at)s)
 """
-_STORED = f"SELECT {_COLUMNS} FROM crm.card_transaction WHERE processing_id = ANY(%(ids)s)"
+_STORED = f"{_FROM} WHERE k.processing_id = ANY(%(ids)s)"
 
 
 async def insert(unit: WriteUnit, transaction: TransactionForm) -> None:
     """Queued. One that is there already breaks PRIMARY_KEY."""
-    await unit.queue(_INSERT, {**transaction.model_dump(), "received_at": now()})
+    await unit.queue(_TAKE, {**transaction.model_dump(), "received_at": now()})
 
 
 async def insert_new(unit: WriteUnit, transactions: Sequence[TransactionForm]) -> frozenset[str]:
@@ -55,7 +56,7 @@ async def insert_new(unit: WriteUnit, transactions: Sequence[TransactionForm]) -
     """
     ordered = sorted(transactions, key=lambda transaction: transaction.processing_id)
     columns = {name: [getattr(transaction, name) for transaction in ordered] for name in _NAMES}
-    rows = await unit.all(_INSERT_NEW, {**columns, "received_at": now()}, lambda row: str(row[0]))
+    rows = await unit.all(_TAKE_NEW, {**columns, "received_at": now()}, lambda row: str(row[0]))
     return frozenset(rows)
 
 

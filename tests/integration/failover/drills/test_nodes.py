@@ -35,9 +35,8 @@ FILL = (
                'r1:operator-1:2', now())""",
     """INSERT INTO crm.request_event (request_id, version, kind, at, actor, note)
        VALUES ('00000000-0000-7000-8000-000000000001', 1, 'taken', now(), 'x', 'r1:operator-1:3')""",
-    """INSERT INTO crm.card_transaction
-           (processing_id, card_token, station, product, quantity, amount, currency, occurred_at, received_at)
-       VALUES ('r1:feed-1:1', 't', 's', 'p', 1, 1, 'RUB', now(), now())""",
+    """INSERT INTO crm.card_transaction (processing_id, card_token, occurred_at)
+       VALUES ('r1:feed-1:1', 't', now())""",
     """INSERT INTO crm.idempotency_key (principal, key, fingerprint, status, headers, body)
        VALUES ('a', 'r1:feed-1:1', '', 201, '{}', ''), ('b', 'r1:feed-1:1', '', 201, '{}', ''),
               ('a', 'r10:feed-1:1', '', 201, '{}', '')""",
