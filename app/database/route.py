@@ -28,9 +28,9 @@ SELECT pg_is_in_recovery(),
        coalesce(host(inet_server_addr()), 'local'),
        CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM pg_control_checkpoint())
             ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer END,
-       CASE WHEN pg_is_in_recovery()
-            THEN greatest(pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), 0)::bigint
-            ELSE 0 END
+       CASE WHEN NOT pg_is_in_recovery() THEN 0
+            WHEN EXISTS (SELECT FROM pg_stat_wal_receiver)
+            THEN greatest(pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), 0)::bigint END
 """
 
 
@@ -50,7 +50,12 @@ class Seen(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What the last probe saw. `lag_bytes`: received and not yet replayed; None when it receives nothing."""
+    """What the last probe saw.
+
+    `lag_bytes`: received and not yet replayed. None (unknown) without a WAL receiver: what the primary has
+    beyond the last received position cannot be told then. A receiver that is cut off in silence ends after
+    `wal_receiver_timeout`; that one runs is all that an account without pg_read_all_stats may see.
+    """
 
     seen: Seen
     node: str | None = None

@@ -77,7 +77,6 @@ async def test_without_a_primary_writes_are_refused_and_stale_reads_go_on(primar
         await asyncio.to_thread(primary.server.stop)
         health = await api.until("reads")
         assert (health.status_code, health.json()["role"], health.json()["timeline"]) == (200, "standby", 1)
-        assert health.json()["lag_bytes"] == 0
         assert_no_primary(await api.post(REQUESTS, CALL))
         assert_no_primary(await api.get(address))
         stale = await api.get(address, **STALE)
@@ -87,6 +86,23 @@ async def test_without_a_primary_writes_are_refused_and_stale_reads_go_on(primar
         await asyncio.to_thread(primary.server.start)
         await api.until("writes")
         assert (await api.post(REQUESTS, CALL)).status_code == 201
+
+
+async def test_the_lag_of_a_replica_that_receives_nothing_is_unknown(primary, standby, start_api):
+    async with start_api(standby.url(), serves="reads", probe_seconds=0.1) as api:
+        await until_lag(api, 0)
+        await asyncio.to_thread(primary.server.stop)
+        await until_lag(api, None)
+        await asyncio.to_thread(primary.server.start)
+        await until_lag(api, 0)
+
+
+async def until_lag(api, expected):
+    """The receiver comes and goes a moment after its primary."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while (health := (await api.get("/health/ready")).json())["lag_bytes"] != expected:
+            assert (health["serves"], health["role"]) == ("reads", "standby")
+            await asyncio.sleep(0.05)
 
 
 async def test_refusals_come_at_once_however_many(primary, start_api):

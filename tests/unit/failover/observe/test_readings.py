@@ -163,6 +163,11 @@ def test_the_apis_readiness():
     assert (state.serves, state.role, state.timeline, state.host) == (Serves.READS, "standby", 3, "dc1-app1")
 
 
+@pytest.mark.parametrize("lag", [0, 4096, None])
+def test_the_lag_of_an_api_s_replica_may_be_unknown(lag):
+    assert api_from({"serves": "reads", "role": "standby", "lag_bytes": lag}).lag_bytes == lag
+
+
 @pytest.mark.parametrize("body", [["ok"], {}, {"serves": "tea"}])
 def test_a_stranger_is_not_taken_for_the_api(body):
     with pytest.raises(ValueError, match=r"not the API|not a valid Serves"):
