@@ -73,7 +73,8 @@ def run(
     if stats is not None:
         stats.write_text(found.to_json(), encoding="utf-8")
     latency = found.latency
-    typer.echo(f"{found.rate:g} operations/s, p50 {latency.p50:g} p95 {latency.p95:g} p99 {latency.p99:g} ms")
+    rate = "rate unknown" if found.rate is None else f"{found.rate:g} operations/s"
+    typer.echo(f"{rate}, p50 {latency.p50:g} p95 {latency.p95:g} p99 {latency.p99:g} ms")
     for reason in found.judgement.reasons:
         typer.echo(f"missed: {reason}")
     raise typer.Exit(0 if found.judgement.passed else MISSED)

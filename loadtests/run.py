@@ -18,7 +18,7 @@ from loadtests.entries import Entry
 from loadtests.ledger import Ledger
 from loadtests.policy import Patience
 from loadtests.profiles import Kind, Profile
-from loadtests.summary import Statistics, Summary, judge
+from loadtests.summary import Statistics, Summary, judge, steady_rate
 from loadtests.transport import tls_context
 from loadtests.users import Setup, user_classes
 
@@ -149,11 +149,12 @@ class _Pilot:
             f"{totals.attempts_failed} attempts failed, {totals.gave_up} given up, via {self._summary.route}"
         )
 
-    def _rates(self) -> tuple[float, float]:
-        """Return the operations done a second since all users work, by all and by the feed."""
+    def _rates(self) -> tuple[float | None, float | None]:
+        """Return the operations done a second since the ramp was over, by all users and by the feed."""
         done, fed = self._done_at_steady or (0, 0)
-        seconds = max(self._ended_s - self._steady_from_s, TICK_S)
-        return (self._summary.done() - done) / seconds, (self._summary.done(Kind.FEED) - fed) / seconds
+        seconds = self._ended_s - self._steady_from_s
+        total, feed = self._summary.done() - done, self._summary.done(Kind.FEED) - fed
+        return steady_rate(total, seconds), steady_rate(feed, seconds)
 
     def statistics(self) -> Statistics:
         order, totals, latency = self._order, self._summary.totals(), self._summary.latency()
@@ -164,8 +165,8 @@ class _Pilot:
             seed=order.seed,
             duration_s=round(self._ended_s - self._began_s, 3),
             users=order.profile.users,
-            rate=round(rate, 1),
-            feed_rate=round(feed_rate, 1),
+            rate=rate,
+            feed_rate=feed_rate,
             totals=totals,
             latency=latency,
             by_function=self._summary.by_function(),

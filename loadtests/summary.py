@@ -11,6 +11,9 @@ from loadtests.client import GAVE_UP
 from loadtests.ledger import Attempt, Operation
 from loadtests.profiles import Kind, Profile
 
+# A shorter time counts a handful of operations; its rate is noise.
+STEADY_MIN_S = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Latency:
@@ -43,15 +46,19 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What the statistics file holds. `rate` are the acknowledged operations a second after the ramp."""
+    """What the statistics file holds.
+
+    `rate` and `feed_rate` are the acknowledged operations a second after the ramp; None when the run ended
+    in it.
+    """
 
     profile: str
     run_id: str
     seed: int
     duration_s: float
     users: int
-    rate: float
-    feed_rate: float
+    rate: float | None
+    feed_rate: float | None
     totals: Totals
     latency: Latency
     by_function: dict[str, Latency]
@@ -128,8 +135,13 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
     return round(ordered[rank - 1], 3)
 
 
-def judge(profile: Profile, totals: Totals, found: Latency, feed_rate: float) -> Judgement:
-    """Hold a run without faults against its profile's thresholds."""
+def steady_rate(done: int, seconds: float) -> float | None:
+    """Return the operations a second after the ramp; None for too short (or negative) a time."""
+    return round(done / seconds, 1) if seconds >= STEADY_MIN_S else None
+
+
+def judge(profile: Profile, totals: Totals, found: Latency, feed_rate: float | None) -> Judgement:
+    """Hold a run without faults against its profile's thresholds; what is unknown keeps none of them."""
     limits = profile.thresholds
     ratio = totals.attempts_failed / totals.attempts if totals.attempts else 1.0
     rate_min = profile.groups[Kind.FEED].rate * limits.rate_share * min(s.share for s in profile.stages)
@@ -139,10 +151,13 @@ def judge(profile: Profile, totals: Totals, found: Latency, feed_rate: float) ->
         (ratio <= limits.failed_ratio, f"{ratio:.2%} of attempts failed, limit {limits.failed_ratio:.2%}"),
         (totals.gave_up <= limits.gave_up, f"{totals.gave_up} operations given up, limit {limits.gave_up}"),
         (totals.failed == 0, f"{totals.failed} operations refused, though all were valid"),
-        (
-            feed_rate >= rate_min,
-            f"{feed_rate:.1f} card transactions a second, at least {rate_min:.1f} are due",
-        ),
+        _rate_check(feed_rate, rate_min),
     )
     reasons = tuple(reason for holds, reason in checks if not holds)
     return Judgement(not reasons, reasons)
+
+
+def _rate_check(feed_rate: float | None, least: float) -> tuple[bool, str]:
+    if feed_rate is None:
+        return False, "the run ended before its ramp was over for a second: no rate to judge"
+    return feed_rate >= least, f"{feed_rate:.1f} card transactions a second, at least {least:.1f} are due"

@@ -106,6 +106,15 @@ def test_an_attempt_names_its_node_timeline_and_position(run, chaos, faults):
         assert line["latency_ns"] > 0
 
 
+def test_a_run_that_ends_in_its_ramp_has_no_rate_and_does_not_pass(run, chaos, faults):
+    found = run(chaos(lambda *_: faults.NONE).url, duration=2)
+    assert found.stats["totals"]["ok"] > 0
+    assert (found.stats["rate"], found.stats["feed_rate"]) == (None, None)
+    assert "rate unknown" in found.process.stdout
+    assert any("no rate to judge" in reason for reason in found.stats["judgement"]["reasons"])
+    assert found.process.returncode == 1
+
+
 def test_a_dead_entry_is_passed_over_and_remembered(run, chaos, faults, dead_url):
     found = run(dead_url, chaos(lambda *_: faults.NONE).url)
     assert set(found.outcomes().values()) == {"ok"}

@@ -8,7 +8,7 @@ from loadtests.client import GAVE_UP
 from loadtests.ledger import Attempt, Operation
 from loadtests.policy import Answer
 from loadtests.profiles import PROFILES, Kind
-from loadtests.summary import Latency, Summary, Totals, judge, latency, percentile
+from loadtests.summary import Latency, Summary, Totals, judge, latency, percentile, steady_rate
 
 SMOKE = PROFILES["smoke"]
 RATE = SMOKE.groups[Kind.FEED].rate
@@ -51,6 +51,7 @@ def test_a_good_run_passes():
         (replace(GOOD, gave_up=1), QUICK, RATE, "given up"),
         (replace(GOOD, failed=1), QUICK, RATE, "refused"),
         (GOOD, QUICK, RATE / 2, "card transactions a second"),
+        (GOOD, QUICK, None, "no rate to judge"),
         (replace(GOOD, attempts=0), QUICK, RATE, "attempts failed"),
     ],
 )
@@ -59,3 +60,9 @@ def test_each_missed_threshold_is_a_reason(totals, found, rate, said):
     assert not judgement.passed
     assert len(judgement.reasons) == 1
     assert said in judgement.reasons[0]
+
+
+def test_a_rate_is_of_the_time_after_the_ramp_and_unknown_without_it():
+    assert steady_rate(30, 2.0) == 15.0
+    assert steady_rate(30, 0.0) is None
+    assert steady_rate(30, -4.0) is None
