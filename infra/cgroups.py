@@ -5,8 +5,10 @@ So that a host can be frozen whole, and so that its systemd keeps its units apar
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from infra.command import run
@@ -47,9 +49,18 @@ def enter_command(host: str) -> str:
 
 
 def make(host: str) -> None:
-    """Make a host's groups; freezing works from then on."""
+    """Make a host's groups; freezing works from then on.
+
+    Raises:
+        FreezeError: this machine mounts no hierarchy that can freeze (the directories are plain ones).
+    """
     for group in _groups_of(host):
         group.mkdir(parents=True, exist_ok=True)
+    if not (group_of(host) / "cgroup.procs").exists():
+        raise FreezeError(
+            f"{group_of(host)} is no cgroup: this machine mounts neither version 2 at {_V2} nor version 1's "
+            f"freezer at {_V1}; mount one of them"
+        )
 
 
 def freeze(host: str) -> None:
@@ -101,9 +112,27 @@ def _write_until(file: Path, value: str, reached: Callable[[], bool]) -> None:
 
 def processes(host: str) -> set[int]:
     """Every process in the host's group and below it."""
+    return _processes_below(group_of(host))
+
+
+def processes_of_unit(host: str, unit: str) -> set[int]:
+    """Every process in the group that the host's systemd keeps for a unit (`.service` may be left out)."""
+    name = unit if "." in unit else f"{unit}.service"
     found: set[int] = set()
-    for file in group_of(host).rglob("cgroup.procs"):
-        found.update(int(pid) for pid in file.read_text().split())
+    for group in _groups_of(host):
+        for directory, _, _ in os.walk(group):
+            if Path(directory).name == name:
+                found |= _processes_below(Path(directory))
+    return found
+
+
+def _processes_below(group: Path) -> set[int]:
+    """Groups come and go while one looks: those of a host's units with version 2, as the units end."""
+    found: set[int] = set()
+    for directory, _, _ in os.walk(group):
+        # ENOENT, ENODEV: gone meanwhile. EOPNOTSUPP: a threaded group; its domain's file has its processes.
+        with suppress(OSError):
+            found.update(int(pid) for pid in (Path(directory) / "cgroup.procs").read_text().split())
     return found
 
 

@@ -7,11 +7,14 @@ rendered from that list (`infra.partitions`): the routers always do exactly what
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from signal import Signals
 from typing import Protocol
 
-from infra import cgroups
+from infra import cgroups, processes
 from infra.hosts import Machine
 from infra.topology import Estate, LinkQuality
 from infra.wan import Wan
@@ -156,9 +159,10 @@ class UnitStop(Fault):
 
 @dataclass(frozen=True)
 class ProcessKill(Fault):
-    """A signal to a unit's processes (or those of one program in it); healing starts the unit if it is down.
+    """A signal to a unit's processes, or to one of them; healing starts the unit if it is down.
 
-    `program` is a process name as `pgrep -x` takes it; empty means every process of the unit.
+    `program` is a process's name as /proc/PID/comm has it: the oldest one of that name in the unit gets the
+    signal, and no process of another unit ever does. Empty means every process of the unit.
     """
 
     host: str
@@ -167,17 +171,33 @@ class ProcessKill(Fault):
     program: str = ""
 
     def describe(self) -> str:
-        return f"send SIG{self.signal} to {self.program or 'all processes'} of {self.unit} on {self.host}"
+        whom = f"the oldest {self.program}" if self.program else "all processes"
+        return f"send SIG{self.signal} to {whom} of {self.unit} on {self.host}"
 
     def inject(self, ground: Ground) -> None:
-        machine = ground.machine(self.host)
         if not self.program:
-            machine.run(["systemctl", "kill", f"--signal=SIG{self.signal}", self.unit])
+            ground.machine(self.host).run(["systemctl", "kill", f"--signal=SIG{self.signal}", self.unit])
             return
-        machine.run(["pkill", f"-{self.signal}", "-o", "-x", self.program])
+        with suppress(ProcessLookupError):  # it has just ended by itself: nothing is left to be broken
+            os.kill(self._victim(), Signals[f"SIG{self.signal}"])
+
+    def _victim(self) -> int:
+        """The process that gets the signal.
+
+        Raises:
+            FaultError: the unit has none of that name.
+        """
+        pid = processes.oldest(cgroups.processes_of_unit(self.host, self.unit), self.program)
+        if pid is None:
+            raise FaultError(f"{self.unit} on {self.host} has no process called {self.program}")
+        return pid
 
     def check(self, ground: Ground) -> None:
         _needs_running(ground.machine(self.host))
+        if f"SIG{self.signal}" not in Signals.__members__:
+            raise FaultError(f"no signal is called {self.signal}; name one without SIG, such as KILL")
+        if self.program:
+            self._victim()
 
     def heal(self, ground: Ground) -> None:
         UnitStop(self.host, self.unit).heal(ground)
@@ -223,11 +243,7 @@ class Degradation(Fault):
     quality: LinkQuality = field(default_factory=LinkQuality)
 
     def describe(self) -> str:
-        q = self.quality
-        return (
-            f"give the link {'-'.join(self.ends)} {q.delay_ms:g}±{q.jitter_ms:g} ms, "
-            f"{q.loss_percent:g} % loss, {f'{q.rate_mbit:g} Mbit/s' if q.rate_mbit else 'no rate limit'}"
-        )
+        return f"give the link {'-'.join(self.ends)} {self.quality.describe()}"
 
     def check(self, ground: Ground) -> None:
         ground.estate.link(*self.ends)

@@ -17,6 +17,7 @@ from infra.fault_book import FaultBook
 from infra.faults import Fault, FaultError
 from infra.hosts import HostError, Machine, wait_until_booted
 from infra.image import Image, Recipe
+from infra.layout import Layout
 from infra.leftovers import clear_leftovers
 from infra.partitions import rulesets
 from infra.preflight import refuse_a_full_machine
@@ -34,29 +35,6 @@ class LabError(Exception):
 
 class LabDownError(LabError):
     """The lab is not up."""
-
-
-@dataclass(frozen=True)
-class HostStatus:
-    """What is found of one host."""
-
-    name: str
-    site: str
-    address: str
-    on: bool
-    frozen: bool
-
-
-@dataclass(frozen=True)
-class LabStatus:
-    """What is found on this machine; `problems` holds what is broken on purpose."""
-
-    up: bool
-    wan: str | None
-    checkout: str | None
-    hosts: tuple[HostStatus, ...]
-    links: tuple[str, ...]
-    faults: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -79,7 +57,7 @@ class Lab:
 
     @property
     def wan(self) -> Wan:
-        return Wan(WanKind(self._record()["wan"]), self.directory / "wan")
+        return Wan(WanKind(self.record()["wan"]), self.directory / "wan")
 
     @property
     def ssh_config(self) -> Path:
@@ -91,13 +69,36 @@ class Lab:
 
     @property
     def is_up(self) -> bool:
-        """Whether the lab's network was made and stands; hosts may be off or frozen in it."""
-        routers = {network.router_namespace(site) for site in self.estate.sites}
-        if not self._state.exists() or not routers <= set(network.existing_namespaces()):
+        """Whether the lab's network, as it was made, stands; hosts may be off or frozen in it."""
+        if not self._state.exists():
             return False
-        return self.wan.kind is WanKind.NETEM or len(self.wan.pids()) == self.wan.processes_of(
-            self.estate.links
-        )
+        layout = self.layout
+        routers = {network.router_namespace(site) for site in layout.sites}
+        if not routers <= set(network.existing_namespaces()):
+            return False
+        return self.wan.kind is WanKind.NETEM or len(self.wan.pids()) == self.wan.processes_of(layout.links)
+
+    @property
+    def layout(self) -> Layout:
+        """The sites and links that the lab was made with.
+
+        Raises:
+            LabDownError: there is none.
+        """
+        return Layout.of_record(self.record()) or Layout.of(self.estate)
+
+    def _refuse_another_layout(self) -> None:
+        """Sites and links are made once: their management links are numbered in the inventory's order.
+
+        Raises:
+            LabError: the inventory's are others now.
+        """
+        if changes := self.layout.changes_to(Layout.of(self.estate)):
+            raise LabError(
+                f"the running lab was made with other sites or links than {self.estate.inventory} has "
+                f"({'; '.join(changes)}); only hosts can be added to it. Remove it and boot it anew: "
+                "`twinsite lab down`, `twinsite lab up`"
+            )
 
     @property
     def machines(self) -> tuple[Machine, ...]:
@@ -122,7 +123,12 @@ class Lab:
     def _state(self) -> Path:
         return self.directory / "lab.json"
 
-    def _record(self) -> dict[str, str]:
+    def record(self) -> dict[str, str]:
+        """What was noted when the network was made.
+
+        Raises:
+            LabDownError: there is none.
+        """
         if not self._state.exists():
             raise LabDownError("the lab is down; `make up` (or `twinsite lab up`) brings it up")
         record: dict[str, str] = json.loads(self._state.read_text())
@@ -131,8 +137,13 @@ class Lab:
     # -- up and down -------------------------------------------------------------------------------------
 
     def describe_up(self) -> list[str]:
-        """What `up` would do now."""
+        """What `up` would do now.
+
+        Raises:
+            LabError: the lab is up with other sites or links.
+        """
         if self.is_up:
+            self._refuse_another_layout()
             off = [machine.host.name for machine in self.machines if not machine.is_on]
             undo = [f"undo: {fault.describe()}" for fault in self.book.read()]
             return [*undo, f"boot {', '.join(off)}"] if off else undo
@@ -153,10 +164,13 @@ class Lab:
             progress: told each step.
 
         Raises:
+            LabError: the lab is up with other sites or links; nothing was done.
             ImageError, NetworkError, HostError, CommandError: the step that failed.
         """
         with self._held():
-            if not self.is_up:
+            if self.is_up:
+                self._refuse_another_layout()
+            else:
                 clear_leftovers(self.directory, paths.images(), progress)
             refuse_a_full_machine(paths.home(), progress)
             self.image.build(progress)
@@ -182,6 +196,7 @@ class Lab:
         Wan(kind, self.directory / "wan").up(self.estate.links)
         network.route_links(self.estate)
         record = {"wan": str(kind), "checkout": str(self.checkout), "inventory": str(self.estate.inventory)}
+        record |= Layout.of(self.estate).to_record()
         writing = self._state.with_suffix(".writing")
         writing.write_text(json.dumps(record | {"started_at": time.strftime("%FT%TZ", time.gmtime())}))
         writing.rename(self._state)
@@ -214,7 +229,7 @@ class Lab:
             HostError, WanError, CommandError: one of them failed; `heal` mends what was done.
         """
         with self._held():
-            self._record()
+            self._refuse_another_layout()
             listed = _parts(faults)
             for fault in listed:
                 fault.check(self)
@@ -234,7 +249,7 @@ class Lab:
             FaultError: some could not be healed, each with its reason; the others are.
         """
         with self._held():
-            self._record()
+            self._refuse_another_layout()
             return self._heal(faults)
 
     def _heal(self, faults: Iterable[Fault] | None = None) -> tuple[Fault, ...]:
@@ -269,18 +284,6 @@ class Lab:
         """Make the routers do what the list says, no more and no less."""
         for site, ruleset in rulesets(self.estate, self.book.standing()).items():
             network.nft(network.router_namespace(site), ruleset)
-
-    # -- looking -----------------------------------------------------------------------------------------
-
-    def status(self) -> LabStatus:
-        record = json.loads(self._state.read_text()) if self._state.exists() else {}
-        hosts = tuple(
-            HostStatus(m.host.name, m.host.site, str(m.host.address), m.is_on, m.is_frozen)
-            for m in self.machines
-        )
-        links = tuple(f"{link.name}: {link.quality.delay_ms:g} ms each way" for link in self.estate.links)
-        faults = tuple(fault.describe() for fault in self.book.read())
-        return LabStatus(self.is_up, record.get("wan"), record.get("checkout"), hosts, links, faults)
 
     @contextmanager
     def _held(self) -> Iterator[None]:

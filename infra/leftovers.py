@@ -1,6 +1,7 @@
-"""Finding and removing whatever a lab left on this machine, however it ended and whichever checkout made it.
+"""Finding and removing whatever a lab left on this machine, however it ended and whoever made it.
 
-What is the lab's is known by its own records: its cgroups, its namespaces, its mounts, vde2's pid files.
+What is the lab's is known by its own records: its cgroups, its namespaces, its mounts, vde2's pid files, the
+control sockets of its SSH connections. A lab below another TWINSITE_HOME is found by its hosts' mounts.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from infra import cgroups, network
+from infra import cgroups, network, paths
 from infra.command import run
+from infra.mounts import Mount, mounts
 from infra.wan import Wan, WanKind
 
 Progress = Callable[[str], None]
@@ -30,36 +32,60 @@ def clear_leftovers(directory: Path, images: Path, progress: Progress) -> None:
     """End the lab's processes and remove its mounts, namespaces, routes, cgroups and files.
 
     Args:
-        directory: the lab's; it is removed.
+        directory: the lab's; it is removed, and so is that of every other lab that still holds mounts.
         images: only mounts of unfinished builds below it are removed.
         progress: told each thing found.
 
     Raises:
         LeftoversError: a process survived.
     """
-    found = _processes(directory)
+    directory, images = directory.resolve(), images.resolve()
+    others = labs_by_mounts(mounts()) - {directory}
+    for other in sorted(others):
+        progress(f"found another lab at {other}")
+    directories = {directory, *others}
+    _end_connections(directories)
+    found = _processes(directories)
     if found:
         progress(f"ending {len(found)} processes of the lab")
-        _end(found, directory)
-    mounts = [*_mounts_below(directory), *_mounts_below(images)]
-    if mounts:
-        progress(f"unmounting {len(mounts)} file systems of the lab")
-    for point in mounts:
-        run(["umount", "--lazy", point])
+        _end(found, directories)
+    _unmount([*directories, images], progress)
     if names := network.existing_namespaces():
         progress(f"removing {len(names)} network namespaces of the lab")
     network.down()
     cgroups.remove_all()
-    if directory.exists():
-        shutil.rmtree(directory)
+    for each in directories:
+        if each.exists():
+            shutil.rmtree(each)
 
 
-def _processes(directory: Path) -> set[int]:
-    links = Wan(WanKind.WIREFILTER, directory / "wan").pids()
+def labs_by_mounts(mounted: Iterable[Mount]) -> set[Path]:
+    """The directories of labs whose hosts' file systems are mounted: overlays of the lab's own shape."""
+    labs = set()
+    for mount in mounted:
+        host = mount.point.parent
+        directory = host.parent.parent
+        ours = {f"upperdir={host / 'upper'}", f"workdir={host / 'work'}"}
+        in_place = (mount.point.name, host.parent.name, directory.name) == ("root", "hosts", paths.lab().name)
+        if mount.kind == "overlay" and in_place and ours <= mount.options:
+            labs.add(directory)
+    return labs
+
+
+def _end_connections(directories: Iterable[Path]) -> None:
+    """Ansible keeps its SSH connections open for the next run; each has a socket to tell it to end."""
+    for directory in directories:
+        for control in paths.ssh_connections(directory).glob("*"):
+            # The name after the options is needed and means nothing; a dead one's socket is just a file.
+            run(["ssh", "-o", f"ControlPath={control}", "-O", "exit", "lab"], check=False, timeout=10)
+
+
+def _processes(directories: Iterable[Path]) -> set[int]:
+    links = {pid for each in directories for pid in Wan(WanKind.WIREFILTER, each / "wan").pids()}
     return cgroups.all_processes() | network.processes_inside() | links
 
 
-def _end(pids: set[int], directory: Path) -> None:
+def _end(pids: set[int], directories: Iterable[Path]) -> None:
     deadline = time.monotonic() + _END_DEADLINE_S
     cgroups.thaw_all()
     while pids:
@@ -69,9 +95,12 @@ def _end(pids: set[int], directory: Path) -> None:
         if time.monotonic() > deadline:
             raise LeftoversError(f"processes {sorted(pids)} of the lab survived SIGKILL")
         time.sleep(0.05)
-        pids = _processes(directory)
+        pids = _processes(directories)
 
 
-def _mounts_below(directory: Path) -> list[str]:
-    points = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
-    return sorted((p for p in points if Path(p).is_relative_to(directory)), reverse=True)
+def _unmount(directories: Iterable[Path], progress: Progress) -> None:
+    points = [each.point for each in mounts() if any(each.point.is_relative_to(d) for d in directories)]
+    if points:
+        progress(f"unmounting {len(points)} file systems of the lab")
+    for point in reversed(points):
+        run(["umount", "--lazy", str(point)])

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from infra.command import CommandError, run
+from infra.mounts import mounts
 from infra.topology import Address, Estate, Host, Network, Site
 
 PREFIX = "tw-"
@@ -102,8 +103,15 @@ def down(estate_supernet: Network | None = None) -> None:
         run(["ip", "netns", "delete", namespace], check=False)
         # A name whose namespace died with an earlier boot of the machine is a plain file.
         (NAMESPACES / namespace).unlink(missing_ok=True)
+    _unmount_namespaces()
     for supernet in _routes_of_last_resort() if estate_supernet is None else [str(estate_supernet)]:
         run(["ip", "route", "del", "unreachable", supernet, "metric", str(_LAST_RESORT_METRIC)], check=False)
+
+
+def _unmount_namespaces() -> None:
+    """`ip netns add` mounts the directory upon itself once, and nothing ever undoes that."""
+    if NAMESPACES in {mount.point for mount in mounts()} and not any(NAMESPACES.iterdir()):
+        run(["umount", str(NAMESPACES)], check=False)
 
 
 def _routes_of_last_resort() -> list[str]:

@@ -22,6 +22,11 @@ def lab() -> Path:
     return home() / "lab"
 
 
+def ssh_connections(lab_directory: Path) -> Path:
+    """Where Ansible keeps the control sockets of its SSH connections to a lab's hosts."""
+    return lab_directory / "ssh"
+
+
 def secrets(inventory: Path) -> Path:
     """The secrets of one inventory folder; two checkouts of the same estate share them."""
     return home() / "secrets" / inventory.resolve().name

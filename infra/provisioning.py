@@ -79,6 +79,14 @@ class Playbook:
             found.append("--check")
         return [*found, str(self.path)]
 
+    def environment(self) -> dict[str, str]:
+        """The settings of Ansible that do not stand in ansible.cfg."""
+        if not self.ssh_config:
+            return _environment()
+        connections = paths.ssh_connections(self.ssh_config.parent)
+        # Beside the lab, so that what takes the lab away finds and ends the connections that Ansible keeps.
+        return {**_environment(), "ANSIBLE_SSH_CONTROL_PATH_DIR": str(connections)}
+
     def run(
         self,
         log: Path,
@@ -99,7 +107,7 @@ class Playbook:
         recaps: list[HostRecap] = []
         with log.open("a") as file:
             try:
-                for line in stream(argv, timeout=DEADLINE_S, env=_environment(), cwd=paths.CHECKOUT):
+                for line in stream(argv, timeout=DEADLINE_S, env=self.environment(), cwd=paths.CHECKOUT):
                     file.write(line + "\n")
                     recaps.extend(_recaps(line))
                     if task := _TASK.match(line):

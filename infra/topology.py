@@ -72,6 +72,10 @@ class LinkQuality:
     loss_percent: float = 0.0
     rate_mbit: float = 0.0
 
+    def describe(self) -> str:
+        rate = f"{self.rate_mbit:g} Mbit/s" if self.rate_mbit else "no rate limit"
+        return f"{self.delay_ms:g}±{self.jitter_ms:g} ms, {self.loss_percent:g} % loss, {rate}"
+
 
 @dataclass(frozen=True)
 class Link:

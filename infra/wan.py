@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from infra.command import run
 from infra.network import inside, link_device, router_namespace
+from infra.shaping import netem_arguments, quality_by_netem, quality_by_wirefilter, wirefilter_commands
 from infra.topology import Link, LinkQuality
 
 _SOCKET_DEADLINE_S = 5.0
@@ -82,6 +83,20 @@ class Wan:
             commands = wirefilter_commands(quality)
             _tell_wirefilter(self._place(link) / "wire", commands)
 
+    def quality(self, link: Link) -> LinkQuality:
+        """What the link does to packets now, asked of what shapes it.
+
+        Raises:
+            WanError: wirefilter does not answer.
+            CommandError: tc was refused.
+            OSError: this user may not ask.
+        """
+        if self.kind is WanKind.NETEM:
+            first, second = link.ends
+            asked = ["tc", "-j", "qdisc", "show", "dev", link_device(second)]
+            return quality_by_netem(run(inside(router_namespace(first), asked)).stdout)
+        return quality_by_wirefilter(_tell_wirefilter(self._place(link) / "wire", ["showinfo"]))
+
     def _place(self, link: Link) -> Path:
         return self.directory / link.name
 
@@ -104,9 +119,9 @@ class Wan:
                 found.add(pid)
         return found
 
-    def processes_of(self, links: Iterable[Link]) -> int:
+    def processes_of(self, links: Sized) -> int:
         """How many vde2 processes the links take when all stand: two switches and the wire between them."""
-        return 3 * len(list(links))
+        return 3 * len(links)
 
 
 def _is_vde(pid: int) -> bool:
@@ -130,25 +145,14 @@ def _shape_by_netem(namespace: str, device: str, quality: LinkQuality) -> None:
     run(inside(namespace, ["tc", "qdisc", "add", "dev", device, "root", *netem_arguments(quality)]))
 
 
-def netem_arguments(quality: LinkQuality) -> list[str]:
-    """The qdisc of this quality (tc-netem(8)). A rate, even an unreachable one, keeps packets in order."""
-    delay = ["delay", f"{quality.delay_ms:g}ms", f"{quality.jitter_ms:g}ms"]
-    rate = f"{quality.rate_mbit:g}mbit" if quality.rate_mbit else "100gbit"
-    return ["netem", *delay, "loss", f"{quality.loss_percent:g}%", "rate", rate]
+def _tell_wirefilter(path: Path, commands: Iterable[str]) -> str:
+    """Give the commands, one after the other; returns the last one's answer.
 
-
-def wirefilter_commands(quality: LinkQuality) -> list[str]:
-    """The management commands that give both directions this quality (wirefilter(1))."""
-    bytes_per_s = int(quality.rate_mbit * 1_000_000 / 8)
-    return [
-        f"delay {quality.delay_ms:g}+{quality.jitter_ms:g}",
-        f"loss {quality.loss_percent:g}",
-        f"bandwidth {bytes_per_s}",
-    ]
-
-
-def _tell_wirefilter(path: Path, commands: Iterable[str]) -> None:
+    Raises:
+        WanError: it does not listen, or refused one.
+    """
     deadline = time.monotonic() + _SOCKET_DEADLINE_S
+    answer = ""
     with _connect(path, deadline) as terminal:
         _read_answer(terminal, deadline)
         for command in commands:
@@ -156,6 +160,7 @@ def _tell_wirefilter(path: Path, commands: Iterable[str]) -> None:
             answer = _read_answer(terminal, deadline)
             if "1000 Success" not in answer:
                 raise WanError(f"wirefilter at {path} refused `{command}`: {answer.strip()!r}")
+    return answer
 
 
 def _connect(path: Path, deadline: float) -> socket.socket:

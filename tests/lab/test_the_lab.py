@@ -14,6 +14,7 @@ from infra.faults import (
     Direction,
     DiskFull,
     Fault,
+    FaultError,
     Freeze,
     Isolation,
     LinkCut,
@@ -24,6 +25,7 @@ from infra.faults import (
 )
 from infra.hosts import Machine, wait_until_booted
 from infra.lab import Lab
+from infra.lab_status import status_of
 from infra.network import host_namespace, inside, nft, router_namespace
 from infra.paths import CHECKOUT, secrets
 from infra.secrets import SecretStore
@@ -150,7 +152,10 @@ def test_a_power_cut_ends_everything_and_healing_boots_the_same_host(lab: Lab) -
 def test_a_degraded_link_is_slow_and_gets_its_own_quality_back(lab: Lab) -> None:
     lab.inject([Degradation(("dc1", "wit"), LinkQuality(delay_ms=60))])
     assert min(_round_trips_ms(lab, "dc1-app1", "wit-zk1")) >= 118
+    shown = {link.name: link for link in status_of(lab).links}["dc1-wit"]
+    assert (shown.live, shown.nominal) == (LinkQuality(delay_ms=60), lab.estate.link("dc1", "wit").quality)
     lab.heal()
+    assert all(link.live == link.nominal for link in status_of(lab).links)
     assert min(_round_trips_ms(lab, "dc1-app1", "wit-zk1")) < 118
 
 
@@ -183,6 +188,24 @@ def test_a_stopped_and_a_killed_unit_run_again_after_healing(lab: Lab) -> None:
     assert _main_pid(machine) != pid
 
 
+def test_a_kill_by_name_hits_nothing_outside_the_unit(lab: Lab) -> None:
+    """Another program of the same name, in a unit of its own and older, must live."""
+    machine = lab.machine("wit-zk1")
+    for unit in ("t-bystander", "t-victim"):
+        machine.run(["systemd-run", "--quiet", f"--unit={unit}", "sleep", "600"])
+    try:
+        lab.inject([ProcessKill("wit-zk1", "t-victim", program="sleep")])
+        states = machine.run(
+            ["systemctl", "is-active", "t-bystander", "t-victim"], check=False
+        ).stdout.split()
+        assert states == ["active", "failed"]
+        with pytest.raises(FaultError, match="has no process called sleep"):
+            lab.inject([ProcessKill("wit-zk1", "ssh.service", program="sleep")])
+    finally:
+        machine.run(["systemctl", "stop", "t-bystander"], check=False)
+        machine.run(["systemctl", "reset-failed", "t-victim"], check=False)
+
+
 def _main_pid(machine: Machine) -> str:
     return machine.run(["systemctl", "show", "--value", "--property=MainPID", "ssh.service"]).stdout.strip()
 
@@ -192,7 +215,7 @@ def test_up_mends_what_a_killed_drill_left_broken(lab: Lab) -> None:
     store = SecretStore(secrets(lab.estate.inventory))
     assert any("undo" in step for step in lab.describe_up())
     lab.up(store.ssh_public_key, store.ssh_key, print)
-    assert lab.status().faults == ()
+    assert status_of(lab).faults == ()
     assert _comes_back(lab, "wit-zk1")
 
 
@@ -216,7 +239,7 @@ def test_heal_mends_what_a_killed_command_left_broken(lab: Lab) -> None:
     lab.inject(faults)
     another = Lab.of(lab.estate)
     assert set(another.heal()) == set(faults)
-    assert another.status().faults == ()
+    assert status_of(another).faults == ()
     assert _reaches(lab, "dc2-app1", "dc2-app2")
 
 

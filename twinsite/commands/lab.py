@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from infra.command import replace_process
-from infra.lab import LabStatus
+from infra.lab_status import LabStatus, LinkStatus, status_of
 from twinsite.commands import fault
 from twinsite.context import context_of, require_root
 from twinsite.outcome import Exit, stop
@@ -55,7 +55,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Tell which hosts and links are there and what is broken on purpose."""
-    found = context_of(ctx).lab.status()
+    found = status_of(context_of(ctx).lab)
     if as_json:
         print_json(asdict(found))
     else:
@@ -73,10 +73,23 @@ def _show(found: LabStatus) -> None:
         power = "frozen" if host.frozen else "on" if host.on else "[red]off[/]"
         table.add_row(host.name, host.site, host.address, power)
     out.print(table)
-    out.print(f"\nlinks by {found.wan}: {'; '.join(found.links)}")
-    out.print(f"started from {found.checkout}")
+    out.print()
+    out.print(_links(found.links))
+    out.print(f"\nlinks by {found.wan}, quality each way; started from {found.checkout}")
     for each in found.faults:
         out.print(f"[yellow]fault:[/] {each}")
+
+
+def _links(links: tuple[LinkStatus, ...]) -> Table:
+    """What each link does now, beside what the inventory wants of it."""
+    table = Table("link", "now", "inventory", box=None)
+    for link in links:
+        if link.live is None:
+            now = "unknown (only root may ask)"
+        else:
+            now = link.live.describe() if link.live == link.nominal else f"[yellow]{link.live.describe()}[/]"
+        table.add_row(link.name, now, link.nominal.describe())
+    return table
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

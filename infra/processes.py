@@ -1,0 +1,28 @@
+"""Processes as /proc tells them; those of a host are seen, and can be signalled, from the outer machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+_PROC = Path("/proc")
+_STARTED = 21  # starttime, the 22nd field of /proc/PID/stat (proc_pid_stat(5)), in clock ticks since boot
+
+
+def oldest(pids: Iterable[int], program: str) -> int | None:
+    """The one of these processes with this name (comm: 15 characters) that runs longest; None without any."""
+    found = [(age, pid) for pid in pids if (age := _started(pid, program[:15])) is not None]
+    return min(found)[1] if found else None
+
+
+def _started(pid: int, program: str) -> int | None:
+    """When it started; None when it is gone, ending, or another program."""
+    try:
+        stat = (_PROC / str(pid) / "stat").read_text()
+    except OSError:
+        return None
+    # The name stands in parentheses and may hold anything, also parentheses and spaces.
+    before, _, after = stat.rpartition(")")
+    fields = [str(pid), before.partition("(")[2], *after.split()]
+    state = fields[2]
+    return int(fields[_STARTED]) if fields[1] == program and state not in {"Z", "X"} else None
