@@ -27,13 +27,16 @@ from failover.agent_config import AgentConfig, ConfigError, load
 from failover.brain import Brain, Standing
 from failover.command import run as run_command
 from failover.conditions import Condition
+from failover.desk import Desk, Seat
 from failover.diagram import render
 from failover.estate_reader import EstateReader
 from failover.events import EventLog, history
 from failover.flapping import acknowledgement
-from failover.journal_store import Copied, FileJournal, ZooKeeperJournal
+from failover.journal_store import Copied, FileJournal, JournalReader, ZooKeeperJournal
 from failover.leadership import Leadership
+from failover.planners import PLANNERS
 from failover.pool_gate import PgBouncer, PoolError, PoolGate
+from failover.requests import RequestBox
 from failover.runner import Clock, Runner
 from failover.sensors import LiveSensors
 from failover.telling import line, looker, tell
@@ -155,6 +158,7 @@ def build(config: AgentConfig, client: KazooClient) -> Agent:
     fencing = _fencing(config)
     clock = Clock(time.monotonic, time.time, time.sleep)
     copied = Copied(journal, FileJournal(config.journal_directory))
+    desk = _desk(config, client, leadership)
     runner = Runner(
         store=copied,
         actuators=_actuators(config, client, leadership, fencing, gate),
@@ -172,6 +176,7 @@ def build(config: AgentConfig, client: KazooClient) -> Agent:
         chronicle=chronicle,
         gate=gate,
         clock=clock,
+        desk=desk,
         housekeeping=_both(journal.trim, chronicle.trim),
         acknowledged_at=lambda: word.at if (word := acknowledgement(client)) else None,
     )
@@ -179,6 +184,13 @@ def build(config: AgentConfig, client: KazooClient) -> Agent:
     if config.pool_conninfo is not None:
         pool = PoolGate(PgBouncer(config.pool_conninfo, config.pool_database), monotonic=time.monotonic)
     return Agent(config, client, brain, pool, lambda: leadership.epoch)
+
+
+def _desk(config: AgentConfig, client: KazooClient, leadership: Leadership) -> Desk:
+    box = RequestBox(client)
+    box.prepare()
+    seat = Seat(config.name, config.policy.mode, lambda: leadership.epoch)
+    return Desk(box, seat, PLANNERS, JournalReader(client))
 
 
 def _both(one: Callable[[], None], other: Callable[[], None]) -> Callable[[], None]:

@@ -13,11 +13,14 @@ from failover.diagnosis import diagnose
 from failover.flapping import Failovers
 from failover.journal import Entry, Event, JournalStore
 from failover.panel import Panel, Picture
+from failover.plan import Operation
 from failover.procedures import failover
 from failover.runner import Clock, Runner
 
 log = logging.getLogger(__name__)
 
+# While an operation runs: often enough for a failover, seldom enough not to slow the operation.
+LOOKS_EVERY_S = 0.5
 BEGINNINGS = frozenset({Event.INTENT, Event.UNDO_INTENT})
 
 
@@ -46,6 +49,16 @@ class Gate(Protocol):
     def close(self) -> str: ...
 
     def open(self) -> str: ...
+
+
+class OrderDesk(Protocol):
+    """Where operators' requests arrive."""
+
+    def next_order(self, picture: Picture) -> Entry | None: ...
+
+    def wants_forward(self, entry: Entry) -> bool: ...
+
+    def aborts(self, entry: Entry) -> str | None: ...
 
 
 class Persistence:
@@ -85,6 +98,7 @@ class Brain:
         chronicle: Chronicle,
         gate: Gate,
         clock: Clock,
+        desk: OrderDesk,
         housekeeping: Callable[[], None] | None = None,
         acknowledged_at: Callable[[], float | None] | None = None,
     ) -> None:
@@ -92,12 +106,14 @@ class Brain:
         self._housekeeping = housekeeping or (lambda: None)
         self._standing, self._policy, self._office, self._look = standing, policy, office, look
         self._journal, self._runner, self._chronicle, self._gate = journal, runner, chronicle, gate
-        self._clock = clock
+        self._clock, self._desk = clock, desk
+        runner.heed(self.interruption)
         self._persistence = Persistence()
         self._vacant_since: float | None = None
         self._epoch = -1
         self._gate_closed: bool | None = None
         self._failovers = Failovers()
+        self._looked_at = 0.0
 
     def tick(self) -> Decision | None:
         """One round. None: another is in office."""
@@ -108,22 +124,43 @@ class Brain:
             log.info("an agent of %s is back: resigning", ", ".join(self._standing.preferred_sites))
             self._office.resign()
             return None
-        recent = self._recent_failovers()
-        picture = replace(picture, recent_failovers=len(recent.at))
-        diagnosis = diagnose(picture)
-        decision = decide(picture, diagnosis, self._history(diagnosis, recent), self._policy)
+        decision = self._decide(picture)
         self._record(decision)
         self._set_gate(decision)
         if decision.act is not None:
             self._act(decision.act)
-        elif picture.operation is not None and self._ours(picture.operation):
-            self._begin_term()
+        elif picture.operation is not None:
+            self._finish()
+        elif (entry := self._desk.next_order(picture)) is not None:
+            self._carry_out(entry)
         return decision
 
-    def _ours(self, operation: str) -> bool:
-        """Ours and open between two ticks: a ZooKeeper that did not answer interrupted it."""
-        entry = self._journal.current()
-        return entry is not None and entry.id == operation and entry.ordered_by == self._standing.name
+    def _decide(self, picture: Picture) -> Decision:
+        recent = self._recent_failovers()
+        picture = replace(picture, recent_failovers=len(recent.at))
+        diagnosis = diagnose(picture)
+        return decide(picture, diagnosis, self._history(diagnosis, recent), self._policy)
+
+    def _finish(self) -> None:
+        """Open between two ticks: a ZooKeeper that did not answer interrupted it, nobody else runs any."""
+        if self._policy.mode is Mode.ACTIVE:
+            self._begin_term()
+
+    def interruption(self, entry: Entry) -> str | None:
+        """Why an operation under way has to end: an operator's word, or a loss that cannot wait for it."""
+        return self._desk.aborts(entry) or self._pressing(entry)
+
+    def _pressing(self, entry: Entry) -> str | None:
+        """A loss for which the primary would be replaced now if this operation were not.
+
+        Only for what was ordered: an automatic failover is not interrupted by what it answers.
+        """
+        now = self._clock.monotonic()
+        if entry.plan.operation is Operation.AUTOMATIC or now - self._looked_at < LOOKS_EVERY_S:
+            return None
+        self._looked_at = now
+        act = self._decide(replace(self._look(), operation=None)).act
+        return act.explain() if act is not None and act.row.replaces_primary else None
 
     def _in_office(self) -> bool:
         """Others let the preferred agent go first. A new term begins with what the last one left open."""
@@ -142,8 +179,9 @@ class Brain:
 
     def _begin_term(self) -> None:
         self._persistence, self._gate_closed = Persistence(), None
-        if self._policy.mode is Mode.ACTIVE and (left := self._runner.take_over()):
-            self._chronicle.write(f"taken over: {course(left)}")
+        if self._policy.mode is Mode.ACTIVE and (left := self._journal.current()) is not None:
+            ended = self._runner.take_over(abort=not self._desk.wants_forward(left))
+            self._chronicle.write(f"taken over: {course(ended or left)}")
         self._housekeeping()
         self._remember()
 
@@ -181,6 +219,9 @@ class Brain:
         plan = failover.automatic(ruling)
         number = f"{int(self._clock.wall())}-{plan.operation}"
         entry = Entry(number, plan, self._standing.name, ruling.explain())
+        self._carry_out(entry)
+
+    def _carry_out(self, entry: Entry) -> None:
         ended = self._runner.start(entry)
         self._remember()
         self._chronicle.write(course(ended))

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from failover.plan import Plan, Step, plan_from_json, plan_to_json
+from failover.verbs import Arguments
 
 
 class Event(StrEnum):
@@ -48,7 +49,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Entry:
-    """An operation with everything that happened to it."""
+    """An operation with everything that happened to it. `arguments`: what was ordered, to order it again."""
 
     id: str
     plan: Plan
@@ -56,6 +57,7 @@ class Entry:
     reason: str
     records: tuple[Record, ...] = ()
     outcome: Outcome | None = None
+    arguments: Arguments = ()
 
     def events(self, step: str) -> frozenset[Event]:
         return frozenset(record.event for record in self.records if record.step == step)
@@ -164,6 +166,7 @@ def entry_to_json(entry: Entry) -> dict[str, Any]:
         "reason": entry.reason,
         "records": [[str(r.event), r.step, r.evidence, r.epoch, r.at] for r in entry.records],
         "outcome": str(entry.outcome) if entry.outcome else None,
+        "arguments": dict(entry.arguments),
     }
 
 
@@ -177,4 +180,5 @@ def entry_from_json(raw: dict[str, Any]) -> Entry:
         reason=raw["reason"],
         records=tuple(Record(Event(event), *rest) for event, *rest in raw["records"]),
         outcome=Outcome(raw["outcome"]) if raw["outcome"] else None,
+        arguments=tuple(sorted(raw.get("arguments", {}).items())),
     )

@@ -21,11 +21,42 @@ CURRENT = "/twinsite/current-operation"
 KEPT = 200
 
 
-class ZooKeeperJournal:
+class JournalReader:
+    """What anybody with a session may read of the journal. kazoo's exceptions pass."""
+
+    def __init__(self, client: KazooClient) -> None:
+        self._client = client
+
+    def current(self) -> Entry | None:
+        """The open entry."""
+        name = self._read(CURRENT)
+        return self.entry(name.decode()) if name is not None else None
+
+    def entries(self) -> tuple[Entry, ...]:
+        """All of them, oldest first."""
+        try:
+            names = sorted(self._client.get_children_async(OPERATIONS).get(timeout=ANSWER_S))
+        except NoNodeError:
+            return ()
+        return tuple(entry for name in names if (entry := self.entry(name)))
+
+    def entry(self, name: str) -> Entry | None:
+        data = self._read(_path(name))
+        return entry_from_json(json.loads(data)) if data is not None else None
+
+    def _read(self, path: str) -> bytes | None:
+        try:
+            data, _ = self._client.get_async(path).get(timeout=ANSWER_S)
+        except NoNodeError:
+            return None
+        return bytes(data)
+
+
+class ZooKeeperJournal(JournalReader):
     """One znode for each operation, and one that says which is open: it can exist once."""
 
     def __init__(self, client: KazooClient, leadership: Leadership) -> None:
-        self._client = client
+        super().__init__(client)
         self._leadership = leadership
 
     def prepare(self) -> None:
@@ -51,13 +82,6 @@ class ZooKeeperJournal:
             transaction.delete(CURRENT)
         self._leadership.commit(transaction)
 
-    def current(self) -> Entry | None:
-        name = self._read(CURRENT)
-        return self._entry(name.decode()) if name is not None else None
-
-    def entries(self) -> tuple[Entry, ...]:
-        return read_entries(self._client)
-
     def trim(self) -> None:
         """Forgets the oldest closed entries beyond `KEPT`."""
         for entry in self.entries()[:-KEPT]:
@@ -65,31 +89,6 @@ class ZooKeeperJournal:
                 transaction = self._leadership.stamped()
                 transaction.delete(_path(entry.id))
                 self._leadership.commit(transaction)
-
-    def _entry(self, name: str) -> Entry | None:
-        return read_entry(self._client, name)
-
-    def _read(self, path: str) -> bytes | None:
-        return _read(self._client, path)
-
-
-def read_entries(client: KazooClient) -> tuple[Entry, ...]:
-    """All operations that ZooKeeper still holds, oldest first; for anybody with a session."""
-    names = sorted(client.get_children_async(OPERATIONS).get(timeout=ANSWER_S))
-    return tuple(entry for name in names if (entry := read_entry(client, name)))
-
-
-def read_entry(client: KazooClient, name: str) -> Entry | None:
-    data = _read(client, _path(name))
-    return entry_from_json(json.loads(data)) if data is not None else None
-
-
-def _read(client: KazooClient, path: str) -> bytes | None:
-    try:
-        data, _ = client.get_async(path).get(timeout=ANSWER_S)
-    except NoNodeError:
-        return None
-    return bytes(data)
 
 
 def _path(name: str) -> str:

@@ -38,6 +38,18 @@ class StepRefusedError(StepFailedError):
     """A step's effect certainly did not take place."""
 
 
+class InterruptedStepError(StepFailedError):
+    """Somebody wants the operation ended: an operator, or a loss that cannot wait for it."""
+
+
+Interruption = Callable[[Entry], str | None]
+
+
+def never(_: Entry) -> str | None:
+    """Nobody interrupts."""
+    return None
+
+
 class Runner:
     """Runs one operation at a time, as long as its epoch is the highest."""
 
@@ -57,6 +69,11 @@ class Runner:
         self._guard = guard
         self._clock = clock
         self._poll_s = poll_s
+        self._interruption: Interruption = never
+
+    def heed(self, interruption: Interruption) -> None:
+        """It is asked before each step and while one waits: why to end the operation, or None."""
+        self._interruption = interruption
 
     def start(self, entry: Entry) -> Entry:
         """Opens and runs an operation.
@@ -95,10 +112,21 @@ class Runner:
 
     def _do(self, entry: Entry, move: Do) -> Entry:
         step = move.step
+        if not entry.committed and (why := self._interruption(entry)):
+            return self._record(entry, Event.ABORTED, "", why)
         if Event.INTENT not in entry.events(step.name):
             entry = self._record(entry, Event.INTENT, step.name, str(step.do or step.check))
+
+        def interrupted() -> str | None:
+            return None if step.commits else self._interruption(entry)
+
         try:
-            evidence = self._reach(step.do, step.check, step.timeout_s, always=step.unconditional)
+            evidence = self._reach(
+                step.do, step.check, step.timeout_s, always=step.unconditional, interrupted=interrupted
+            )
+        except InterruptedStepError as interruption:
+            event = Event.MISSED if entry.committed else Event.ABORTED
+            return self._record(entry, event, step.name, str(interruption))
         except StepRefusedError as refusal:
             missed = step.optional or (entry.committed and not step.commits)
             return self._record(entry, Event.MISSED if missed else Event.REFUSED, step.name, str(refusal))
@@ -121,12 +149,19 @@ class Runner:
         return self._record(entry, Event.UNDONE, step.name, evidence)
 
     def _reach(
-        self, order: Instruction | None, goal: Expectation, timeout_s: float, *, always: bool = False
+        self,
+        order: Instruction | None,
+        goal: Expectation,
+        timeout_s: float,
+        *,
+        always: bool = False,
+        interrupted: Callable[[], str | None] = lambda: None,
     ) -> str:
         """Makes the goal hold. An effect whose outcome is unknown is judged by the goal alone.
 
         Raises:
             StepRefusedError: certainly not done.
+            InterruptedStepError: the goal does not hold yet, and is not to be waited for.
             StepFailedError: the goal does not hold after `timeout_s`.
         """
         seen = self._sensors.observe(goal)
@@ -137,6 +172,8 @@ class Runner:
         while not (seen := self._sensors.observe(goal)).holds:
             if self._clock.monotonic() >= deadline:
                 raise StepFailedError(f"{goal} does not hold after {timeout_s:g} s: {seen.evidence}; {done}")
+            if why := interrupted():
+                raise InterruptedStepError(why)
             self._clock.sleep(self._poll_s)
         return _joined(done, seen)
 

@@ -41,6 +41,21 @@ def looker(
     return look
 
 
+def settled_picture(
+    client: KazooClient,
+    layout: Layout,
+    monotonic_ns: Callable[[], int],
+    sleep: Callable[[float], None],
+) -> Picture:
+    """What a newcomer may rely on: it looks for as long as it takes to know which views are stale."""
+    announced = current(client)
+    thresholds = announced.thresholds if announced else Thresholds()
+    look = looker(client, layout, thresholds, monotonic_ns)
+    look()
+    sleep(thresholds.fresh_ms / 1000 + 0.1)  # what has not changed by then is stale
+    return look()
+
+
 def tell(
     client: KazooClient,
     layout: Layout,
@@ -50,11 +65,7 @@ def tell(
     """What the agents see, which rules hold, what they would do and why they do not; some lines."""
     announced = current(client)
     policy = announced.policy if announced else Policy()
-    thresholds = announced.thresholds if announced else Thresholds()
-    look = looker(client, layout, thresholds, monotonic_ns)
-    look()
-    sleep(thresholds.fresh_ms / 1000 + 0.1)  # what has not changed by then is stale
-    seen = look()
+    seen = settled_picture(client, layout, monotonic_ns, sleep)
     decision = decide(seen, diagnose(seen), History(), policy)
     return "\n".join((explain(seen, decision), *_office(_holder(client), announced)))
 
@@ -74,15 +85,15 @@ def _office(holder: str | None, announced: Announcement | None) -> list[str]:
     flap = f"at most one automatic failover in {policy.anti_flap_s:.0f} s"
     return [
         f"in office: {holder or 'nobody'}; mode {policy.mode}, durability {policy.durability}, {flap}",
-        f"last ruling, {_time(announced.at)} by {announced.by} under epoch {announced.epoch}:",
+        f"last ruling, {time_of(announced.at)} by {announced.by} under epoch {announced.epoch}:",
         *(f"  {text}" for text in announced.texts),
     ]
 
 
 def line(happening: Happening) -> str:
     """One line of the history."""
-    return f"{_time(happening.at)} {happening.by} epoch {happening.epoch}: {happening.text}"
+    return f"{time_of(happening.at)} {happening.by} epoch {happening.epoch}: {happening.text}"
 
 
-def _time(at: float) -> str:
+def time_of(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")

@@ -12,7 +12,9 @@ from twinsite.commands import (
     drill,
     lab,
     load,
+    operation,
     orchestrator,
+    plan,
     provision,
     psql,
     report,
@@ -35,6 +37,9 @@ app.add_typer(lab.app, name="lab")
 app.command("provision")(provision.provision)
 app.command("status")(status.status)
 app.command("switchover")(switchover.switchover)
+app.add_typer(plan.app, name="plan")
+app.add_typer(operation.app, name="operation")
+app.command("acknowledge")(operation.acknowledge)
 app.command("explain")(orchestrator.explain)
 app.command("events")(orchestrator.events)
 app.add_typer(drill.app, name="drill")

@@ -8,6 +8,7 @@ import typer
 
 from failover.drills.order import DrillError
 from failover.drills.ports import PortError
+from failover.following import LetGoError, OrderFailedError
 from failover.planned import SwitchoverFailedError, SwitchoverRefusedError
 from infra.cgroups import FreezeError
 from infra.command import CommandError
@@ -66,6 +67,8 @@ _STATUS: tuple[tuple[type[Exception], Exit], ...] = (
     (ProvisioningError, Exit.FAILED),
     (SwitchoverRefusedError, Exit.FAILED),
     (SwitchoverFailedError, Exit.FAILED),
+    (OrderFailedError, Exit.FAILED),
+    (LetGoError, Exit.FAILED),
     (DrillError, Exit.FAILED),
     (PortError, Exit.FAILED),
 )

@@ -14,7 +14,7 @@ from failover.drills.ports import PortError
 from failover.estate_reader import VIEWS
 from failover.events import current
 from failover.journal import Entry
-from failover.journal_store import OPERATIONS, read_entries
+from failover.journal_store import JournalReader
 from failover.leadership import ANSWER_S, LEADER
 from failover.model import Access, Layout
 from failover.observe.zookeeper import connect
@@ -51,7 +51,7 @@ class Agents:
 
     def operations(self) -> tuple[Entry, ...]:
         with self._session() as client:
-            return read_entries(client) if client.exists(OPERATIONS) else ()
+            return JournalReader(client).entries()
 
     @contextmanager
     def _session(self) -> Iterator[KazooClient]:

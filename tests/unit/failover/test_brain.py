@@ -6,12 +6,15 @@ import pytest
 
 from failover.brain import Brain, Standing
 from failover.decide import Mode, Policy
-from failover.journal import DeposedError, Entry, Outcome
+from failover.journal import DeposedError, Entry, Event, Outcome, Record
+from failover.plan import Operation, Plan, Step
+from failover.procedures import switchover
 from failover.proof.hands import actuators
 from failover.proof.rehearsal import Office, Rehearsal, Sensors
 from failover.proof.scenery import Health, Scene, picture
 from failover.runner import Runner
 from failover.transitions import Durability
+from failover.verbs import Check, Expectation
 
 LOST = Scene().with_health(Health.OFF, "dc1-db1")
 
@@ -67,6 +70,25 @@ class Gates:
         return "opened"
 
 
+@dataclass
+class Requests:
+    """The desk: `orders` waiting, and what operators have said of operations."""
+
+    orders: list[Entry] = field(default_factory=list)
+    aborted: str | None = None
+    forward: bool = False
+
+    def next_order(self, picture) -> Entry | None:
+        assert picture.operation is None
+        return self.orders.pop() if self.orders else None
+
+    def wants_forward(self, _entry) -> bool:
+        return self.forward
+
+    def aborts(self, entry) -> str | None:
+        return None if entry.committed else self.aborted
+
+
 class World:
     """A brain over a rehearsal, looking at a scene that the test chooses."""
 
@@ -76,6 +98,7 @@ class World:
         if Health.OFF in scene.health.values():
             self.estate.power_off("dc1-db1")
         self.leaders, self.book, self.gates = Leaders(self.estate), Book(), Gates()
+        self.requests = Requests()
         store = Office(self.estate, 99)
         standing = Standing(name, name.startswith("wit"), frozenset({"wit"}))
         self.brain = Brain(
@@ -93,6 +116,7 @@ class World:
             ),
             chronicle=self.book,
             gate=self.gates,
+            desk=self.requests,
             clock=self.estate.clock(),
             acknowledged_at=lambda: self.acknowledged,
         )
@@ -244,3 +268,79 @@ def test_a_new_term_ends_what_the_last_one_left_open() -> None:
     world.brain.tick()
 
     assert world.estate.entries[entry.id].outcome is not None
+
+
+def switch() -> Entry:
+    plan = switchover.plan(switchover.Switch("op-1", "dc1-db1", 1, "dc2-db1", "dc2", 1))
+    return Entry("op-1", plan, "operator", "test")
+
+
+def test_an_operators_order_is_carried_out_and_told_in_the_history() -> None:
+    world = World(Scene())
+    world.requests.orders = [switch()]
+
+    world.brain.tick()
+
+    assert world.entries()[0].outcome is Outcome.DONE
+    assert world.estate.writer == "dc2-db1"
+    assert world.book.texts[-1].startswith("switch the primary from dc1-db1 to dc2-db1: done")
+
+
+def test_a_loss_comes_before_any_order() -> None:
+    world = World(LOST)
+    world.requests.orders = [switch()]
+
+    world.brain.tick()
+
+    assert world.requests.orders
+    assert world.entries()[0].plan.title.startswith("[P-03]")
+
+
+def test_an_operator_ends_an_operation_that_has_a_way_back() -> None:
+    world = World(Scene())
+    world.requests.orders, world.requests.aborted = [switch()], "aborted by operator: a mistake"
+
+    world.brain.tick()
+
+    (entry,) = world.entries()
+    assert entry.outcome is Outcome.ROLLED_BACK
+    assert world.estate.writer == "dc1-db1"
+    assert "aborted by operator: a mistake" in [record.evidence for record in entry.records]
+
+
+def test_a_loss_ends_an_operation_that_waits() -> None:
+    """A rebuild may take an hour; the primary's loss is answered within the next looks all the same."""
+    world = World(Scene())
+    waits = Step("rebuild", "rebuild dc2-db2", Expectation.of(Check.STREAMS, host="nobody"), timeout_s=3600.0)
+    world.requests.orders = [Entry("op-1", Plan(Operation.FAILBACK, "rebuild", (waits,)), "operator", "test")]
+    live = world.estate.live
+
+    def lose_the_primary() -> None:
+        live()
+        if world.estate.now > 5.0:
+            world.scene = LOST
+
+    world.estate.live = lose_the_primary
+
+    world.brain.tick()
+
+    (entry,) = world.entries()
+    assert entry.outcome is Outcome.ROLLED_BACK
+    assert "primary-host-lost" in entry.records[1].evidence
+    assert world.estate.now < 7.0
+    world.estate.power_off("dc1-db1")
+    world.brain.tick()
+    assert world.entries()[-1].plan.title.startswith("[P-03]")
+
+
+def test_an_interrupted_operation_goes_back_unless_an_operator_wants_it_forward() -> None:
+    for forward, writer in ((False, "dc1-db1"), (True, "dc2-db1")):
+        world = World(replace(Scene(), operation="op-1"))
+        begun = Record(Event.INTENT, "preflight", "", 1, 0.0)
+        world.estate.entries["op-1"] = replace(switch(), records=(begun,))
+        world.requests.forward = forward
+
+        world.brain.tick()
+
+        assert world.entries()[0].outcome is not None
+        assert world.estate.writer == writer

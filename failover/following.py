@@ -1,0 +1,194 @@
+"""An operator's side of an order: hand it to the elected agent, and watch the journal until its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
+
+from failover.course import heading, narrate
+from failover.decide import Mode
+from failover.events import current as announcement
+from failover.journal import Entry
+from failover.journal_store import JournalReader
+from failover.leadership import ANSWER_S, LEADER
+from failover.requests import Reply, Request, RequestBox
+
+# An election takes a session's end (4 s) and the moment for which others stand back.
+OFFICE_WITHIN_S = 8.0
+TAKEN_WITHIN_S = 15.0
+LOOK_EVERY_S = 0.1
+
+Say = Callable[[str], None]
+T = TypeVar("T")
+
+
+class OrderFailedError(Exception):
+    """The order was not carried out; the message says why and what helps."""
+
+
+class OperationBusyError(OrderFailedError):
+    """Another operation is under way."""
+
+    def __init__(self, running: Entry) -> None:
+        self.running = running
+        super().__init__(
+            f"{running.id} is under way: {running.plan.title}, ordered by {running.ordered_by}"
+            f" ({running.reason}); wait for it with --wait, or look: twinsite operation show {running.id}"
+        )
+
+
+class LetGoError(Exception):
+    """The operator stopped watching; the operation goes on."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time for an operator's program: `monotonic` to wait by, `sleep` to do so."""
+
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], None]
+
+
+class Counter:
+    """Where orders are handed in."""
+
+    def __init__(self, client: KazooClient, clock: Clock, say: Say) -> None:
+        self._client, self._clock, self._say = client, clock, say
+        self._box, self._journal = RequestBox(client), JournalReader(client)
+
+    def order(self, request: Request, *, wait_s: float = 0.0) -> Entry:
+        """Hands in an order for an operation and follows it to its end.
+
+        Raises:
+            OrderFailedError: nobody takes it, it was refused, or another operation is under way and does not
+                end within `wait_s`. Nothing was begun.
+            LetGoError: interrupted by the operator after it had begun.
+        """
+        self.require_office()
+        self._await_turn(wait_s)
+        self._box.submit(request)
+        try:
+            began = self._taken(request, wait_s)
+        except BaseException:
+            self._box.withdraw(request)
+            raise
+        entry = self.follow(began)
+        self._box.withdraw(request)
+        return entry
+
+    def control(self, request: Request) -> Reply:
+        """Hands in what is answered at once: an abort, a resume.
+
+        Raises:
+            OrderFailedError: nobody answers, or it was refused.
+        """
+        self.require_office(acting=False)
+        self._box.submit(request)
+        try:
+            reply = self._until(lambda: self._reply(request), TAKEN_WITHIN_S)
+        finally:
+            self._box.withdraw(request)
+        if reply is None:
+            raise OrderFailedError(f"no agent answered within {TAKEN_WITHIN_S:g} s")
+        if not reply.accepted:
+            raise OrderFailedError(f"refused by {reply.by}: {reply.text}")
+        return reply
+
+    def require_office(self, *, acting: bool = True) -> str:
+        """Who is in office.
+
+        Raises:
+            OrderFailedError: nobody is, or the agents only observe.
+        """
+        holder = self._until(self._holder, OFFICE_WITHIN_S)
+        if holder is None:
+            raise OrderFailedError(
+                f"no agent is in office (waited {OFFICE_WITHIN_S:g} s): see that units twinsite-agent run;"
+                " `twinsite switchover --plain` needs none"
+            )
+        announced = announcement(self._client)
+        if acting and announced is not None and announced.policy.mode is Mode.OBSERVE:
+            raise OrderFailedError(
+                f"the agents' mode is observe-only (agent_mode in the inventory): {holder} acts on nothing;"
+                " `twinsite switchover --plain` does without them"
+            )
+        return holder
+
+    def follow(self, entry: Entry) -> Entry:
+        """Says each step as it begins and ends, until the operation's end.
+
+        Raises:
+            LetGoError: the operator interrupts.
+        """
+        told, holder = 0, self._holder()
+        self._say(heading(entry))
+        try:
+            while True:
+                entry = self._journal.entry(entry.id) or entry
+                for text in narrate(entry, told):
+                    self._say(text)
+                told = len(entry.records)
+                if entry.outcome is not None:
+                    return entry
+                holder = self._tell_of_office(holder)
+                self._clock.sleep(LOOK_EVERY_S)
+        except KeyboardInterrupt:
+            raise LetGoError(
+                f"{entry.id} goes on without this program."
+                f" Watch it: twinsite operation show {entry.id} --follow;"
+                f" end it: twinsite operation abort {entry.id}"
+            ) from None
+
+    def _tell_of_office(self, before: str | None) -> str | None:
+        now = self._holder()
+        if now != before:
+            left = f"{before} left office; " if before else ""
+            self._say(left + (f"{now} is in office now" if now else "a successor ends what it began"))
+        return now
+
+    def _await_turn(self, wait_s: float) -> None:
+        running = self._journal.current()
+        if running is None:
+            return
+        if wait_s <= 0:
+            raise OperationBusyError(running)
+        self._say(f"waits for {running.id}: {running.plan.title}, ordered by {running.ordered_by}")
+        if self._until(lambda: self._journal.current() is None or None, wait_s) is None:
+            raise OperationBusyError(running)
+
+    def _taken(self, request: Request, wait_s: float) -> Entry:
+        """Waits until the order is in the journal. Whoever was faster is named."""
+        deadline = self._clock.monotonic() + max(wait_s, TAKEN_WITHIN_S)
+        while self._clock.monotonic() < deadline:
+            if entry := self._journal.entry(request.id):
+                return entry
+            reply = self._reply(request)
+            if reply is not None and not reply.accepted:
+                raise OrderFailedError(f"refused by {reply.by}: {reply.text}")
+            running = self._journal.current()
+            if running is not None and running.id != request.id and wait_s <= 0:
+                raise OperationBusyError(running)
+            self._clock.sleep(LOOK_EVERY_S)
+        raise OrderFailedError(f"{self._holder() or 'nobody'} is in office and did not begin it in time")
+
+    def _reply(self, request: Request) -> Reply | None:
+        try:
+            return self._box.reply_to(request)
+        except NoNodeError:
+            raise OrderFailedError("the session with ZooKeeper was lost before the order was taken") from None
+
+    def _holder(self) -> str | None:
+        try:
+            return bytes(self._client.get_async(LEADER).get(timeout=ANSWER_S)[0]).decode()
+        except NoNodeError:
+            return None
+
+    def _until(self, found: Callable[[], T | None], within_s: float) -> T | None:
+        deadline = self._clock.monotonic() + within_s
+        while (value := found()) is None and self._clock.monotonic() < deadline:
+            self._clock.sleep(LOOK_EVERY_S)
+        return value
