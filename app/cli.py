@@ -11,6 +11,7 @@ import typer
 from pydantic import SecretStr, ValidationError
 
 from app.devserver import DevServerError, create_crm_database, running_server
+from app.events.asyncapi import description
 from app.imports import commands as import_commands
 from app.main import create_app
 from app.migrate import MigrationError, migrate, waiting
@@ -92,6 +93,12 @@ def openapi() -> None:
     """Print the OpenAPI description."""
     settings = Settings(database_url=SecretStr("postgresql:///"))
     typer.echo(json.dumps(create_app(settings).openapi(), ensure_ascii=False, indent=2))
+
+
+@app.command()
+def asyncapi() -> None:
+    """Print the AsyncAPI description of the events."""
+    typer.echo(json.dumps(description(), ensure_ascii=False, indent=2))
 
 
 @app.command()

@@ -38,6 +38,7 @@ class Problem(Enum):
     KEY_IN_PROGRESS = Kind(
         "idempotency-key-in-progress", 409, "The first request is still being worked on", True
     )
+    CURSOR_LOST = Kind("cursor-lost", 410, "What the cursor stands on is gone")
     VERSION_MISMATCH = Kind("version-mismatch", 412, "It was changed in the meantime")
     BODY_TOO_LARGE = Kind("body-too-large", 413, "The body is too large")
     UNSUPPORTED_MEDIA_TYPE = Kind("unsupported-media-type", 415, "The body must be application/json")

@@ -118,6 +118,12 @@ async def optional_command(request: Request, principal: CurrentPrincipal, key: O
     return await _command(request, principal.id, key)
 
 
+async def unkeyed_command(request: Request, principal: CurrentPrincipal) -> Command:
+    """For what may be repeated without a key: nothing is stored under one."""
+    return await _command(request, principal.id, None)
+
+
+UnkeyedCommand = Annotated[Command, Depends(unkeyed_command)]
 KeyedCommand = Annotated[Command, Depends(keyed_command)]
 OptionalCommand = Annotated[Command, Depends(optional_command)]
 

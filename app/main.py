@@ -13,6 +13,7 @@ from app.calls import endpoints as calls_endpoints
 from app.card_transactions import endpoints as card_transactions_endpoints
 from app.customers import endpoints as customers_endpoints
 from app.database.database import Database
+from app.events import endpoints as events_endpoints
 from app.http import BASE
 from app.imports import endpoints as imports_endpoints
 from app.knowledge import endpoints as knowledge_endpoints
@@ -48,6 +49,7 @@ SLICES = (
     bookings_endpoints.router,
     calls_endpoints.router,
     reports_endpoints.router,
+    events_endpoints.router,
 )
 
 

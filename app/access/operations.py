@@ -19,6 +19,8 @@ RESOURCES = {
     "card-transactions": Resource.CARD_TRANSACTION,
     "accounts": Resource.ACCOUNT,
     "audit": Resource.AUDIT,
+    "events": Resource.EVENT,
+    "webhooks": Resource.SUBSCRIPTION,
     **dict.fromkeys(
         (
             "regions",
@@ -38,7 +40,9 @@ RESOURCES = {
 READ_BY_POST = frozenset({f"{BASE}customers/check"})
 ADDING = frozenset({f"{BASE}card-transactions/batch"})
 # What must be reachable to become somebody, or says nothing about anybody.
-OPEN = frozenset({f"{BASE}oauth/token", f"{BASE}oauth/keys", f"{BASE}openapi.json", f"{BASE}docs"})
+OPEN = frozenset(
+    {f"{BASE}oauth/token", f"{BASE}oauth/keys", f"{BASE}openapi.json", f"{BASE}asyncapi.json", f"{BASE}docs"}
+)
 
 
 @dataclass(frozen=True, slots=True)

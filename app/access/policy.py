@@ -26,6 +26,7 @@ class Role(StrEnum):
     CUSTOMER = "customer"
     CHANNEL = "channel"
     PROCESSING = "processing"
+    INTEGRATION = "integration"  # a system that follows the feed of events
 
 
 class Resource(StrEnum):
@@ -34,6 +35,8 @@ class Resource(StrEnum):
     CARD_TRANSACTION = "card_transaction"
     ACCOUNT = "account"
     AUDIT = "audit"
+    EVENT = "event"  # the feed
+    SUBSCRIPTION = "subscription"  # who is sent events, and what became of each
     DIRECTORY = "directory"  # topics, queues, units, people, rules, calendars, articles
     OTHER = "other"  # whatever the table of operations does not know: nobody but SYSTEM gets it
 
@@ -124,6 +127,8 @@ TABLE: tuple[Rule, ...] = (
     Rule(Role.CHANNEL, Resource.CUSTOMER, Reach.ALL, READ, "finds the sender of a message", PERSONAL),
     Rule(Role.CHANNEL, Resource.REQUEST, Reach.ALL, ALL_OF_IT, "registers what arrives"),
     Rule(Role.PROCESSING, Resource.CARD_TRANSACTION, Reach.ALL, ALL_OF_IT, "delivers its feed"),
+    Rule(Role.INTEGRATION, Resource.EVENT, Reach.ALL, READ, "follows what happens"),
+    Rule(Role.ADMINISTRATOR, Resource.SUBSCRIPTION, Reach.ALL, ALL_OF_IT, "decides who is sent events"),
 )
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 import psycopg
 
 from app import cleansing, identifiers, pagination
-from app.customers import repository
+from app.customers import events, repository
 from app.customers.cleanse import cleanse
 from app.customers.schemas import (
     ContactForm,
@@ -48,6 +48,7 @@ async def create(database: Database, command: Command, form: CustomerForm) -> Co
 
     async def work(unit: WriteUnit) -> Answer:
         await repository.insert(unit, card)
+        await events.tell(unit, events.REGISTERED, card)
         return created(address(card.id), card.version, card)
 
     try:
@@ -71,6 +72,7 @@ async def change(
         changed = apply(card, changes)
         attempted.append(changed)
         await repository.replace(unit, changed)
+        await events.tell(unit, events.CHANGED, changed)
         return Answer(200, encode(changed), {"ETag": etag(changed.version)})
 
     try:

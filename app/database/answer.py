@@ -35,10 +35,14 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Who wants something done, under which key, within how many seconds. Without a key it is not stored."""
+    """Who wants something done, under which key, within how many seconds. Without a key it is not stored.
+
+    `epoch` is the worker's term of office: the transaction fails (CR003) once another term has begun.
+    """
 
     trace: str
     principal: str
     key: str | None
     fingerprint: bytes
     deadline_seconds: float
+    epoch: int | None = None

@@ -13,6 +13,7 @@ from enum import Enum, auto
 # SQLSTATEs raised by crm.open_write (migrations/0001_foundation.sql).
 KEY_IN_PROGRESS = "CR001"
 KEY_ANSWERED = "CR002"
+DEPOSED = "CR003"  # by crm.hold_term (0061_worker.sql); the worker explains it
 
 READ_ONLY = "25006"  # a standby, or a primary made read-only
 

@@ -36,6 +36,7 @@ OPEN_WRITE = (
     "SELECT crm.open_write(%(trace)s, %(principal)s, %(key)s, %(as_reads)s, %(as_creates)s, %(as_changes)s,"
     " %(as_stamp)s)"
 )
+HOLD_TERM = "SELECT crm.hold_term(%(epoch)s)"
 ACT = "SELECT crm.act(%(as_principal)s, %(as_reads)s, %(as_creates)s, %(as_changes)s, %(as_stamp)s)"
 STORE_ANSWER = f"""
 INSERT INTO crm.idempotency_key (principal, key, fingerprint, status, headers, body)
@@ -127,6 +128,8 @@ class WriteUnit:
         await self.queue("BEGIN")
         parameters = {"trace": command.trace, "principal": command.principal, "key": command.key}
         await self.queue(OPEN_WRITE, {**self._access.parameters, **parameters})
+        if command.epoch is not None:
+            await self.queue(HOLD_TERM, {"epoch": command.epoch})
 
     async def begin_replay(self) -> None:
         """Without a claim of the key, which was answered."""

@@ -9,7 +9,7 @@ import psycopg
 from app.database.answer import Answer, Command, Committed
 from app.database.database import Database, Found, Freshness
 from app.database.units import WriteUnit
-from app.directory import repository
+from app.directory import events, repository
 from app.directory.model import Directory, E, Kept, Listing
 from app.encoding import encode
 from app.errors import FieldError, Problem, ProblemError, invalid, not_found
@@ -27,6 +27,7 @@ async def enter(database: Database, command: Command, directory: Directory[E], f
 
     async def work(unit: WriteUnit) -> Answer:
         await repository.insert(unit, directory, kept)
+        await events.tell(unit, directory.name, form.code, 1, command.principal)
         return created(address(directory, form.code), 1, kept.model_dump(mode="json"))
 
     try:
@@ -50,6 +51,7 @@ async def replace(
             raise ProblemError(Problem.VERSION_MISMATCH, f"the present version is {etag(present)}")
         kept = Kept[E](version=present + 1, changed_at=now(), changed_by=command.principal, content=form)
         await repository.replace(unit, directory, kept)
+        await events.tell(unit, directory.name, code, kept.version, command.principal)
         return Answer(200, encode(kept.model_dump(mode="json")), {"ETag": etag(kept.version)})
 
     try:

@@ -4,39 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 from string import Template
-from uuid import UUID
 
 from psycopg.rows import TupleRow
 
 from app.database.units import READ_GATE, Read, WriteUnit
 from app.identity import new_id, now
+from app.requests import events
 from app.requests.channels import Channel
-from app.requests.schemas import CustomerRequest
+from app.requests.schemas import CustomerRequest, Direction, Message
 from app.routing.repository import Setting
 from app.topics.schemas import Occasion
 
 SYSTEM = "system"
-
-
-class Direction(StrEnum):
-    IN = "in"
-    OUT = "out"
-    INTERNAL = "internal"
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    id: UUID
-    request_id: UUID
-    direction: Direction
-    channel: Channel
-    author: str
-    text: str
-    external_id: str | None
-    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +46,12 @@ OF_REQUEST = Read(
 )
 
 
-async def insert(unit: WriteUnit, message: Message) -> None:
+async def add(unit: WriteUnit, request: CustomerRequest, message: Message) -> None:
     """Queued. A message known by its sender's id breaks `request_message_external_key`."""
     parameters = {name: getattr(message, name) for name in Message.__slots__}
     parameters |= {"direction": message.direction.value, "channel": message.channel.value}
     await unit.queue(_INSERT, parameters)
+    await events.tell_message(unit, request, message)
 
 
 async def write_to_customer(
@@ -81,7 +62,7 @@ async def write_to_customer(
     if text is None:
         return
     message = Message(new_id(), request.id, Direction.OUT, request.channel, SYSTEM, text, None, now())
-    await insert(unit, message)
+    await add(unit, request, message)
 
 
 def worded(request: CustomerRequest, setting: Setting, occasion: Occasion) -> str | None:

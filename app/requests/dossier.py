@@ -19,12 +19,11 @@ from app.http import BASE, created
 from app.identity import new_id, now
 from app.notifications import repository as notifications
 from app.notifications.schemas import NoticeKind
-from app.requests import attachments, correspondence, moves, repository, service, transitions
+from app.requests import attachments, correspondence, events, moves, repository, service, transitions
 from app.requests.attachments import Attachment, AttachmentForm
 from app.requests.channels import Channel
-from app.requests.correspondence import Direction, Message
 from app.requests.moves import Move
-from app.requests.schemas import CustomerRequest, EventKind, Language, RequestForm
+from app.requests.schemas import CustomerRequest, Direction, EventKind, Language, Message, RequestForm
 
 COMPLAINTS = frozenset({Channel.COMPLAINTS_BOOK, Channel.MAP_REVIEW})
 
@@ -77,7 +76,7 @@ async def receive(database: Database, command: Command, channel: Channel, form: 
             request = await service.enter(unit, _request(channel, form, customer), command.principal)
             id_ = request.id
             message = _message(id_, _letter(channel, form))
-            await correspondence.insert(unit, message)
+            await correspondence.add(unit, request, message)
         else:
             message = await _add(unit, id_, _letter(channel, form))
         return created(f"{service.PATH}/{id_}", None, message)
@@ -102,8 +101,9 @@ async def attach(database: Database, command: Command, id_: UUID, form: Attachme
         return transitions.follow(request, EventKind.ATTACHED)
 
     async def work(unit: WriteUnit) -> Answer:
-        await moves.apply(unit, id_, Move(EventKind.ATTACHED, command.principal, form.name, step))
+        request = await moves.apply(unit, id_, Move(EventKind.ATTACHED, command.principal, form.name, step))
         await attachments.insert(unit, attachment, content)
+        await events.tell_attachment(unit, request, attachment)
         return created(f"{BASE}/attachments/{attachment.id}", None, attachment)
 
     return await _once(database, command, work)
@@ -119,9 +119,9 @@ async def _add(unit: WriteUnit, id_: UUID, form: MessageForm) -> Message:
 
     moved = await moves.apply(unit, id_, Move(EventKind.MESSAGE, form.author[:200], None, step))
     if form.direction is Direction.IN and moved.waiting_since is not None:
-        await moves.apply(unit, id_, moves.resume_of(form.author))
+        moved = await moves.apply(unit, id_, moves.resume_of(form.author))
     message = _message(id_, form)
-    await correspondence.insert(unit, message)
+    await correspondence.add(unit, moved, message)
     return message
 
 

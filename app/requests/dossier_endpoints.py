@@ -25,8 +25,9 @@ from app.problems import problems
 from app.requests import attachments, correspondence, dossier
 from app.requests.attachments import Attachment, AttachmentForm, Attachments
 from app.requests.channels import Channel
-from app.requests.correspondence import Message, Messages
+from app.requests.correspondence import Messages
 from app.requests.dossier import InboundForm, MessageForm
+from app.requests.schemas import Message
 
 router = APIRouter(tags=["requests"], route_class=StrictRoute)
 OF_REQUEST = problems(*READ_PROBLEMS)

@@ -16,7 +16,7 @@ from app.http import etag
 from app.identity import now
 from app.notifications import repository as notifications
 from app.notifications.schemas import NoticeKind
-from app.requests import correspondence, repository, transitions
+from app.requests import correspondence, events, repository, transitions
 from app.requests.schemas import (
     AssignForm,
     CloseForm,
@@ -64,7 +64,7 @@ async def apply(unit: WriteUnit, id_: UUID, move: Move) -> CustomerRequest:
     moved = await move.step(unit, request, moment)
     await repository.update(unit, moved)
     event = Event(moved.version, move.kind, moment, move.actor, move.note)
-    await repository.add_event(unit, id_, event)
+    await events.record(unit, moved, event)
     return moved
 
 

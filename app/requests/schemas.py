@@ -161,3 +161,21 @@ class Assignment:
     assignee: str | None
     rule: str | None
     considered: Sequence[Consideration]
+
+
+class Direction(StrEnum):
+    IN = "in"
+    OUT = "out"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    id: UUID
+    request_id: UUID
+    direction: Direction
+    channel: Channel
+    author: str
+    text: str
+    external_id: str | None
+    created_at: datetime

@@ -17,7 +17,7 @@ from app.identity import new_id, now
 from app.notifications import repository as notifications
 from app.notifications.schemas import NoticeKind
 from app.pagination import Page
-from app.requests import correspondence, repository
+from app.requests import correspondence, events, repository
 from app.requests.schemas import (
     Assignment,
     CustomerRequest,
@@ -60,7 +60,7 @@ async def enter(unit: WriteUnit, form: RequestForm, actor: str) -> CustomerReque
     request = _new(form, setting, decision)
     event = Event(request.version, EventKind.REGISTERED, request.created_at, actor, None)
     await repository.insert(unit, request, decision)
-    await repository.add_event(unit, request.id, event)
+    await events.record(unit, request, event)
     await notifications.tell(unit, NoticeKind.ASSIGNED, request)
     await correspondence.write_to_customer(unit, request, setting, Occasion.REGISTERED)
     return request

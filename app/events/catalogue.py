@@ -1,0 +1,18 @@
+"""All types of events, collected from the slices: subscriptions and AsyncAPI go by them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.customers import events as customers
+from app.directory import events as directory
+from app.events.types import EventType
+from app.requests import events as requests
+
+CATALOGUE: tuple[EventType[Any], ...] = (*customers.TYPES, *requests.TYPES, *directory.TYPES)
+
+
+def covers(pattern: str) -> bool:
+    """Whether a pattern (`request.closed`, `request.*`, `*`) means any type there is."""
+    prefix = pattern.removesuffix("*")
+    return any(kind.name.startswith(prefix) if "*" in pattern else kind.name == pattern for kind in CATALOGUE)
