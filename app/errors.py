@@ -49,6 +49,7 @@ class Problem(Enum):
     TOO_MANY_ATTEMPTS = Kind("too-many-attempts", 429, "Too many attempts; wait", True)
     INTERNAL = Kind("internal", 500, "The server made a mistake")
     NO_PRIMARY = Kind("no-primary", 503, "No primary database can be reached; nothing was done", True)
+    NO_REMOTE_COPY = Kind("no-remote-copy", 503, "No other site has a copy; nothing was done", True)
     NO_DATABASE = Kind("no-database", 503, "No database can be reached; nothing was done", True)
     DATABASE_BUSY = Kind("database-busy", 503, "The database is busy; nothing was done", True)
     OVERLOADED = Kind("overloaded", 503, "Too many requests are waiting; nothing was done", True)

@@ -37,11 +37,14 @@ class Readiness:
     node: str | None
 
 
-def readiness(primary: Sight, replica: Sight | None, *, site: str, host: str) -> Readiness:
+def readiness(
+    primary: Sight, replica: Sight | None, *, site: str, host: str, refuses_writes: bool = False
+) -> Readiness:
     """Pure. Writes need a primary at the end of the primary route; stale reads any server on either route."""
     for sight in (primary, replica or primary):
         if sight.seen in (Seen.PRIMARY, Seen.STANDBY):
-            serves = Serves.WRITES if sight is primary and sight.seen is Seen.PRIMARY else Serves.READS
+            writes = sight is primary and sight.seen is Seen.PRIMARY and not refuses_writes
+            serves = Serves.WRITES if writes else Serves.READS
             return Readiness(
                 serves, sight.seen.value, sight.timeline, sight.lag_bytes, site, host, sight.node
             )
@@ -64,7 +67,13 @@ async def ready(request: Request, database: TheDatabase) -> Response:
 
 def _state(database: Database, settings: Settings) -> Readiness:
     replica = database.replica.sight if database.replica else None
-    return readiness(database.primary.sight, replica, site=settings.site, host=settings.host)
+    return readiness(
+        database.primary.sight,
+        replica,
+        site=settings.site,
+        host=settings.host,
+        refuses_writes=database.writes_refused,
+    )
 
 
 @router.get("/metrics", response_class=Response, include_in_schema=False)

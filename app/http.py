@@ -141,6 +141,8 @@ def written(committed: Committed) -> Response:
         "Twinsite-Timeline": str(where.timeline),
         "Twinsite-Lsn": where.lsn,
     }
+    if where.remote_copy is not None:
+        headers["Twinsite-Remote-Copy"] = "yes" if where.remote_copy else "no"
     if committed.replayed:
         headers["Idempotency-Replayed"] = "true"
     return Response(answer.body, answer.status, headers, JSON)
@@ -186,6 +188,7 @@ WRITE_PROBLEMS = (
     Problem.KEY_REUSED,
     Problem.INTERNAL,
     Problem.NO_PRIMARY,
+    Problem.NO_REMOTE_COPY,
     Problem.DATABASE_BUSY,
     Problem.OVERLOADED,
     Problem.OUTCOME_UNKNOWN,

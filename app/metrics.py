@@ -25,6 +25,14 @@ REQUEST_SECONDS = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
 WRITES = Counter("crm_writes", "Units of work by outcome", ["outcome"])
+WRITES_EXPOSED = Counter(
+    "crm_writes_exposed",
+    "Acknowledged writes whose only copies are in the primary's site (durability available)",
+)
+WRITES_UNCOPIED = Counter(
+    "crm_writes_uncopied",
+    "Commits that were not acknowledged, as no other site had a copy (durability strict)",
+)
 READS = Counter("crm_reads", "Reads by the route that served them", ["route"])
 POOL_CONNECTIONS = Gauge(
     "crm_pool_connections",

@@ -15,6 +15,7 @@ WRITE_HEADERS = {
     "Twinsite-Node": "Address of the primary that committed",
     "Twinsite-Timeline": "Its timeline",
     "Twinsite-Lsn": "A WAL position of the write's own transaction",
+    "Twinsite-Remote-Copy": "Whether another site has a copy (yes, no); absent where nobody looks",
 }
 EVERY_HEADER = {"Twinsite-Site": "The site that answered", "X-Request-Id": "The request's id"}
 NOT_OURS = ("HTTPValidationError", "ValidationError")

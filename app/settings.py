@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import (
@@ -19,6 +20,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.database.copies import Durability, Sites
 
 Seconds = PositiveFloat
 SECRET_BYTES = 32
@@ -72,6 +75,13 @@ class Settings(BaseSettings):
     # Encrypts signing keys and second factors at rest; the same on all hosts, 32 bytes in base64.
     access_secret: SecretStr | None = None
 
+    # What a write is worth while no other site has a copy (decision 0402): `strict` refuses it, `available`
+    # serves, marks and counts it, `unchecked` does not look. Next the sites of all database hosts, by member
+    # name and by address: "dc1-db1=dc1 10.0.1.21=dc1 …"; and the file in which the host's agent keeps the gate.
+    durability: Durability = Durability.UNCHECKED
+    database_sites: str = ""
+    write_gate: Path | None = None
+
     max_body_bytes: PositiveInt = 1_048_576
     metrics_directory: str | None = None
 
@@ -87,6 +97,18 @@ class Settings(BaseSettings):
     def _required_needs_a_secret(self) -> Settings:
         if self.sign_in_required and self.access_secret is None:
             raise ValueError("access_secret is needed when authentication is required")
+        return self
+
+    @field_validator("database_sites")
+    @classmethod
+    def _sites_can_be_read(cls, value: str) -> str:
+        Sites.parse(value)
+        return value
+
+    @model_validator(mode="after")
+    def _durability_needs_sites(self) -> Settings:
+        if self.durability is not Durability.UNCHECKED and not self.database_sites:
+            raise ValueError("database_sites is needed when durability is checked")
         return self
 
     @field_validator("access_secret")

@@ -44,7 +44,7 @@ class Answer:
 
 # The codes of docs/crm-api.md, "did it happen?": not known yet, and certainly not.
 IN_PROGRESS = "idempotency-key-in-progress"
-NOT_DONE = frozenset({"no-primary", "database-busy", "overloaded"})
+NOT_DONE = frozenset({"no-primary", "no-remote-copy", "database-busy", "overloaded"})
 # Statuses below 500 that speak of the moment, not of the request.
 TRANSIENT = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 

@@ -17,11 +17,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a write was committed. `lsn` lies within its transaction, before the commit record."""
+    """Where a write was committed. `lsn` lies within its transaction, before the commit record.
+
+    `remote_copy`: whether another site has it; None where nobody looks.
+    """
 
     node: str
     timeline: int
     lsn: str
+    remote_copy: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ import structlog
 from app import metrics
 from app.access.principal import NOBODY, TRUSTED, Access, current_access
 from app.database.answer import Command, Committed
-from app.database.execution import UNKNOWN_DETAIL, Execution, Work, explain
+from app.database.copies import Durability, Gate, Sites
+from app.database.execution import UNKNOWN_DETAIL, Execution, Promise, Work, explain
 from app.database.outcome import Failure, Verdict, judge
 from app.database.route import Route, RouteName, RouteOverloadedError, RouteUnavailableError, Seen
 from app.database.units import Parameters, Read, UnitAbandonedError
@@ -27,6 +28,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 NO_PRIMARY_DETAIL = "no primary database answers; nothing was done"
+NO_REMOTE_COPY_DETAIL = "no other site has a copy of what is written now, and the policy is strict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class Database:
             else None
         )
         self._open: dict[asyncio.Task[Committed], Execution] = {}
+        self._promise = Promise(settings.durability, Sites.parse(settings.database_sites))
+        self._gate = Gate(settings.write_gate)
 
     def _access(self) -> Access:
         """Whoever the task acts as; what nobody asked for reaches nothing, unless the network is trusted."""
@@ -92,6 +96,8 @@ class Database:
         """
         if self.primary.sight.seen in (Seen.NOBODY, Seen.STANDBY):
             raise ProblemError(Problem.NO_PRIMARY, NO_PRIMARY_DETAIL)
+        if self.writes_refused:
+            raise ProblemError(Problem.NO_REMOTE_COPY, NO_REMOTE_COPY_DETAIL)
         execution, task = self._start(command, work)
         # Unlike wait_for, wait cancels nothing: neither at the deadline nor when the client leaves.
         done, _ = await asyncio.wait({task}, timeout=command.deadline_seconds)
@@ -107,9 +113,22 @@ class Database:
             log.warning("refused by the database", error=str(error), principal=command.principal)
             raise ProblemError(Problem.FORBIDDEN, "it would lie outside of your zone") from error
 
+    @property
+    def writes_refused(self) -> bool:
+        """Strict, and the gate is closed or the last look at the primary found no copy elsewhere."""
+        if self._promise.durability is not Durability.STRICT:
+            return False
+        sight = self.primary.sight
+        exposed = sight.seen is Seen.PRIMARY and not self._promise.sites.has_remote_copy(
+            sight.node, sight.synchronous
+        )
+        return exposed or self._gate.closed
+
     def _start(self, command: Command, work: Work) -> tuple[Execution, asyncio.Task[Committed]]:
         shut_after = command.deadline_seconds + self._settings.abandon_seconds
-        execution = Execution(self.primary, command, work, self._access(), shut_after_seconds=shut_after)
+        execution = Execution(
+            self.primary, command, work, self._access(), self._promise, shut_after_seconds=shut_after
+        )
         task = asyncio.create_task(execution.run(), name=f"unit {command.trace}")
         self._open[task] = execution
         metrics.UNITS_OPEN.inc()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 
 import psycopg
 import structlog
+from psycopg import AsyncCursor
+from psycopg.rows import TupleRow
 
+from app import metrics
 from app.access.principal import Access
-from app.database.answer import Answer, Command, Committed
+from app.database.answer import Answer, Command, Committed, Provenance
 from app.database.connection import CrmConnection
+from app.database.copies import SELECT_SYNCHRONOUS, Durability, Sites
 from app.database.outcome import READ_ONLY, Failure, Verdict, judge
 from app.database.route import Route
 from app.database.units import (
@@ -34,6 +39,24 @@ UNKNOWN_DETAIL = (
 )
 
 
+UNCOPIED_DETAIL = (
+    "committed, but no other site has a copy and the policy is strict; repeat with the same Idempotency-Key"
+    " until one has"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What this installation promises of an acknowledged write, and where the copies stand."""
+
+    durability: Durability
+    sites: Sites
+
+    @property
+    def looks(self) -> bool:
+        return self.durability is not Durability.UNCHECKED
+
+
 class KeyAnsweredError(Exception):
     """The key has a stored answer."""
 
@@ -42,8 +65,16 @@ class Execution:
     """Runs in a task that nobody cancels; its client may leave, the unit goes on to a certain end."""
 
     def __init__(
-        self, route: Route, command: Command, work: Work, access: Access, *, shut_after_seconds: float
+        self,
+        route: Route,
+        command: Command,
+        work: Work,
+        access: Access,
+        promise: Promise,
+        *,
+        shut_after_seconds: float,
     ) -> None:
+        self._promise = promise
         self.permit = CommitPermit()
         self._route = route
         self._command = command
@@ -81,7 +112,36 @@ class Execution:
             if connection.commit_doubt is not None:
                 log.warning("commit in doubt", reason=connection.commit_doubt)
                 raise ProblemError(Problem.OUTCOME_UNKNOWN, UNKNOWN_DETAIL)
+            self._note_copies(committed.provenance)
             return committed
+
+    def _note_copies(self, where: Provenance) -> None:
+        """An acknowledgement without a remote copy is counted, or not given.
+
+        Raises:
+            ProblemError: the policy is strict. The same key commits again, and waits for what is named then.
+        """
+        if where.remote_copy is not False:
+            return
+        if self._promise.durability is Durability.STRICT:
+            metrics.WRITES_UNCOPIED.inc()
+            log.warning("committed without a remote copy", node=where.node, lsn=where.lsn)
+            raise ProblemError(Problem.OUTCOME_UNKNOWN, UNCOPIED_DETAIL)
+        metrics.WRITES_EXPOSED.inc()
+        log.warning("acknowledged while exposed", node=where.node, timeline=where.timeline, lsn=where.lsn)
+
+    async def _copies_after(self, connection: CrmConnection) -> AsyncCursor[TupleRow] | None:
+        """Queued behind the COMMIT: answered when the commit has ended, by the settings of that moment."""
+        return await connection.execute(SELECT_SYNCHRONOUS) if self._promise.looks else None
+
+    async def _with_copies(self, committed: Committed, looked: AsyncCursor[TupleRow] | None) -> Committed:
+        if looked is None:
+            return committed
+        row = await looked.fetchone()
+        assert row is not None
+        where = committed.provenance
+        copied = self._promise.sites.has_remote_copy(where.node, str(row[0]))
+        return replace(committed, provenance=replace(where, remote_copy=copied))
 
     async def _execute(self, connection: CrmConnection) -> Committed:
         unit = WriteUnit(connection, self.permit, self._access)
@@ -90,8 +150,9 @@ class Execution:
             answer = await self._work(unit)
             where = await unit.store(self._command, answer)
             commit = await unit.commit()
+            looked = await self._copies_after(connection)
         check_committed(commit)
-        return Committed(answer, to_provenance(await where.fetchone()))
+        return await self._with_copies(Committed(answer, to_provenance(await where.fetchone())), looked)
 
     async def _replay(self, connection: CrmConnection) -> Committed:
         unit = WriteUnit(connection, self.permit, self._access)
@@ -102,6 +163,7 @@ class Execution:
                 rows = await unit.all(REPLAY, key, lambda row: to_replay(row, self._command.fingerprint))
                 committed = only(rows)
                 commit = await unit.commit()
+                looked = await self._copies_after(connection)
         except KeyReusedError:
             detail = "the key belongs to a request with another method, path or body; use a new key"
             raise ProblemError(Problem.KEY_REUSED, detail) from None
@@ -110,7 +172,7 @@ class Execution:
                 Problem.KEY_IN_PROGRESS, "the stored answer expired just now; repeat"
             ) from None
         check_committed(commit)
-        return committed
+        return await self._with_copies(committed, looked)
 
     def _explain(self, error: psycopg.Error, connection: CrmConnection) -> Exception:
         verdict = judge(Failure(error.sqlstate, connection.commit_sent, connection.alive))

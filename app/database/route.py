@@ -30,7 +30,8 @@ SELECT pg_is_in_recovery(),
             ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer END,
        CASE WHEN NOT pg_is_in_recovery() THEN 0
             WHEN EXISTS (SELECT FROM pg_stat_wal_receiver)
-            THEN greatest(pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), 0)::bigint END
+            THEN greatest(pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), 0)::bigint END,
+       current_setting('synchronous_standby_names')
 """
 
 
@@ -55,12 +56,14 @@ class Sight:
     `lag_bytes`: received and not yet replayed. None (unknown) without a WAL receiver: what the primary has
     beyond the last received position cannot be told then. A receiver that is cut off in silence ends after
     `wal_receiver_timeout`; that one runs is all that an account without pg_read_all_stats may see.
+    `synchronous`: PostgreSQL's setting synchronous_standby_names, which only a primary acts on.
     """
 
     seen: Seen
     node: str | None = None
     timeline: int | None = None
     lag_bytes: int | None = None
+    synchronous: str = ""
 
 
 class RouteUnavailableError(Exception):
@@ -206,8 +209,8 @@ class Route:
         with connection.shut_after(self._settings.probe_timeout_seconds):
             row = await (await connection.execute(PROBE)).fetchone()
         assert row is not None
-        in_recovery, node, timeline, lag = row
-        return Sight(Seen.STANDBY if in_recovery else Seen.PRIMARY, node, timeline, lag)
+        in_recovery, node, timeline, lag, synchronous = row
+        return Sight(Seen.STANDBY if in_recovery else Seen.PRIMARY, node, timeline, lag, synchronous)
 
     async def _note(self, sight: Sight) -> None:
         before, self.sight = self.sight, sight
