@@ -77,7 +77,7 @@ class Settings(BaseSettings):
 
     # What a write is worth while no other site has a copy (decision 0402): `strict` refuses it, `available`
     # serves, marks and counts it, `unchecked` does not look. Next the sites of all database hosts, by member
-    # name and by address: "dc1-db1=dc1 10.0.1.21=dc1 …"; and the file in which the host's agent keeps the gate.
+    # name and by address: "dc1-db1=dc1 10.0.1.21=dc1 …"; and the file in which the host's agent keeps a gate.
     durability: Durability = Durability.UNCHECKED
     database_sites: str = ""
     write_gate: Path | None = None

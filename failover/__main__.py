@@ -29,6 +29,7 @@ from failover.command import run as run_command
 from failover.conditions import Condition
 from failover.desk import Desk, Seat
 from failover.diagram import render
+from failover.duties import duties_of
 from failover.estate_reader import EstateReader
 from failover.events import EventLog, history
 from failover.flapping import acknowledgement
@@ -183,7 +184,8 @@ def build(config: AgentConfig, client: KazooClient) -> Agent:
     pool = None
     if config.pool_conninfo is not None:
         pool = PoolGate(PgBouncer(config.pool_conninfo, config.pool_database), monotonic=time.monotonic)
-    return Agent(config, client, brain, pool, lambda: leadership.epoch)
+    duties = duties_of(config, client, leadership, chronicle.write)
+    return Agent(config, client, brain, pool, epoch=lambda: leadership.epoch, duties=duties)
 
 
 def _desk(config: AgentConfig, client: KazooClient, leadership: Leadership) -> Desk:

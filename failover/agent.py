@@ -23,6 +23,7 @@ from kazoo.handlers.threading import KazooTimeoutError
 
 from failover.agent_config import AgentConfig
 from failover.brain import Brain
+from failover.duties import Duties
 from failover.estate_reader import VIEWS
 from failover.journal import JournalError
 from failover.leadership import ANSWER_S
@@ -55,7 +56,7 @@ class Eyes:
                 self._watch(node, RestTarget(node.address, PATRONI_PORT, tls, limit), pace.slow_s),
                 self._watch(
                     node,
-                    SqlTarget(self._conninfo(node.address), node.address, POSTGRESQL_PORT, limit),
+                    SqlTarget(config.conninfo(node.address), node.address, POSTGRESQL_PORT, limit),
                     pace.interval_s,
                 ),
             )
@@ -84,14 +85,6 @@ class Eyes:
     def _nudge(self, site: str) -> None:
         for watch in self._by_site[site]:
             watch.nudge()
-
-    def _conninfo(self, address: str) -> str:
-        """One small session; the server's certificate must be the estate's."""
-        return (
-            f"host={address} port={POSTGRESQL_PORT} dbname=postgres user=monitor sslmode=verify-ca"
-            f" sslrootcert={self._config.ca_file} password={self._config.monitor_password}"
-            f" application_name=twinsite-agent-{self._config.name}"
-        )
 
     def watches(self) -> tuple[Watch, ...]:
         pairs = [watch for pair in self._databases.values() for watch in pair]
@@ -196,9 +189,12 @@ class Agent:
         client: KazooClient,
         brain: Brain,
         gate: PoolGate | None,
+        *,
         epoch: Callable[[], int],
+        duties: Duties,
     ) -> None:
         self._config, self._client, self._brain, self._gate, self._epoch = config, client, brain, gate, epoch
+        self._duties = duties
         self._wake = asyncio.Event()
         self._eyes = Eyes(config, self._wake.set)
         self._publisher = Publisher(client, config.name)
@@ -218,6 +214,7 @@ class Agent:
             await asyncio.to_thread(
                 OrderDesk(self._client, self._gate, self._config.name, self._publish_soon).open
             )
+        await asyncio.to_thread(self._duties.start, self._config.me.address, self._config.metrics_port)
         threading.Thread(target=self._think, name="brain", daemon=True).start()
         notify("READY=1")
         try:
@@ -228,6 +225,7 @@ class Agent:
                 tasks.create_task(self._live())
         finally:
             self._stopping.set()
+            self._duties.stop()
 
     def _publish_soon(self) -> None:
         """From any thread."""
@@ -250,6 +248,7 @@ class Agent:
         """Peers and systemd hear that this process is well, also while ZooKeeper keeps a view waiting."""
         while True:
             self._eyes.heartbeats.say()
+            self._duties.keep()
             notify("WATCHDOG=1")
             await asyncio.sleep(self._config.pace.interval_s)
 
@@ -262,7 +261,12 @@ class Agent:
         while not self._stopping.wait(pause_s):
             pause_s = IDLE_TICK_S
             try:
-                if self._client.connected and self._brain.tick() is not None:
+                if not self._client.connected:
+                    self._duties.undecided()
+                    continue
+                decision = self._brain.tick()
+                self._duties.decided(decision)
+                if decision is not None:
                     pause_s = TICK_S
             except ZooKeeperTrouble as error:
                 log.warning("no decision: %r", error)

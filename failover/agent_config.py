@@ -50,6 +50,19 @@ class AgentConfig:
     thresholds: Thresholds = field(default_factory=Thresholds)
     pace: Pace = field(default_factory=Pace)
     fencing: FencingConfig = field(default_factory=FencingConfig)
+    # Told of each alarm, beside the journal; words in braces are replaced (docs/orchestrator.md).
+    alarm_command: tuple[str, ...] = ()
+    metrics_port: int = 7405
+    # Where the API of this host reads the write gate; only on application hosts.
+    write_gate: Path | None = None
+
+    def conninfo(self, address: str) -> str:
+        """One small session as `monitor`; the server's certificate must be the estate's."""
+        return (
+            f"host={address} port=5432 dbname=postgres user=monitor sslmode=verify-ca"
+            f" sslrootcert={self.ca_file} password={self.monitor_password}"
+            f" application_name=twinsite-agent-{self.name}"
+        )
 
     @property
     def observers(self) -> tuple[Node, ...]:
@@ -101,7 +114,10 @@ def load(path: Path) -> AgentConfig:
 def _config(raw: dict[str, Any]) -> AgentConfig:
     policy = dict(raw.pop("policy", {}))
     fencing = dict(raw.pop("fencing", {}))
+    gate = raw.pop("write_gate", None)
     typed: dict[str, Any] = {
+        "alarm_command": tuple(raw.pop("alarm_command", ())),
+        "write_gate": Path(gate) if gate else None,
         "layout": layout(raw.pop("hosts")),
         "ca_file": Path(raw.pop("ca_file")),
         "certificate": Path(raw.pop("certificate")),

@@ -107,7 +107,7 @@ class Board:
 
 
 def to_journal(alarm: Alarm, path: str = JOURNAL) -> None:
-    """systemd's native protocol, so that rule and subject are fields. Raises OSError."""
+    """Systemd's native protocol, so that rule and subject are fields. Raises OSError."""
     fields = {
         "MESSAGE": alarm.line,
         "MESSAGE_ID": MESSAGE_ID,
@@ -157,7 +157,7 @@ class Herald:
         if self._command:
             self._count(self._commanded(alarm))
 
-    def _count(self, well: bool) -> None:  # noqa: FBT001  # a private tally
+    def _count(self, well: bool) -> None:  # a private tally
         if well:
             self.delivered += 1
         else:

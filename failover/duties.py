@@ -1,4 +1,4 @@
-"""What an agent does beside deciding: it keeps the gate's file, measures, raises alarms, answers monitoring."""
+"""What an agent does beside deciding: keeps the gate's file, measures, raises alarms, answers monitoring."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException
 from kazoo.handlers.threading import KazooTimeoutError
 
+from failover.agent_config import AgentConfig
 from failover.alarms import Alarm, Board, Cause, Herald, cause_of, causes
+from failover.command import run as run_command
 from failover.conditions import Condition
 from failover.decide import Decision, Policy
 from failover.exposure import SAMPLED_EVERY_S
 from failover.gate_keeper import GateKeeper
-from failover.gauge import Gauge
+from failover.gauge import EXPOSURE, Gauge
 from failover.journal import JournalError
+from failover.journal_store import open_operation
 from failover.leadership import Leadership
-from failover.metrics import Figures
+from failover.metrics import Figures, serve
 from failover.transitions import row_for
 
 log = logging.getLogger(__name__)
@@ -53,9 +56,10 @@ class Duties:
         self._without_session_since: float | None = None
         self._stopping = threading.Event()
 
-    def start(self) -> None:
-        """Raises kazoo's errors."""
+    def start(self, address: str, port: int) -> None:
+        """Raises kazoo's errors, and OSError if the port is taken."""
         self._herald.start()
+        serve(address, port, self.figures)
         if self._keeper is not None:
             self._keeper.watch()
         threading.Thread(target=self._measure, name="gauge", daemon=True).start()
@@ -122,3 +126,21 @@ class Duties:
                 log.info("not measured: %r", error)
             except Exception:
                 log.exception("the gauge stumbled; it goes on with the next second")
+
+
+def duties_of(
+    config: AgentConfig, client: KazooClient, leadership: Leadership, tell: Callable[[str], None]
+) -> Duties:
+    """The duties of an agent over a connected client. Raises kazoo's errors."""
+    client.ensure_path(EXPOSURE)
+    gauge = Gauge(client, leadership, config.layout, name=config.name, conninfo=config.conninfo, tell=tell)
+    return Duties(
+        name=config.name,
+        client=client,
+        leadership=leadership,
+        policy=config.policy,
+        gauge=gauge,
+        herald=Herald(config.alarm_command, run_command),
+        keeper=GateKeeper(client, config.write_gate) if config.write_gate else None,
+        operation=lambda: open_operation(client),
+    )

@@ -1,7 +1,7 @@
 """What would be lost if a site or the primary were lost now: acknowledged writes, bytes and seconds. Pure.
 
 The primary is sampled while it lives (`Sample`); how far each copy has come is compared with those samples.
-Writes are counted by transaction ids that were given out, so a figure is an upper bound: an aborted one counts.
+Writes are counted by transaction ids given out, so a figure is an upper bound: an aborted one counts too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SAMPLED_EVERY_S = 1.0
 
 @dataclass(frozen=True)
 class Exposure:
-    """Acknowledged writes that a host or site lacks. None: it cannot be known, because nobody can be asked."""
+    """Acknowledged writes that a host or site lacks. None: it cannot be known, as nobody can be asked."""
 
     records: int | None
     seconds: float | None

@@ -1,6 +1,6 @@
 """Carries the write gate from ZooKeeper to the API of this host: a small file, renewed as long as we know.
 
-It says nothing as soon as this agent has no session: the API then goes by what the primary says (decision 0402).
+It says nothing once this agent has no session: the API then goes by what the primary says (decision 0402).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class GateKeeper:
-    """`watch` once; `keep` at least every second. The reader compares monotonic times, which a host shares."""
+    """`watch` once; `keep` at least every second. The reader compares monotonic times of one host."""
 
     def __init__(
         self, client: KazooClient, path: Path, monotonic: Callable[[], float] = time.monotonic
@@ -28,7 +28,7 @@ class GateKeeper:
         self._state: bytes | None = None
 
     def watch(self) -> None:
-        """kazoo's watch fires anew after a lost session."""
+        """Kazoo's watch fires anew after a lost session."""
         self._client.ensure_path(GATE)
         self._client.DataWatch(GATE, self._changed)
 

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import psycopg
 from kazoo.client import KazooClient
@@ -99,6 +100,7 @@ class Gauge:
         client: KazooClient,
         leadership: Leadership,
         layout: Layout,
+        *,
         name: str,
         conninfo: Callable[[str], str],
         tell: Callable[[str], None],
@@ -109,7 +111,7 @@ class Gauge:
         self._reader = EstateReader(client)
         self._epoch = -1
         self._track = Track()
-        self._session: tuple[str, psycopg.Connection[tuple[object, ...]]] | None = None
+        self._session: tuple[str, psycopg.Connection[tuple[Any, ...]]] | None = None
 
     def measure(self) -> None:
         """Raises kazoo's errors and JournalError; a primary that does not answer is no error."""
@@ -120,11 +122,10 @@ class Gauge:
         row = self._ask(node) if node else None
         if node is None or row is None:
             return  # the last sample stays: it is what the primary is known to have had
-        at, timeline, lsn, writes, copies = row
-        sample = Sample(float(at), int(timeline), int(lsn), int(writes))
+        *figures, copies = row
         before = self._track
         self._track = before.after(
-            node.name, sample, copies, guaranteed=guaranteed(cluster, self._site_of)
+            node.name, Sample(*figures), copies, guaranteed=guaranteed(cluster, self._site_of)
         )
         self._publish()
         self._tell_of(before, self._track)
@@ -158,7 +159,7 @@ class Gauge:
             writes = f"{ended.writes - begun.writes} writes, {ended.lsn - begun.lsn:,} bytes" if same else "?"
             self._tell(f"no longer exposed: it lasted {ended.at - begun.at:.1f} s, with {writes}")
 
-    def _ask(self, node: Node) -> tuple[object, ...] | None:
+    def _ask(self, node: Node) -> tuple[Any, ...] | None:
         try:
             return self._connected(node).execute(_SAMPLE).fetchone()
         except psycopg.Error as error:
@@ -166,11 +167,11 @@ class Gauge:
             self._drop()
             return None
 
-    def _connected(self, node: Node) -> psycopg.Connection[tuple[object, ...]]:
+    def _connected(self, node: Node) -> psycopg.Connection[tuple[Any, ...]]:
         if self._session is not None and self._session[0] == node.name:
             return self._session[1]
         self._drop()
-        connection: psycopg.Connection[tuple[object, ...]] = psycopg.connect(
+        connection = psycopg.connect(
             self._conninfo(node.address),
             autocommit=True,
             connect_timeout=2,

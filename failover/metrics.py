@@ -1,4 +1,4 @@
-"""The agent's figures in Prometheus' text format, and the port on which the operator's monitoring asks for them."""
+"""The agent's figures in Prometheus' text format, and the port on which the operator's monitoring asks."""
 
 from __future__ import annotations
 

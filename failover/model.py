@@ -174,14 +174,34 @@ class TimelineSwitch:
 
 
 @dataclass(frozen=True)
+class SiteExposure:
+    """If the primary's site were lost now: what would be, as the agent in office measured at `at`.
+
+    `writes` (an upper bound), `seconds`, `size_bytes`: None where it cannot be known. `exposed`: no other site
+    has a copy of new writes.
+    """
+
+    at: datetime
+    by: str
+    primary: str
+    site: str
+    exposed: bool
+    writes: int | None
+    seconds: float | None
+    size_bytes: int | None
+    basis: str
+
+
+@dataclass(frozen=True)
 class Coordination:
-    """What ZooKeeper holds for the cluster: /leader, /sync, /config, /history."""
+    """What ZooKeeper holds for the cluster: /leader, /sync, /config, /history; and the exposure."""
 
     leader: LeaderKey | None
     sync_leader: str | None
     sync_standbys: tuple[str, ...]
     config: Mapping[str, object]
     history: tuple[TimelineSwitch, ...]
+    exposure: SiteExposure | None = None
 
     @property
     def paused(self) -> bool:

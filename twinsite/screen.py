@@ -49,10 +49,26 @@ def _headline(view: EstateView) -> Text:
         text.append("\nnothing answers; `twinsite provision` installs the system on hosts that are up")
     else:
         text.append("\nno single primary", style="red")
+    text.append_text(_exposure(view))
     for entry in view.entries:
         text.append(f"\nentry {entry.site} {entry.address}: ")
         text.append_text(_api(entry.api))
     return text
+
+
+def _exposure(view: EstateView) -> Text:
+    """What would be lost with the primary's site, and how old that figure is."""
+    found = view.coordination.exposure if isinstance(view.coordination, Coordination) else None
+    if found is None:
+        return Text("\nexposure: not measured, no agent is in office", style="yellow")
+    age = f"measured {(view.at - found.at).total_seconds():.0f} s ago by {found.by}"
+    if found.writes is None or found.seconds is None:
+        return Text(f"\nif {found.site} were lost now: unknown; {found.basis} ({age})", style="red")
+    lost = (
+        f"{found.writes:,} acknowledged writes, {found.size_bytes or 0:,} bytes, over {found.seconds:.1f} s"
+    )
+    text = Text(f"\nif {found.site} were lost now: {lost}", style="red" if found.exposed else "")
+    return text.append(f" ({age})", style="dim")
 
 
 def _api(api: ApiState | Unreachable) -> Text:

@@ -1,7 +1,7 @@
 """Whether a commit has a copy in another site: what the primary says after it, and the agent's gate before.
 
-The guarantee rests on the primary alone. Patroni's synchronous set is PostgreSQL's own setting, and the session
-that committed reads it right after its COMMIT, in the same round trip (decision 0402).
+The guarantee rests on the primary alone. Patroni's synchronous set is PostgreSQL's own setting, and the
+session that committed reads it right after its COMMIT, in the same round trip (decision 0402).
 The gate, a file that the orchestrator's agent on this host keeps, only makes refusals prompt.
 """
 

@@ -30,7 +30,8 @@ SELECT pg_is_in_recovery(),
             ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer END,
        CASE WHEN NOT pg_is_in_recovery() THEN 0
             WHEN EXISTS (SELECT FROM pg_stat_wal_receiver)
-            THEN greatest(pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), 0)::bigint END,
+            THEN greatest(pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), 0)::bigint
+       END,
        current_setting('synchronous_standby_names')
 """
 

@@ -11,18 +11,23 @@ import json
 import logging
 import re
 import ssl
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException, NoNodeError
 from kazoo.handlers.threading import KazooTimeoutError
 
+from failover.exposure import of_site
+from failover.gauge import Published, published, sites
 from failover.model import (
     Access,
     Coordination,
     Layout,
     LeaderKey,
     Node,
+    SiteExposure,
     TimelineSwitch,
     ZooKeeperState,
 )
@@ -125,7 +130,9 @@ def connect(layout: Layout, access: Access, deadline_s: float) -> KazooClient:
 def _read_coordination(layout: Layout, access: Access, deadline_s: float) -> Coordination:
     client = connect(layout, access, deadline_s)
     try:
-        return coordination_from(*(_get(client, key, deadline_s) for key in _KEYS))
+        found = coordination_from(*(_get(client, key, deadline_s) for key in _KEYS))
+        measured = published(client)
+        return replace(found, exposure=exposure_from(measured, layout) if measured else None)
     except (KazooException, KazooTimeoutError) as error:
         raise OSError(f"ZooKeeper: {type(error).__name__} {error}".strip()) from error
     finally:
@@ -164,6 +171,24 @@ def coordination_from(
         sync_standbys=tuple(sorted(filter(None, standbys.split(",")))),
         config=settings,
         history=tuple(_switch(line) for line in switches),
+    )
+
+
+def exposure_from(measured: Published, layout: Layout) -> SiteExposure:
+    """What the agent in office measured last, of the primary's site."""
+    site_of, track = sites(layout), measured.track
+    site = site_of.get(track.primary, "")
+    exposure = of_site(track, site, site_of)
+    return SiteExposure(
+        at=datetime.fromtimestamp(measured.at, UTC),
+        by=measured.by,
+        primary=track.primary,
+        site=site,
+        exposed=track.exposed_from is not None,
+        writes=exposure.records,
+        seconds=exposure.seconds,
+        size_bytes=exposure.size_bytes,
+        basis=exposure.basis,
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from failover.__main__ import build
@@ -50,7 +52,13 @@ def config(certificate: Path, journal: Path) -> AgentConfig:
         patroni_password="p",
         journal_directory=journal,
         heartbeat_port=17404,
+        metrics_port=17405,
+        write_gate=journal / "gate",
     )
+
+
+def figures(settings: AgentConfig) -> str:
+    return httpx.get(f"http://127.0.0.1:{settings.metrics_port}/metrics", trust_env=False).text
 
 
 async def until(what) -> None:
@@ -76,6 +84,9 @@ async def test_an_agent_publishes_takes_office_and_rules(client, certificate: Pa
         assert "in office: wit-zk1; mode active, durability available" in told
         assert history(zk)[0].by == "wit-zk1"
         await until(lambda: reader.views()[0].epoch > 0)
+        await until(lambda: 'twinsite_condition{condition="no-primary"' in figures(settings))
+        await until(lambda: 'twinsite_alarm{rule="P-07"' in figures(settings))
+        assert json.loads((tmp_path / "gate").read_text())["writes"] == "open"
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
