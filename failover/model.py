@@ -177,8 +177,8 @@ class TimelineSwitch:
 class SiteExposure:
     """If the primary's site were lost now: what would be, as the agent in office measured at `at`.
 
-    `writes` (an upper bound), `seconds`, `size_bytes`: None where it cannot be known. `exposed`: no other site
-    has a copy of new writes.
+    `writes` (an upper bound), `seconds`, `size_bytes`: None where it cannot be known. `exposed`: no other
+    site has a copy of new writes.
     """
 
     at: datetime
