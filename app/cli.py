@@ -1,4 +1,4 @@
-"""The commands of the CRM API: serve, migrate, roles, dev, openapi, import, import-worker, seed."""
+"""The commands of the CRM API: serve, migrate, roles, dev, worker, import, seed, descriptions."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from app.roles import Role, ensure_database, ensure_roles
 from app.server import exit_on_sigterm, run_server
 from app.settings import Settings
 from app.signin.commands import app as access_commands
+from app.worker import commands as worker_commands
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 app.command("import")(import_commands.import_file)
 app.command("import-worker")(import_commands.import_worker)
+app.command("worker")(worker_commands.worker)
 app.command("seed")(import_commands.seed)
 
 app.add_typer(access_commands, name="access")

@@ -52,6 +52,11 @@ ROUTE_UP = Gauge(
 UNITS_OPEN = Gauge(
     "crm_units_open", "Units of work under way, abandoned ones too", multiprocess_mode="livesum"
 )
+WORKER_EPOCH = Gauge("crm_worker_epoch", "The term of office that this process serves; 0 out of office")
+JOB_RUNS = Counter("crm_job_runs", "Runs of the worker's jobs by outcome", ["job", "outcome"])
+JOB_SECONDS = Histogram(
+    "crm_job_seconds", "Time of one run", ["job"], buckets=(0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300)
+)
 
 
 def note_pool(route: str, stats: dict[str, int]) -> None:

@@ -82,6 +82,12 @@ class Settings(BaseSettings):
     database_sites: str = ""
     write_gate: Path | None = None
 
+    # The worker (docs/crm-integration.md). Without ZooKeeper's servers it is elected by a lock in PostgreSQL.
+    zookeeper: str | None = None
+    zookeeper_ca: str | None = None
+    zookeeper_certificate: str | None = None  # with its key, in one file
+    worker_metrics_listen: str | None = None
+
     max_body_bytes: PositiveInt = 1_048_576
     metrics_directory: str | None = None
 

@@ -1,0 +1,38 @@
+"""What the worker does, and how often: THE table. Each job is harmless to repeat and to interrupt."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import orjson
+
+from app.database.answer import Command
+from app.database.database import Database
+from app.events import housekeeping
+from app.sla import overdue
+
+Work = Callable[[Database, Command], Awaitable[bool]]
+"""One bounded batch, in transactions of the command, whose epoch fences them. True: there may be more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`interval_seconds` lies between the end of one run and the beginning of the next."""
+
+    name: str
+    interval_seconds: float
+    work: Work
+    purpose: str
+
+
+async def _overdue(database: Database, command: Command) -> bool:
+    swept = await overdue.sweep(database, command)
+    return overdue.BATCH in orjson.loads(swept.answer.body).values()
+
+
+JOBS: tuple[Job, ...] = (
+    Job("overdue", 5.0, _overdue, "requests past their deadline are marked, their heads told"),
+    Job("sequence-events", 0.2, housekeeping.sequence, "committed events get their place in the feed"),
+    Job("purge-events", 600.0, housekeeping.purge, "events that nobody waits for are kept for 90 days"),
+)
