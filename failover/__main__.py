@@ -15,29 +15,19 @@ import typer
 from kazoo.client import KazooClient
 from kazoo.handlers.threading import KazooTimeoutError
 
-from failover.actuators.absent import Absent
-from failover.actuators.fencing import CommandFencing, NoFencing
-from failover.actuators.leader_key import LeaderKey
-from failover.actuators.patroni import Patroni, RestAccess
-from failover.actuators.pools import Pools
-from failover.actuators.ports import Actuators, Fencing
 from failover.actuators.write_gate import WriteGate
 from failover.agent import Agent
 from failover.agent_config import AgentConfig, ConfigError, load
 from failover.brain import Brain, Standing
-from failover.command import run as run_command
 from failover.conditions import Condition
-from failover.desk import Desk, Seat
 from failover.diagram import render
 from failover.duties import duties_of
-from failover.estate_reader import EstateReader
+from failover.equipment import Equipment
 from failover.events import EventLog, history
 from failover.flapping import acknowledgement
-from failover.journal_store import Copied, FileJournal, JournalReader, ZooKeeperJournal
+from failover.journal_store import Copied, FileJournal, ZooKeeperJournal
 from failover.leadership import Leadership
-from failover.planners import PLANNERS
 from failover.pool_gate import PgBouncer, PoolError, PoolGate
-from failover.requests import RequestBox
 from failover.runner import Clock, Runner
 from failover.sensors import LiveSensors
 from failover.telling import line, looker, tell
@@ -47,7 +37,6 @@ cli = typer.Typer(no_args_is_help=True, add_completion=False, help="The orchestr
 Config = Annotated[Path, typer.Option(help="The agent's configuration (YAML).")]
 ZOOKEEPER_PORT = 2181
 CONNECTS_WITHIN_S = 60.0
-NOT_ALLOWED = "an agent does not do this; it is ordered by an operator's program"
 
 
 @cli.command()
@@ -156,14 +145,13 @@ def build(config: AgentConfig, client: KazooClient) -> Agent:
     for each in (journal, gate, chronicle):
         each.prepare()
     look = looker(client, config.layout, config.thresholds, time.monotonic_ns)
-    fencing = _fencing(config)
+    equipment = Equipment(config, client, leadership)
     clock = Clock(time.monotonic, time.time, time.sleep)
     copied = Copied(journal, FileJournal(config.journal_directory))
-    desk = _desk(config, client, leadership)
     runner = Runner(
         store=copied,
-        actuators=_actuators(config, client, leadership, fencing, gate),
-        sensors=LiveSensors(look, fencing),
+        actuators=equipment.actuators(gate),
+        sensors=LiveSensors(equipment.instruments(look)),
         guard=leadership,
         clock=clock,
     )
@@ -177,7 +165,7 @@ def build(config: AgentConfig, client: KazooClient) -> Agent:
         chronicle=chronicle,
         gate=gate,
         clock=clock,
-        desk=desk,
+        desk=equipment.desk(),
         housekeeping=_both(journal.trim, chronicle.trim),
         acknowledged_at=lambda: word.at if (word := acknowledgement(client)) else None,
     )
@@ -188,55 +176,12 @@ def build(config: AgentConfig, client: KazooClient) -> Agent:
     return Agent(config, client, brain, pool, epoch=lambda: leadership.epoch, duties=duties)
 
 
-def _desk(config: AgentConfig, client: KazooClient, leadership: Leadership) -> Desk:
-    box = RequestBox(client)
-    box.prepare()
-    seat = Seat(config.name, config.policy.mode, lambda: leadership.epoch)
-    return Desk(box, seat, PLANNERS, JournalReader(client))
-
-
 def _both(one: Callable[[], None], other: Callable[[], None]) -> Callable[[], None]:
     def do() -> None:
         one()
         other()
 
     return do
-
-
-def _fencing(config: AgentConfig) -> Fencing:
-    if not config.fencing.off:
-        return NoFencing()
-    return CommandFencing(
-        off=config.fencing.off, on=config.fencing.on, guarantee=config.fencing.guarantee, run=run_command
-    )
-
-
-def _actuators(
-    config: AgentConfig, client: KazooClient, leadership: Leadership, fencing: Fencing, gate: WriteGate
-) -> Actuators:
-    key, absent = LeaderKey(client, leadership), Absent(NOT_ALLOWED)
-    access = RestAccess(config.tls(), "patroni", config.patroni_password)
-    addresses = {node.name: node.address for node in config.layout.databases}
-    with_pools = frozenset(node.name for node in config.layout.applications)
-    reader = EstateReader(client)
-    pools = Pools(
-        client,
-        leadership,
-        lambda: [view.observer for view in reader.views() if view.observer in with_pools],
-        monotonic=time.monotonic,
-        sleep=time.sleep,
-    )
-    return Actuators(
-        fencing=fencing,
-        leader_key=key,
-        patroni=Patroni(access, addresses, key),
-        databases=absent,
-        synchronous=absent,
-        pools=pools,
-        write_gate=gate,
-        hosts=absent,
-        ensemble=absent,
-    )
 
 
 if __name__ == "__main__":

@@ -96,6 +96,7 @@ def record(
         members=frozenset(members),
         paused=bool(_json(config).get("pause", False)),
         failover_pending=bool(_json(failover)),
+        sync_wanted=int(_json(config).get("synchronous_node_count") or 1),
     )
 
 

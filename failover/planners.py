@@ -1,4 +1,4 @@
-"""From an operator's request and what the agents see now to a plan, or a refusal. Pure.
+"""From an operator's request and what the agents see now to a plan, or a refusal.
 
 The same functions serve the elected agent and `twinsite plan`, which only prints what they make.
 """
@@ -8,14 +8,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from failover.desk import OrderRefusedError, Planner
+from failover.inspection import Inspection, Inspector
 from failover.panel import Panel, Picture
 from failover.plan import Operation, Plan
+from failover.preflight import Ends, figures
 from failover.procedures import switchover
 from failover.requests import Request
+from failover.stall import expected
 
 
-def plan_switchover(picture: Picture, request: Request) -> Plan:
-    """Arguments: `site` or `host`, one of the two.
+def planners(inspector: Inspector) -> Mapping[Operation, Planner]:
+    """For each operation that agents carry out, what makes its plan."""
+
+    def plan_switchover(picture: Picture, request: Request) -> Plan:
+        switch = choose_switch(picture, request)
+        return plan_of(switch, inspector.inspect((switch.leader, switch.candidate)))
+
+    return {Operation.SWITCHOVER: plan_switchover}
+
+
+def plan_of(switch: switchover.Switch, found: Inspection) -> Plan:
+    """The plan, with the stall that the figures found let expect."""
+    read = figures(Ends(switch.leader, switch.candidate), found)
+    return switchover.plan(switch, stall=expected(read) if read else ())
+
+
+def choose_switch(picture: Picture, request: Request) -> switchover.Switch:
+    """Who hands over to whom. Arguments of the request: `site` or `host`, one of the two.
 
     Raises:
         OrderRefusedError: no primary, no such site or host, or nobody there may be promoted.
@@ -24,39 +43,36 @@ def plan_switchover(picture: Picture, request: Request) -> Plan:
     if cluster is None or cluster.leader is None:
         raise OrderRefusedError("nobody holds the leader key: there is no primary to hand over")
     candidate = _candidate(panel, cluster.leader.name, request.text("site"), request.text("host"))
-    return switchover.plan(
-        switchover.Switch(
-            id=request.id,
-            leader=cluster.leader.name,
-            session=cluster.leader.session,
-            candidate=candidate,
-            candidate_site=panel.site_of[candidate],
-            sync_version=cluster.sync.version,
-        )
+    return switchover.Switch(
+        id=request.id,
+        leader=cluster.leader.name,
+        session=cluster.leader.session,
+        candidate=candidate,
+        candidate_site=panel.site_of[candidate],
+        widen_from=None if candidate in cluster.sync.members else cluster.sync_wanted,
     )
 
 
 def _candidate(panel: Panel, leader: str, site: str | None, host: str | None) -> str:
-    """The host that is named, or the synchronous one of the site that received most."""
+    """The host that is named, or the one of the site that is synchronous if any is, and received most."""
     names = [node.name for node in panel.picture.layout.databases if node.name == host or node.site == site]
     if not names:
         raise OrderRefusedError(f"{host or site} is no database host or site with one")
     if leader in names:
         raise OrderRefusedError(f"the primary is {leader} already; nothing to do")
-    cluster = panel.picture.cluster
-    synchronous = sorted(cluster.sync.members) if cluster else []
-    fit = [name for name in names if name in synchronous]
+    fit = [name for name in names if not panel.maintained(name) and _streams(panel, name)]
     if not fit:
-        raise OrderRefusedError(
-            f"no host of {host or site} is synchronous, and only such may be promoted"
-            f" (now: {', '.join(synchronous) or 'nobody'})"
-        )
-    return max(fit, key=lambda name: (_received(panel, name), name))
+        raise OrderRefusedError(f"{', '.join(names)}: none streams from the primary and may take its place")
+    cluster = panel.picture.cluster
+    synchronous = cluster.sync.members if cluster else frozenset[str]()
+    return max(fit, key=lambda name: (name in synchronous, _received(panel, name), name))
+
+
+def _streams(panel: Panel, host: str) -> bool:
+    report = panel.report(host)
+    return report is not None and report.running and report.streaming
 
 
 def _received(panel: Panel, host: str) -> int:
     report = panel.report(host)
     return report.lsn or 0 if report else 0
-
-
-PLANNERS: Mapping[Operation, Planner] = {Operation.SWITCHOVER: plan_switchover}

@@ -8,14 +8,13 @@ the deadline, kept by a thread of the agent; the agent's end, as systemd then ru
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import threading
 from collections.abc import Callable
 from typing import Protocol
 
 import psycopg
 
+from failover.deadline import deadline
 from failover.orders import Answer, Order, Task
 from failover.views import PoolView
 
@@ -73,24 +72,16 @@ class PgBouncer:
     def _run(self, command: str, within_s: float) -> list[dict[str, object]]:
         """The console speaks the simple protocol only, and has no timeouts: ours ends the connection."""
         try:
-            with psycopg.connect(self._conninfo, autocommit=True, connect_timeout=1) as connection:
-                timer = threading.Timer(within_s, _hang_up, (connection.fileno(),))
-                timer.start()
-                try:
-                    cursor = connection.execute(command.encode())
-                    names = [column.name for column in cursor.description or ()]
-                    rows = cursor.fetchall() if names else []
-                    return [dict(zip(names, row, strict=True)) for row in rows]
-                finally:
-                    timer.cancel()
+            with (
+                psycopg.connect(self._conninfo, autocommit=True, connect_timeout=1) as connection,
+                deadline(connection, within_s),
+            ):
+                cursor = connection.execute(command.encode())
+                names = [column.name for column in cursor.description or ()]
+                rows = cursor.fetchall() if names else []
+                return [dict(zip(names, row, strict=True)) for row in rows]
         except psycopg.Error as error:
             raise PoolError(f"{command}: {error}") from error
-
-
-def _hang_up(fileno: int) -> None:
-    """Ends a connection under its user, who then sees it closed. The descriptor itself stays his."""
-    with socket.socket(fileno=os.dup(fileno)) as copy:
-        copy.shutdown(socket.SHUT_RDWR)
 
 
 class PoolGate:

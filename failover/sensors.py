@@ -1,60 +1,121 @@
 """Answers a plan's checks on the live estate, from the agents' views and Patroni's record.
 
-A check that this program cannot answer does not hold: its step is refused rather than believed.
+Where clients wait for the answer, the host itself is looked at (`closeup`). A check that this program cannot
+answer does not hold: its step is refused rather than believed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from failover.actuators.ports import Fencing, Observation
+from failover.closeup import CloseUp
+from failover.inspection import Inspector
+from failover.model import Unreachable
 from failover.panel import Panel, Picture
+from failover.preflight import Ends, check, summary
 from failover.verbs import Check, Expectation
-from failover.views import Outcome, PoolView
+from failover.views import PoolView
 
 Answer = Callable[[Panel, Expectation], Observation]
+
+
+# A checkpoint older than this leaves the last one, at the stop, too much to do.
+RECENT_S = 30.0
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """What the sensors look through. `preferred_site`: the one noted in ZooKeeper."""
+
+    look: Callable[[], Picture]
+    fencing: Fencing
+    inspector: Inspector
+    close_up: CloseUp
+    preferred_site: Callable[[], str | None]
 
 
 class LiveSensors:
     """Looks anew for each question."""
 
-    def __init__(self, look: Callable[[], Picture], fencing: Fencing) -> None:
-        self._look = look
-        self._fencing = fencing
+    def __init__(self, instruments: Instruments) -> None:
+        self._through = instruments
+        self._direct: dict[Check, Callable[[Expectation], Observation]] = {
+            Check.ALWAYS: lambda _: Observation(holds=True, evidence=""),
+            Check.FENCED: self._fenced,
+            Check.PREFLIGHT: self._preflight,
+            Check.CHECKPOINT_RECENT: self._checkpoint_recent,
+            Check.SHUT_DOWN_CLEANLY: self._shut_down_cleanly,
+            Check.IS_PRIMARY: self._is_primary,
+            Check.ACCEPTS_WRITES: self._accepts_writes,
+            Check.SITE_PREFERRED: self._site_preferred,
+        }
 
     def observe(self, expectation: Expectation) -> Observation:
-        if expectation.check is Check.ALWAYS:
-            return Observation(holds=True, evidence="")
-        if expectation.check is Check.FENCED:
-            return self._is_fenced(expectation.text("host"))
+        if direct := self._direct.get(expectation.check):
+            return direct(expectation)
         answer = ANSWERS.get(expectation.check)
         if answer is None:
             return Observation(holds=False, evidence=f"this agent cannot observe {expectation.check}")
-        return answer(Panel(self._look()), expectation)
+        return answer(self._panel(), expectation)
 
-    def _is_fenced(self, host: str) -> Observation:
-        return Observation(self._fencing.fenced(host), f"{host}: driver guarantees {self._fencing.guarantee}")
+    def _panel(self) -> Panel:
+        return Panel(self._through.look())
 
+    def _fenced(self, asked: Expectation) -> Observation:
+        host, fencing = asked.text("host"), self._through.fencing
+        return Observation(fencing.fenced(host), f"{host}: driver guarantees {fencing.guarantee}")
 
-def _is_primary(panel: Panel, asked: Expectation) -> Observation:
-    host, leader = asked.text("host"), _leader(panel)
-    report = panel.report(host)
-    holds = leader == host and report is not None and report.writable
-    state = f"{report.state} on timeline {report.timeline}" if report else "no answer"
-    return Observation(holds, f"the key is {leader or 'nobody'}'s; {host}: {state}")
+    def _preflight(self, asked: Expectation) -> Observation:
+        ends = Ends(asked.text("leader"), asked.text("candidate"))
+        found = self._through.inspector.inspect((ends.leader, ends.candidate))
+        items = check(self._panel(), ends, found)
+        return Observation(all(item.holds for item in items), summary(items))
 
+    def _checkpoint_recent(self, asked: Expectation) -> Observation:
+        host = asked.text("host")
+        server = self._through.inspector.server(host)
+        if isinstance(server, Unreachable):
+            return Observation(holds=False, evidence=f"{host}: {server.reason}")
+        age = server.checkpoint_age_s
+        said = f"{host}: last checkpoint {age:.1f} s ago, {server.unflushed_bytes / 1e6:.1f} MB of WAL since"
+        return Observation(age <= RECENT_S, said)
 
-def _accepts_writes(panel: Panel, asked: Expectation) -> Observation:
-    """A primary with the key, and an open PostgreSQL port, as the observers see it."""
-    host = asked.text("host")
-    found = _leader(panel) if host == "any" else host
-    if found is None:
-        return Observation(holds=False, evidence="nobody has the key")
-    primary = _is_primary(panel, Expectation.of(Check.IS_PRIMARY, host=found))
-    open_ports = [view for _, view in panel.signals(found) if view.postgres.answers]
-    return Observation(
-        primary.holds and bool(open_ports), f"{primary.evidence}; {len(open_ports)} observers connect"
-    )
+    def _shut_down_cleanly(self, asked: Expectation) -> Observation:
+        """The postmaster is gone while its Patroni is there: stopped, not lost with its host.
+
+        A clean stop ends only when every connected standby has confirmed the shutdown checkpoint; the
+        candidate must be synchronous besides, so that even a mistake here loses nothing (decision 0401).
+        """
+        host, candidate = asked.text("host"), asked.text("candidate")
+        if not self._through.close_up.stopped(host):
+            return Observation(holds=False, evidence=f"{host}: PostgreSQL listens, or the host is silent")
+        panel = self._panel()
+        synchronous = _is_synchronous(panel, Expectation.of(Check.IS_SYNCHRONOUS, host=candidate))
+        words = f"{host}: PostgreSQL refuses, Patroni is there; {synchronous.evidence}"
+        return Observation(_leader(panel) == candidate or synchronous.holds, words)
+
+    def _is_primary(self, asked: Expectation) -> Observation:
+        """PostgreSQL's own word first, then the key: a look at everything costs more than one question."""
+        host = asked.text("host")
+        if not self._through.close_up.promoted(host):
+            return Observation(holds=False, evidence=f"{host} is in recovery, or does not answer")
+        leader = _leader(self._panel())
+        return Observation(leader == host, f"{host} is not in recovery; the key is {leader or 'nobody'}'s")
+
+    def _accepts_writes(self, asked: Expectation) -> Observation:
+        """A write that was acknowledged. `host` any: whoever has the key."""
+        host = asked.text("host")
+        found = _leader(self._panel()) if host == "any" else host
+        if found is None:
+            return Observation(holds=False, evidence="nobody has the key")
+        refused = self._through.close_up.writes(found)
+        return Observation(refused is None, f"{found}: {refused or 'acknowledged a write'}")
+
+    def _site_preferred(self, asked: Expectation) -> Observation:
+        preferred = self._through.preferred_site()
+        return Observation(preferred == asked.text("site"), f"preferred: {preferred or 'no site'}")
 
 
 def _key_not_held_by(panel: Panel, asked: Expectation) -> Observation:
@@ -68,22 +129,10 @@ def _is_synchronous(panel: Panel, asked: Expectation) -> Observation:
     return Observation(asked.text("host") in members, f"synchronous: {', '.join(members) or 'nobody'}")
 
 
-def _shut_down_cleanly(panel: Panel, asked: Expectation) -> Observation:
-    """The postmaster is gone while its Patroni answers: stopped, not lost with its host.
-
-    A clean stop ends only when every connected standby has confirmed the shutdown checkpoint; the candidate
-    must be synchronous besides, so that even a mistake here loses nothing (decision 0401).
-    """
-    host, candidate = asked.text("host"), asked.text("candidate")
-    views = [view for _, view in panel.signals(host)]
-    gone = any(view.postgres.outcome is Outcome.REFUSED for view in views)
-    patroni = any(view.rest.answers for view in views)
-    synchronous = _is_synchronous(panel, Expectation.of(Check.IS_SYNCHRONOUS, host=candidate))
-    handed_over = _leader(panel) == candidate
-    words = f"PostgreSQL {'refuses' if gone else 'is there'}, Patroni {'answers' if patroni else 'is silent'}"
-    return Observation(
-        handed_over or (gone and patroni and synchronous.holds), f"{host}: {words}; {synchronous.evidence}"
-    )
+def _synchronous_count(panel: Panel, asked: Expectation) -> Observation:
+    cluster = panel.picture.cluster
+    wanted = cluster.sync_wanted if cluster else None
+    return Observation(str(wanted) == asked.text("count"), f"{wanted} standbys are to be synchronous")
 
 
 def _no_switchover_pending(panel: Panel, _: Expectation) -> Observation:
@@ -121,11 +170,9 @@ def _leader(panel: Panel) -> str | None:
 
 
 ANSWERS: dict[Check, Answer] = {
-    Check.IS_PRIMARY: _is_primary,
-    Check.ACCEPTS_WRITES: _accepts_writes,
     Check.KEY_NOT_HELD_BY: _key_not_held_by,
     Check.IS_SYNCHRONOUS: _is_synchronous,
-    Check.SHUT_DOWN_CLEANLY: _shut_down_cleanly,
+    Check.SYNCHRONOUS_COUNT: _synchronous_count,
     Check.NO_SWITCHOVER_PENDING: _no_switchover_pending,
     Check.STREAMS: _streams,
     Check.POOLS_PAUSED: _pools_paused,

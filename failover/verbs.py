@@ -49,6 +49,7 @@ class Check(StrEnum):
     KEY_NOT_HELD_BY = "key-not-held-by"
     CHECKPOINT_RECENT = "checkpoint-recent"
     IS_SYNCHRONOUS = "is-synchronous"
+    SYNCHRONOUS_COUNT = "synchronous-count"
     POOLS_PAUSED = "pools-paused"
     POOLS_RUNNING = "pools-running"
     SHUT_DOWN_CLEANLY = "shut-down-cleanly"
@@ -86,6 +87,9 @@ class Instruction:
 
     def number(self, name: str) -> int:
         return int(_find(self.arguments, name))
+
+    def optional_number(self, name: str) -> int | None:
+        return self.number(name) if name in dict(self.arguments) else None
 
     def seconds(self, name: str) -> float:
         return float(_find(self.arguments, name))

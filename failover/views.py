@@ -164,7 +164,10 @@ class SyncKey:
 
 @dataclass(frozen=True)
 class ClusterRecord:
-    """What ZooKeeper holds on the database cluster. `members`: hosts whose Patroni has a live session."""
+    """What ZooKeeper holds on the database cluster. `members`: hosts whose Patroni has a live session.
+
+    `sync_wanted`: how many standbys Patroni is to make synchronous.
+    """
 
     leader: LeaderKey | None
     sync: SyncKey
@@ -172,6 +175,7 @@ class ClusterRecord:
     paused: bool = False
     failover_pending: bool = False
     timeline: int | None = None
+    sync_wanted: int = 1
 
 
 def encode(view: AgentView) -> bytes:

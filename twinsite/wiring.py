@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from psycopg.conninfo import make_conninfo
+
 from failover import model
+from failover.inspection import HostInspector
+from failover.observe.attempt import tls_context
+from failover.observe.postgres import PORT, USER
 from infra.secrets import SecretStore
 from infra.topology import Estate, Host
 
@@ -24,6 +29,30 @@ def layout_of(estate: Estate) -> model.Layout:
 
 def _nodes(hosts: Iterable[Host]) -> tuple[model.Node, ...]:
     return tuple(model.Node(host.name, host.site, str(host.address)) for host in hosts)
+
+
+def inspector_of(layout: model.Layout, access: model.Access) -> HostInspector:
+    """The operator's own look at the hosts, as the elected agent has it.
+
+    Raises:
+        OSError: a file of the access is missing or unreadable.
+    """
+    addresses = {node.name: node.address for node in layout.databases}
+
+    def conninfo(host: str) -> str:
+        return make_conninfo(
+            host=host,
+            hostaddr=addresses[host],
+            port=PORT,
+            dbname="postgres",
+            user=USER,
+            password=access.monitor_password,
+            sslmode="verify-full",
+            sslrootcert=str(access.ca_certificate),
+            application_name="twinsite-plan",
+        )
+
+    return HostInspector(layout, conninfo, tls_context(access))
 
 
 def access_of(store: SecretStore) -> model.Access:

@@ -38,5 +38,5 @@ class Absent:
     def rewrite(self, *, survivor: str) -> str:  # noqa: ARG002
         return self._refuse()
 
-    def restore(self) -> str:
+    def restore(self, *, count: int = 0) -> str:  # noqa: ARG002
         return self._refuse()

@@ -25,14 +25,19 @@ class LeaderKey:
         self._sync = f"{scope}/sync"
         self._failover = f"{scope}/failover"
 
-    def release(self, *, leader: str, session: int, candidate: str, sync_version: int) -> str:
+    def release(self, *, leader: str, session: int, candidate: str, sync_version: int | None) -> str:
         """Deletes the key and names the candidate.
+
+        `sync_version`: /sync as it was diagnosed. None: as it is now, if the candidate is a member; read
+        before the key, so that a promotion in between, which changes it first, makes the transaction fail.
 
         Raises:
             EffectRefusedError: the key is another's, or /sync has changed since: nothing was done.
             DeposedError: another epoch has begun, or ZooKeeper does not answer.
         """
         self._client.sync_async(self._leader).get(timeout=ANSWER_S)
+        if sync_version is None:
+            sync_version = self._version_with(candidate)
         held = self._read(self._leader)
         if held is None:
             return "the key was free already"
@@ -54,6 +59,19 @@ class LeaderKey:
         return (
             f"key of {leader} (session {session:#x}) released for {candidate}, /sync version {sync_version}"
         )
+
+    def ordered(self, candidate: str) -> bool:
+        """Whether an order to hand over to the candidate waits for Patroni."""
+        held = self._read(self._failover)
+        return held is not None and bool(held[0]) and json.loads(held[0]).get("member") == candidate
+
+    def _version_with(self, candidate: str) -> int:
+        sync = self._read(self._sync)
+        raw = json.loads(sync[0]) if sync and sync[0] else {}
+        names = [name.strip() for name in str(raw.get("sync_standby") or "").split(",")]
+        if sync is None or candidate not in names:
+            raise EffectRefusedError(f"{candidate} is not synchronous any more")
+        return int(sync[1].version)
 
     def clear_order(self) -> str:
         """Takes back an order to switch that Patroni has not begun to follow."""

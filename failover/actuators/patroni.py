@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from failover.actuators.ports import EffectRefusedError, EffectUnknownError
 
 PORT = 8008
 ACCEPT_S = 0.5
+LOOK_EVERY_S = 0.01
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Patroni:
     ) -> None:
         self._addresses = addresses
         self._leader_key = leader_key
+        self._background = ThreadPoolExecutor(max_workers=4, thread_name_prefix="patroni")
         self._client = httpx.Client(
             verify=access.tls,
             auth=(access.username, access.password),
@@ -49,9 +52,16 @@ class Patroni:
         )
 
     def switchover(self, *, leader: str, candidate: str) -> str:
-        """Asked of the leader, whose loop it wakes. Raises EffectRefusedError (412) or EffectUnknownError."""
+        """Asked of the leader, whose loop it wakes. Raises EffectRefusedError (412) or EffectUnknownError.
+
+        The answer comes when all is over; that the order is taken is seen from its znode, much earlier.
+        """
         body = {"leader": leader, "candidate": candidate}
-        return self._order("POST", leader, "/switchover", body, wait_s=ACCEPT_S)
+        asked = self._background.submit(self._order, "POST", leader, "/switchover", body, wait_s=ACCEPT_S)
+        while not wait([asked], timeout=LOOK_EVERY_S).done:
+            if self._leader_key.ordered(candidate):
+                return f"{leader} took the order"
+        return asked.result()
 
     def cancel_switchover(self) -> str:
         """Patroni's DELETE /switchover knows scheduled ones only; an immediate one is its znode."""

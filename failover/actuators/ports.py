@@ -57,8 +57,11 @@ class Fencing(Protocol):
 class LeaderKeyPort(Protocol):
     """Patroni's leader znode."""
 
-    def release(self, *, leader: str, session: int, candidate: str, sync_version: int) -> str:
-        """Deletes the key and names the candidate, in one transaction, or refuses."""
+    def release(self, *, leader: str, session: int, candidate: str, sync_version: int | None) -> str:
+        """Deletes the key and names the candidate, in one transaction, or refuses.
+
+        `sync_version`: of /sync as diagnosed; None: any in which the candidate is a member.
+        """
 
 
 class PatroniPort(Protocol):
@@ -88,7 +91,8 @@ class SynchronousPort(Protocol):
 
     def prefer(self, *, host: str) -> str: ...
 
-    def restore(self) -> str: ...
+    def restore(self, *, count: int) -> str:
+        """Back to `count` synchronous standbys."""
 
 
 class PoolsPort(Protocol):

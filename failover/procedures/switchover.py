@@ -17,14 +17,17 @@ HOLD_S = 5.0
 
 @dataclass(frozen=True)
 class Switch:
-    """What was found before planning: the primary and its session, who shall be, and /sync's version."""
+    """What was found before planning: the primary and its session, and who shall be.
+
+    `widen_from`: how many standbys are synchronous, if the candidate is not among them; else None.
+    """
 
     id: str
     leader: str
     session: int
     candidate: str
     candidate_site: str
-    sync_version: int
+    widen_from: int | None = None
     hold_s: float = HOLD_S
 
 
@@ -42,7 +45,7 @@ def plan(switch: Switch, stall: tuple[Phase, ...] = (), warnings: tuple[str, ...
 
 
 def _prepare(switch: Switch) -> tuple[Step, ...]:
-    synchronous = Expectation.of(Check.IS_SYNCHRONOUS, host=switch.candidate)
+    """The primary's checkpoint comes first: the candidate's restart point can only follow one."""
     return (
         Step(
             "preflight",
@@ -50,16 +53,40 @@ def _prepare(switch: Switch) -> tuple[Step, ...]:
             Expectation.of(Check.PREFLIGHT, leader=switch.leader, candidate=switch.candidate),
             timeout_s=0.0,
         ),
+        *_widen(switch),
+        _checkpoint(switch.leader),
+        _checkpoint(switch.candidate),
+    )
+
+
+def _widen(switch: Switch) -> tuple[Step, ...]:
+    """Only a synchronous standby may be promoted. Patroni is told to have all of them so, for this switch."""
+    if switch.widen_from is None:
+        return ()
+    return (
         Step(
             "synchronous",
-            f"make {switch.candidate} synchronous",
-            synchronous,
+            f"make every standby synchronous, {switch.candidate} among them",
+            Expectation.of(Check.IS_SYNCHRONOUS, host=switch.candidate),
             do=Instruction.of(Verb.PREFER_SYNCHRONOUS, host=switch.candidate),
-            undo=Instruction.of(Verb.RESTORE_SYNCHRONOUS),
+            undo=Instruction.of(Verb.RESTORE_SYNCHRONOUS, count=switch.widen_from),
+            undone=Expectation.of(Check.SYNCHRONOUS_COUNT, count=switch.widen_from),
             timeout_s=15.0,
         ),
-        _checkpoint(switch.candidate),
-        _checkpoint(switch.leader),
+    )
+
+
+def _narrow(switch: Switch) -> tuple[Step, ...]:
+    if switch.widen_from is None:
+        return ()
+    return (
+        Step(
+            "narrow",
+            f"let {switch.widen_from} standbys be synchronous again",
+            Expectation.of(Check.SYNCHRONOUS_COUNT, count=switch.widen_from),
+            do=Instruction.of(Verb.RESTORE_SYNCHRONOUS, count=switch.widen_from),
+            optional=True,
+        ),
     )
 
 
@@ -103,10 +130,11 @@ def _switch(switch: Switch) -> tuple[Step, ...]:
                 leader=switch.leader,
                 session=switch.session,
                 candidate=switch.candidate,
-                sync_version=switch.sync_version,
             ),
             timeout_s=3.0,
             commits=True,
+            # Refused: Patroni releases it by itself when it has slept, a second or two later.
+            optional=True,
         ),
         Step(
             "promote",
@@ -132,6 +160,7 @@ def _settle(switch: Switch) -> tuple[Step, ...]:
             Expectation.of(Check.ACCEPTS_WRITES, host=switch.candidate),
             timeout_s=10.0,
         ),
+        *_narrow(switch),
         Step(
             "prefer",
             f"prefer {switch.candidate_site} from now on",

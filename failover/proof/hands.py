@@ -53,9 +53,10 @@ class _Hands(_Port):
             self.estate.beings[host] = Being.STOPPED
         return self._done()
 
-    def release(self, *, leader: str, session: int, candidate: str, sync_version: int) -> str:
+    def release(self, *, leader: str, session: int, candidate: str, sync_version: int | None) -> str:
         self.estate.point()
-        if self.estate.key != (leader, session) or self.estate.sync_version != sync_version:
+        pinned = self.estate.sync_version == sync_version if sync_version else candidate in self.estate.sync
+        if self.estate.key != (leader, session) or not pinned:
             raise EffectRefusedError("the key or /sync is not as diagnosed")
         self.estate.key, self.estate.ordered = None, (leader, candidate)
         return self._done()
@@ -112,14 +113,14 @@ class _Hands(_Port):
 
 
 class _Preference(_Port):
-    def prefer(self, *, host: str) -> str:
+    def prefer(self, *, host: str) -> str:  # noqa: ARG002  # all become synchronous, this one among them
         self.estate.point()
-        self.estate.preferred = host
+        self.estate.sync_count = len(self.estate.beings) - 1
         return self._done()
 
-    def restore(self) -> str:
+    def restore(self, *, count: int) -> str:
         self.estate.point()
-        self.estate.preferred = None
+        self.estate.sync_count = count
         return self._done()
 
 

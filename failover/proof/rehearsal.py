@@ -44,7 +44,7 @@ class Rehearsal:
     sync: set[str] = field(default_factory=lambda: {"dc1-db2", "dc2-db1"})
     sync_version: int = 1
     ordered: tuple[str, str] | None = None
-    preferred: str | None = None
+    sync_count: int = 2
     paused: tuple[str, float] | None = None
     fenced: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
@@ -138,7 +138,7 @@ class Rehearsal:
             if being is Being.STOPPED and host not in self.held:
                 self.beings[host] = Being.STANDBY
         standbys = [host for host, being in self.beings.items() if being is Being.STANDBY]
-        wanted = set(sorted(standbys, key=lambda host: (host != self.preferred, host))[:2])
+        wanted = set(sorted(standbys)[: self.sync_count])
         if wanted != self.sync and self.ordered is None:
             self.sync, self.sync_version = wanted, self.sync_version + 1
 
@@ -186,6 +186,7 @@ class Sensors:
             Check.KEY_NOT_HELD_BY: held_by != host,
             Check.CHECKPOINT_RECENT: host in estate.checkpointed,
             Check.IS_SYNCHRONOUS: host in estate.sync,
+            Check.SYNCHRONOUS_COUNT: estate.sync_count == about.get("count"),
             Check.SHUT_DOWN_CLEANLY: being in (Being.STOPPED, Being.STANDBY),
             Check.IS_PRIMARY: estate.writer == host,
             Check.ACCEPTS_WRITES: estate.writer is not None and host in ("any", estate.writer),

@@ -14,14 +14,22 @@ from failover.command import CommandFailedError, Ended
 
 
 class Keys:
+    """`taken`: the candidate of an order that Patroni has written down."""
+
+    taken: str | None = None
+
     def clear_order(self) -> str:
         return "order cleared"
 
+    def ordered(self, candidate: str) -> bool:
+        return candidate == self.taken
 
-def patroni(answer) -> Patroni:
+
+def patroni(answer, keys: Keys | None = None) -> Patroni:
     access = RestAccess(ssl.create_default_context(), "patroni", "secret")
     transport = httpx.MockTransport(answer)
-    return Patroni(access, {"dc1-db1": "192.0.2.1", "dc2-db1": "192.0.2.2"}, Keys(), transport)
+    addresses = {"dc1-db1": "192.0.2.1", "dc2-db1": "192.0.2.2"}
+    return Patroni(access, addresses, keys or Keys(), transport)
 
 
 def test_a_switchover_is_asked_of_the_leader_with_both_names() -> None:
@@ -35,6 +43,20 @@ def test_a_switchover_is_asked_of_the_leader_with_both_names() -> None:
 
     body = {"leader": "dc1-db1", "candidate": "dc2-db1"}
     assert asked == [("https://192.0.2.1:8008/switchover", body, "Basic")]
+
+
+def test_an_order_that_is_written_down_is_not_waited_for() -> None:
+    over, keys = threading.Event(), Keys()
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        keys.taken = "dc2-db1"
+        over.wait(5.0)
+        return httpx.Response(200, text="Successfully switched over")
+
+    try:
+        assert "took the order" in patroni(answer, keys).switchover(leader="dc1-db1", candidate="dc2-db1")
+    finally:
+        over.set()
 
 
 def test_an_answer_that_takes_long_means_that_patroni_is_at_work() -> None:

@@ -271,7 +271,7 @@ def test_a_new_term_ends_what_the_last_one_left_open() -> None:
 
 
 def switch() -> Entry:
-    plan = switchover.plan(switchover.Switch("op-1", "dc1-db1", 1, "dc2-db1", "dc2", 1))
+    plan = switchover.plan(switchover.Switch("op-1", "dc1-db1", 1, "dc2-db1", "dc2"))
     return Entry("op-1", plan, "operator", "test")
 
 

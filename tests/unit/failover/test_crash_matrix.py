@@ -27,7 +27,8 @@ from failover.verbs import Check, Verb
 
 
 def switch(candidate: str = "dc2-db1") -> Plan:
-    return switchover.plan(switchover.Switch("op-1", "dc1-db1", 1, candidate, candidate[:3], 1))
+    widen_from = 2 if candidate == "dc2-db2" else None
+    return switchover.plan(switchover.Switch("op-1", "dc1-db1", 1, candidate, candidate[:3], widen_from))
 
 
 def automatic() -> Plan:
@@ -69,6 +70,11 @@ def no_quorum() -> Rehearsal:
 PROCEDURES = {
     "switchover to the other site": (well, switch, {"dc1-db1", "dc2-db1"}),
     "switchover to a host in the same site": (well, lambda: switch("dc1-db2"), {"dc1-db1", "dc1-db2"}),
+    "switchover to a host that is not synchronous": (
+        well,
+        lambda: switch("dc2-db2"),
+        {"dc1-db1", "dc2-db2"},
+    ),
     "automatic failover": (primary_off, automatic, {"dc1-db2", "dc2-db1"}),
     "ordered failover": (well, ordered, {"dc1-db1", "dc1-db2", "dc2-db1", "dc2-db2"}),
     "maintenance start": (well, lambda: maintenance.start(("dc2-db1", "dc2-db2"), "dc1-db1"), {"dc1-db1"}),
@@ -97,6 +103,7 @@ def begin(estate: Rehearsal, plan: Plan) -> Entry:
 
 def assert_healthy(estate: Rehearsal, primaries: set[str]) -> None:
     assert estate.paused is None
+    assert estate.sync_count == 2
     assert len(estate.primaries) == 1
     assert estate.writer in primaries
     assert not [entry for entry in estate.entries.values() if entry.outcome is None]
