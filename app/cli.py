@@ -1,4 +1,4 @@
-"""The commands of the CRM API: serve, migrate, roles, dev, worker, import, seed, descriptions."""
+"""The commands of the CRM API: serving, migrations, roles, worker, bulk loads, access, audit log."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import psycopg
 import typer
 from pydantic import SecretStr, ValidationError
 
+from app.audit.commands import app as audit_commands
 from app.devserver import DevServerError, create_crm_database, running_server
 from app.events.asyncapi import description
 from app.imports import commands as import_commands
@@ -28,6 +29,7 @@ app.command("worker")(worker_commands.worker)
 app.command("seed")(import_commands.seed)
 
 app.add_typer(access_commands, name="access")
+app.add_typer(audit_commands, name="audit")
 
 
 def main() -> None:

@@ -10,8 +10,10 @@ from typing import Annotated, Any, cast
 import orjson
 from fastapi import Depends, Header, Query, Request, Response
 from fastapi.routing import APIRoute
+from starlette.types import Scope
 
 from app.access.masking import masked
+from app.audit import disclosure
 from app.database.answer import Answer, Command, Committed
 from app.database.database import Database, Found, Freshness
 from app.database.execution import Work
@@ -75,6 +77,12 @@ def trace_of(request: Request) -> str:
     return f"crm {request.state.request_id}"[:63]
 
 
+def client_of(scope: Scope) -> str | None:
+    """The client's address, as far as the proxies before us are believed (CRM_TRUSTED_PROXIES)."""
+    address = scope.get("client")
+    return None if address is None else str(address[0])
+
+
 TheDatabase = Annotated[Database, Depends(database_of)]
 
 
@@ -103,11 +111,18 @@ OptionalKey = Annotated[
 
 async def _command(request: Request, principal: str, key: str | None) -> Command:
     settings = cast("Settings", request.app.state.settings)
-    target = (
-        f"{request.method} {request.url.path}?{request.url.query} {request.headers.get('if-match', '')}\n"
-    )
+    operation = f"{request.method} {request.url.path}"
+    target = f"{operation}?{request.url.query} {request.headers.get('if-match', '')}\n"
     fingerprint = hashlib.sha256(target.encode() + await request.body()).digest()
-    return Command(trace_of(request), principal, key, fingerprint, settings.request_deadline_seconds)
+    return Command(
+        trace_of(request),
+        principal,
+        key,
+        fingerprint,
+        settings.request_deadline_seconds,
+        operation=operation,
+        client=client_of(request.scope),
+    )
 
 
 async def keyed_command(request: Request, principal: CurrentPrincipal, key: RequiredKey) -> Command:
@@ -150,6 +165,7 @@ def written(committed: Committed) -> Response:
 
 def shown(value: object, found: Found[Any], headers: dict[str, str] | None = None) -> Response:
     """The answer of a read, straight to bytes: validating our own rows again costs as much as the query."""
+    disclosure.note(value)
     extra = {**(headers or {}), **({"Twinsite-Replica": "true"} if found.from_replica else {})}
     return Response(encode(masked(value, hidden_now())), 200, extra, JSON)
 

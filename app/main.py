@@ -8,6 +8,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app import health, logs, problems
+from app.audit import endpoints as audit_endpoints
+from app.audit.middleware import Disclosures
+from app.audit.recorder import Recorder
 from app.bookings import endpoints as bookings_endpoints
 from app.calls import endpoints as calls_endpoints
 from app.card_transactions import endpoints as card_transactions_endpoints
@@ -50,6 +53,7 @@ SLICES = (
     calls_endpoints.router,
     reports_endpoints.router,
     events_endpoints.router,
+    audit_endpoints.router,
 )
 
 
@@ -58,14 +62,17 @@ def create_app(settings: Settings) -> FastAPI:
     database = Database(settings)
     vault = Vault(settings.access_secret.get_secret_value()) if settings.access_secret else None
     keyring = Keyring(database, vault)
+    recorder = Recorder(database, settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await database.open()
         keyring.open()
+        recorder.open()
         try:
             yield
         finally:
+            await recorder.close()
             await keyring.close()
             await database.close()
 
@@ -81,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.database = database
     app.state.settings = settings
     app.state.keyring = keyring
+    app.state.recorder = recorder
     app.state.sign_in = vault and SignIn(database, keyring, vault, settings.request_deadline_seconds)
     for router in SLICES:
         app.include_router(router, prefix=BASE)
@@ -89,6 +97,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     describe(app)
     app.add_middleware(Authentication, settings=settings, keyring=keyring)
+    app.add_middleware(Disclosures, recorder=recorder, site=settings.site)
     app.add_middleware(Surroundings, settings=settings)
     return app
 

@@ -58,6 +58,12 @@ JOB_SECONDS = Histogram(
     "crm_job_seconds", "Time of one run", ["job"], buckets=(0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300)
 )
 
+AUDIT_WAITING = Gauge(
+    "crm_audit_waiting",
+    "Disclosures on this host's disk that the database does not have yet",
+    multiprocess_mode="livesum",
+)
+
 
 def note_pool(route: str, stats: dict[str, int]) -> None:
     """Take over what psycopg_pool says about itself."""

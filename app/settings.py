@@ -81,6 +81,13 @@ class Settings(BaseSettings):
     durability: Durability = Durability.UNCHECKED
     database_sites: str = ""
     write_gate: Path | None = None
+    # Where disclosures wait until the database has them; must survive a restart of the host. Without it, a
+    # directory that goes with the process (development). So many may wait in a process before it shows
+    # nothing more.
+    audit_directory: str | None = None
+    audit_backlog: PositiveInt = 20_000
+    # Proxies whose X-Forwarded-For is believed: addresses, separated by commas.
+    trusted_proxies: str = "127.0.0.1"
 
     # The worker (docs/crm-integration.md). Without ZooKeeper's servers it is elected by a lock in PostgreSQL.
     zookeeper: str | None = None

@@ -94,6 +94,8 @@ TABLE: tuple[Rule, ...] = (
     Rule(Role.ADMINISTRATOR, Resource.DIRECTORY, Reach.ALL, ALL_OF_IT, "keeps the directories"),
     Rule(Role.ADMINISTRATOR, Resource.ACCOUNT, Reach.ALL, ALL_OF_IT, "keeps accounts, roles and zones"),
     Rule(Role.AUDITOR, Resource.AUDIT, Reach.ALL, READ, "reads who did and saw what"),
+    Rule(Role.HEAD, Resource.AUDIT, Reach.UNIT, READ, "sees what the unit's people did and saw"),
+    Rule(Role.HEAD, Resource.AUDIT, Reach.REGION, READ, "sees what the region's people did and saw"),
     Rule(Role.AUDITOR, Resource.CUSTOMER, Reach.ALL, READ, "follows an entry to its card", PERSONAL),
     Rule(Role.AUDITOR, Resource.REQUEST, Reach.ALL, READ, "follows an entry to its request"),
     # The hot line takes whoever calls, so it searches the whole base.

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the client will get, stored with the work so that it can be given again to the byte."""
+    """What the client will get, stored with the work so that it can be given again to the byte.
+
+    `subjects` go into the audit log, beside what the address and `Location` name: `customers/0198…`.
+    """
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    subjects: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class Command:
     """Who wants something done, under which key, within how many seconds. Without a key it is not stored.
 
     `epoch` is the worker's term of office: the transaction fails (CR003) once another term has begun.
+    `operation` (method and path, else the trace) and `client` are for the audit log. Only what the estate
+    does on its own, a step of a worker say, is not `audited`.
     """
 
     trace: str
@@ -50,3 +56,6 @@ class Command:
     fingerprint: bytes
     deadline_seconds: float
     epoch: int | None = None
+    operation: str = ""
+    client: str | None = None
+    audited: bool = True

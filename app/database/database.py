@@ -127,7 +127,13 @@ class Database:
     def _start(self, command: Command, work: Work) -> tuple[Execution, asyncio.Task[Committed]]:
         shut_after = command.deadline_seconds + self._settings.abandon_seconds
         execution = Execution(
-            self.primary, command, work, self._access(), self._promise, shut_after_seconds=shut_after
+            self.primary,
+            command,
+            work,
+            self._access(),
+            self._promise,
+            site=self._settings.site,
+            shut_after_seconds=shut_after,
         )
         task = asyncio.create_task(execution.run(), name=f"unit {command.trace}")
         self._open[task] = execution

@@ -72,6 +72,7 @@ class Execution:
         access: Access,
         promise: Promise,
         *,
+        site: str,
         shut_after_seconds: float,
     ) -> None:
         self._promise = promise
@@ -80,6 +81,7 @@ class Execution:
         self._command = command
         self._work = work
         self._access = access
+        self._site = site
         self._shut_after_seconds = shut_after_seconds
         self._connection: CrmConnection | None = None
 
@@ -144,7 +146,7 @@ class Execution:
         return replace(committed, provenance=replace(where, remote_copy=copied))
 
     async def _execute(self, connection: CrmConnection) -> Committed:
-        unit = WriteUnit(connection, self.permit, self._access)
+        unit = WriteUnit(connection, self.permit, self._access, self._site)
         async with connection.pipeline():
             await unit.begin(self._command)
             answer = await self._work(unit)
@@ -155,7 +157,7 @@ class Execution:
         return await self._with_copies(Committed(answer, to_provenance(await where.fetchone())), looked)
 
     async def _replay(self, connection: CrmConnection) -> Committed:
-        unit = WriteUnit(connection, self.permit, self._access)
+        unit = WriteUnit(connection, self.permit, self._access, self._site)
         key = {"principal": self._command.principal, "key": self._command.key}
         try:
             async with connection.pipeline():

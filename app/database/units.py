@@ -16,6 +16,7 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
 from app.access.principal import Access
+from app.audit.entries import of_write
 from app.database.answer import Answer, Command, Committed, Provenance
 from app.database.connection import CrmConnection
 
@@ -38,12 +39,22 @@ OPEN_WRITE = (
 )
 HOLD_TERM = "SELECT crm.hold_term(%(epoch)s)"
 ACT = "SELECT crm.act(%(as_principal)s, %(as_reads)s, %(as_creates)s, %(as_changes)s, %(as_stamp)s)"
-STORE_ANSWER = f"""
+# Who did what, in the statement and transaction that store the answer (docs/decisions/0150-audit.md).
+AUDIT = """
+WITH audited AS (
+    INSERT INTO crm.audit_pending (id, site, kind, principal, unit, region, partner, operation, status,
+    subjects,
+                                   trace, client, fingerprint)
+    VALUES (%(audit_id)s, %(site)s, 'write', %(actor)s, %(unit)s, %(region)s, %(partner)s, %(operation)s,
+            %(status)s, %(subjects)s, %(trace)s, %(client)s, %(fingerprint)s)
+)"""
+STORE_ANSWER = f"""{AUDIT}
 INSERT INTO crm.idempotency_key (principal, key, fingerprint, status, headers, body)
 VALUES (%(principal)s, %(key)s, %(fingerprint)s, %(status)s, %(headers)s, %(body)s)
 RETURNING {WHERE_COMMITTED}
 """
 SELECT_PROVENANCE = f"SELECT {WHERE_COMMITTED}"
+AUDIT_ONLY = f"{AUDIT} {SELECT_PROVENANCE}"
 
 # A replay must not acknowledge what may exist on one node only, as after a commit whose wait was cancelled:
 # it writes, and its own commit waits for the standbys to have everything up to and including it.
@@ -103,9 +114,10 @@ class CommitPermit:
 class WriteUnit:
     """What a service may do in the transaction. A queued statement's error surfaces at the next result."""
 
-    def __init__(self, connection: CrmConnection, permit: CommitPermit, access: Access) -> None:
+    def __init__(self, connection: CrmConnection, permit: CommitPermit, access: Access, site: str) -> None:
         self._connection = connection
         self._access = access
+        self._site = site
         self._permit = permit
 
     async def queue(self, sql: str, parameters: Parameters | None = None) -> None:
@@ -146,16 +158,18 @@ class WriteUnit:
         return await self._connection.execute("COMMIT")
 
     async def store(self, command: Command, answer: Answer) -> AsyncCursor[TupleRow]:
-        """Queue the storing of the answer; its one row is the provenance."""
+        """Queue the storing of the answer and its entry in the audit log; the one row is the provenance."""
+        if not command.audited:
+            return await self._execute(SELECT_PROVENANCE, None)
+        entry = of_write(command, answer, self._access, self._site)
         if command.key is None:
-            return await self._connection.execute(SELECT_PROVENANCE)
+            return await self._execute(AUDIT_ONLY, entry)
         return await self._execute(
             STORE_ANSWER,
             {
+                **entry,
                 "principal": command.principal,
                 "key": command.key,
-                "fingerprint": command.fingerprint,
-                "status": answer.status,
                 "headers": Jsonb(dict(answer.headers)),
                 "body": answer.body,
             },

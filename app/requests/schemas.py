@@ -134,6 +134,10 @@ class CustomerRequest:
     external_reference: str | None
     rating: int | None
 
+    @property
+    def audit_subject(self) -> str:
+        return f"requests/{self.id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

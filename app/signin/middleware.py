@@ -45,6 +45,7 @@ class Authentication:
         access = await self._access(Headers(scope=scope).get("authorization"))
         if access is NOBODY:
             raise ProblemError(Problem.UNAUTHENTICATED, "send a bearer token or a service key")
+        scope["state"]["access"] = access
         if not access.allows(wanted):
             detail = f"no role of yours lets you: {wanted.resource} {wanted.action}"
             raise ProblemError(Problem.FORBIDDEN, detail)
