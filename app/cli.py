@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from typing import Annotated
@@ -11,6 +12,8 @@ import typer
 from pydantic import SecretStr, ValidationError
 
 from app.audit.commands import app as audit_commands
+from app.cards.commands import app as card_commands
+from app.cards.keys import KEY_BYTES
 from app.devserver import DevServerError, create_crm_database, running_server
 from app.events.asyncapi import description
 from app.imports import commands as import_commands
@@ -30,6 +33,7 @@ app.command("seed")(import_commands.seed)
 
 app.add_typer(access_commands, name="access")
 app.add_typer(audit_commands, name="audit")
+app.add_typer(card_commands, name="cards")
 
 
 def main() -> None:
@@ -125,6 +129,7 @@ def dev(
             os.environ.update(
                 CRM_DATABASE_URL=database.url(), CRM_LISTEN=listen, CRM_WORKERS="1", CRM_DRAIN_SECONDS="1"
             )
+            os.environ.setdefault("CRM_CARD_KEYS", f"1:{base64.b64encode(os.urandom(KEY_BYTES)).decode()}")
             run_server(settings_or_exit())
     except DevServerError as error:
         typer.echo(f"dev: {error}", err=True)

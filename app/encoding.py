@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
+from pydantic import BaseModel
 
 
 def encode(value: Any) -> bytes:
@@ -13,7 +14,9 @@ def encode(value: Any) -> bytes:
     return orjson.dumps(value, default=_other, option=orjson.OPT_UTC_Z)
 
 
-def _other(value: object) -> str:
+def _other(value: object) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump()
     if isinstance(value, Decimal):
         return format(value, "f")
     raise TypeError(f"{type(value).__name__} has no JSON form here")

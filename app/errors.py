@@ -52,6 +52,7 @@ class Problem(Enum):
     NO_REMOTE_COPY = Kind("no-remote-copy", 503, "No other site has a copy; nothing was done", True)
     NO_DATABASE = Kind("no-database", 503, "No database can be reached; nothing was done", True)
     DATABASE_BUSY = Kind("database-busy", 503, "The database is busy; nothing was done", True)
+    CARDS_CLOSED = Kind("cards-not-configured", 503, "Card numbers cannot be handled here", True)
     OVERLOADED = Kind("overloaded", 503, "Too many requests are waiting; nothing was done", True)
     OUTCOME_UNKNOWN = Kind(
         "outcome-unknown", 503, "Whether it was done is not known; repeat with the same key", True

@@ -14,6 +14,7 @@ from app.audit.recorder import Recorder
 from app.bookings import endpoints as bookings_endpoints
 from app.calls import endpoints as calls_endpoints
 from app.card_transactions import endpoints as card_transactions_endpoints
+from app.cards import endpoints as cards_endpoints
 from app.customers import endpoints as customers_endpoints
 from app.database.database import Database
 from app.events import endpoints as events_endpoints
@@ -41,6 +42,7 @@ SLICES = (
     customers_endpoints.router,
     requests_endpoints.router,
     card_transactions_endpoints.router,
+    cards_endpoints.router,
     imports_endpoints.router,
     *topics_endpoints.routers,
     *sla_endpoints.routers,
@@ -89,6 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.keyring = keyring
     app.state.recorder = recorder
+    app.state.card_keys = settings.cards
     app.state.sign_in = vault and SignIn(database, keyring, vault, settings.request_deadline_seconds)
     for router in SLICES:
         app.include_router(router, prefix=BASE)

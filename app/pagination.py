@@ -23,8 +23,10 @@ MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
 FIRST = UUID(int=2**128 - 1)  # above every id there is
 _VERSION = b"\x01"
+_KEY_VERSION = b"\x02"
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Items a page")]
+KeyCursor = Annotated[str | None, Query(max_length=2000, description="From `next` of the page before")]
 Cursor = Annotated[str | None, Query(max_length=64, description="From `next` of the page before")]
 
 
@@ -49,9 +51,30 @@ def decode_cursor(cursor: str | None) -> UUID:
     except (binascii.Error, ValueError):
         raw = b""
     if len(raw) != len(_VERSION) + 16 or not raw.startswith(_VERSION):
-        error = FieldError("?cursor", "cursor-invalid", "use the address in `next` as it is")
-        raise ProblemError(Problem.CURSOR_INVALID, error.detail, errors=[error])
+        raise cursor_invalid()
     return UUID(bytes=raw[len(_VERSION) :])
+
+
+def cursor_invalid() -> ProblemError:
+    error = FieldError("?cursor", "cursor-invalid", "use the address in `next` as it is")
+    return ProblemError(Problem.CURSOR_INVALID, error.detail, errors=[error])
+
+
+def encode_key(*parts: str) -> str:
+    """A cursor for lists whose order is not that of ids: the key of the last item."""
+    return base64.urlsafe_b64encode(_KEY_VERSION + "\x00".join(parts).encode()).rstrip(b"=").decode()
+
+
+def decode_key(cursor: str, parts: int) -> list[str]:
+    """As many parts as were encoded. Raises ProblemError for anything we did not make."""
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        found = raw.removeprefix(_KEY_VERSION).decode().split("\x00")
+    except ValueError:
+        raise cursor_invalid() from None
+    if not raw.startswith(_KEY_VERSION) or len(found) != parts:
+        raise cursor_invalid()
+    return found
 
 
 def next_address(path: str, query: Mapping[str, str], last: UUID) -> str:

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
+from app.cards.numbers import without_numbers
 from app.encoding import encode
 from app.errors import FieldError, Problem, ProblemError
 
@@ -62,7 +63,7 @@ def problem_response(scope: Scope, error: ProblemError) -> Response:
         "status": kind.status,
         "code": kind.code,
         "detail": error.detail,
-        "instance": scope["path"],
+        "instance": without_numbers(scope["path"]),
         "request_id": scope.get("state", {}).get("request_id", ""),
         **error.members,
     }

@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.cards.keys import CardKeys
 from app.database.copies import Durability, Sites
 
 Seconds = PositiveFloat
@@ -94,6 +95,8 @@ class Settings(BaseSettings):
     zookeeper_ca: str | None = None
     zookeeper_certificate: str | None = None  # with its key, in one file
     worker_metrics_listen: str | None = None
+    # Seal and find card numbers: `VERSION:KEY,…`, the first seals, all are valid (docs/crm-cards.md).
+    card_keys: SecretStr | None = None
 
     max_body_bytes: PositiveInt = 1_048_576
     metrics_directory: str | None = None
@@ -133,6 +136,17 @@ class Settings(BaseSettings):
         ):
             raise ValueError(f"access_secret: expected {SECRET_BYTES} bytes in base64")
         return value
+
+    @field_validator("card_keys")
+    @classmethod
+    def _card_keys_are_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            CardKeys.parse(value.get_secret_value())
+        return value
+
+    @property
+    def cards(self) -> CardKeys | None:
+        return None if self.card_keys is None else CardKeys.parse(self.card_keys.get_secret_value())
 
     @property
     def sign_in_required(self) -> bool:

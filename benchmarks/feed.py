@@ -1,8 +1,8 @@
 """Card transactions a second that the API takes in batches, through HTTP, beside the same rows bare.
 
 One API worker, one private PostgreSQL, several channels at once. The limits are a COPY, and INSERTs of as
-many rows each, into one plain table with the keys and indexes that the feed keeps: no partitions, no access,
-no validation, no idempotency, no HTTP.
+many rows each, into one plain table with the keys and indexes that the feed keeps: no partitions, no
+access, no validation, no idempotency, no HTTP.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ RESOURCES = {
     "customers": Resource.CUSTOMER,
     "requests": Resource.REQUEST,
     "card-transactions": Resource.CARD_TRANSACTION,
+    "cards": Resource.CARD,
     "accounts": Resource.ACCOUNT,
     "audit": Resource.AUDIT,
     "events": Resource.EVENT,
@@ -37,7 +38,7 @@ RESOURCES = {
     ),
 }
 # POST that changes nothing, and POST below a collection that only adds to it.
-READ_BY_POST = frozenset({f"{BASE}customers/check"})
+READ_BY_POST = frozenset({f"{BASE}customers/check", f"{BASE}cards/search", f"{BASE}cards/check"})
 ADDING = frozenset({f"{BASE}card-transactions/batch"})
 # What must be reachable to become somebody, or says nothing about anybody.
 OPEN = frozenset(

@@ -33,6 +33,7 @@ class Resource(StrEnum):
     CUSTOMER = "customer"
     REQUEST = "request"
     CARD_TRANSACTION = "card_transaction"
+    CARD = "card"
     ACCOUNT = "account"
     AUDIT = "audit"
     EVENT = "event"  # the feed
@@ -79,6 +80,7 @@ class Rule:
 
 READ = frozenset({Action.READ})
 CREATE = READ | {Action.CREATE}
+MOVE = READ | {Action.CHANGE}
 ALL_OF_IT = CREATE | {Action.CHANGE}
 PERSONAL = frozenset(Hidden)
 
@@ -131,6 +133,18 @@ TABLE: tuple[Rule, ...] = (
     Rule(Role.PROCESSING, Resource.CARD_TRANSACTION, Reach.ALL, ALL_OF_IT, "delivers its feed"),
     Rule(Role.INTEGRATION, Resource.EVENT, Reach.ALL, READ, "follows what happens"),
     Rule(Role.ADMINISTRATOR, Resource.SUBSCRIPTION, Reach.ALL, ALL_OF_IT, "decides who is sent events"),
+    # Cards are reached with their owners.
+    Rule(Role.AUDITOR, Resource.CARD, Reach.ALL, READ, "follows an entry to its card"),
+    Rule(Role.OPERATOR, Resource.CARD, Reach.ALL, ALL_OF_IT, "blocks and replaces cards for whoever calls"),
+    Rule(Role.SALES_MANAGER, Resource.CARD, Reach.OWN, ALL_OF_IT, "issues cards to the assigned customers"),
+    Rule(
+        Role.SERVICE_MANAGER, Resource.CARD, Reach.UNIT, ALL_OF_IT, "keeps the cards of the unit's contracts"
+    ),
+    Rule(Role.HEAD, Resource.CARD, Reach.UNIT, ALL_OF_IT, "answers for the unit"),
+    Rule(Role.HEAD, Resource.CARD, Reach.REGION, ALL_OF_IT, "answers for the regional office"),
+    Rule(Role.PARTNER_MANAGER, Resource.CARD, Reach.PARTNER, ALL_OF_IT, "serves the distributor's customers"),
+    Rule(Role.CUSTOMER, Resource.CARD, Reach.SELF, MOVE, "blocks and limits the own cards in the portal"),
+    Rule(Role.PROCESSING, Resource.CARD, Reach.ALL, MOVE, "asks before a purchase; blocks what was stolen"),
 )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from app.access.principal import Access
+from app.cards.numbers import without_numbers
 from app.database.answer import Answer, Command
 from app.identity import new_id
 
@@ -25,7 +26,7 @@ def of_write(command: Command, answer: Answer, access: Access, site: str) -> Map
         "unit": next(iter(zone.units), None),
         "region": next(iter(zone.regions), None),
         "partner": zone.partner,
-        "operation": command.operation or command.trace,
+        "operation": without_numbers(command.operation) or command.trace,
         "status": answer.status,
         "subjects": [*subjects(addresses, answer.subjects)],
         "trace": command.trace,

@@ -13,6 +13,7 @@ from app.audit.disclosure import collect, is_disclosure
 from app.audit.entries import subjects
 from app.audit.model import Entry, Kind
 from app.audit.recorder import Recorder
+from app.cards.numbers import without_numbers
 from app.errors import ProblemError
 from app.http import client_of
 from app.identity import new_id, now
@@ -90,7 +91,7 @@ class _Answer:
             unit=next(iter(who.units), None),
             region=next(iter(who.regions), None),
             partner=who.partner,
-            operation=f"{self._scope['method']} {path}"[:LONGEST],
+            operation=without_numbers(f"{self._scope['method']} {path}")[:LONGEST],
             status=status,
             subjects=tuple(subjects((path,), self._shown)),
             trace=f"crm {self._scope['state']['request_id']}",

@@ -10,19 +10,17 @@ from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
-from stdnum import luhn
 
+from app.cards.numbers import is_card_number
 from app.fields import Form, Opaque, Short
 
 MAX_BATCH = 1000
-CARD_NUMBER_LENGTHS = range(12, 20)
 # PostgreSQL's timestamptz would take more; a transaction outside of these years is a mistake of its sender.
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 
 
 def _no_card_number(text: str) -> str:
-    compact = text.replace(" ", "").replace("-", "")
-    if compact.isdigit() and len(compact) in CARD_NUMBER_LENGTHS and luhn.is_valid(compact):
+    if is_card_number(text.replace(" ", "").replace("-", "")):
         raise ValueError("this is a card number; send the card's token")
     return text
 

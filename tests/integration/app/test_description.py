@@ -6,6 +6,7 @@ no 5xx, no undocumented status, no body that breaks its schema. Deterministic, a
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import subprocess
@@ -45,6 +46,7 @@ def served(postgres_server) -> Iterator[str]:
         "CRM_SITE": "dc1",
         "CRM_LOG_LEVEL": "WARNING",
         "CRM_DRAIN_SECONDS": "1",
+        "CRM_CARD_KEYS": f"1:{base64.b64encode(os.urandom(32)).decode()}",
     }
     with subprocess.Popen([sys.executable, "-m", "app", "serve"], env=environment) as process:
         try:

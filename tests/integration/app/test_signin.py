@@ -7,6 +7,7 @@ import os
 
 import pyotp
 import pytest
+from stdnum import luhn
 from typer.testing import CliRunner
 
 from app.access.operations import need
@@ -42,7 +43,8 @@ async def closed(crm, admin, start_api):
     """The API as in production: nobody gets in without proof."""
     # Keys of another secret, of an earlier test run on this database, could not be opened.
     admin.execute("DELETE FROM crm.signing_key")
-    async with start_api(crm.url(), authentication="required", access_secret=SECRET) as api:
+    keys = f"1:{SECRET}"
+    async with start_api(crm.url(), authentication="required", access_secret=SECRET, card_keys=keys) as api:
         yield api
 
 
@@ -148,7 +150,7 @@ async def test_nothing_opens_without_proof(closed):
 
 
 async def _others_things(api, company):
-    """A card and a request in the zone of nobody else."""
+    """A card, a request and a fuel card in the zone of nobody else."""
     owner = Principal("the-owner", frozenset({Held.SALES_MANAGER}), ("their-unit",), ("99",), "their-partner")
     with acting_as(access_of(owner)):
         card = (await api.post(CUSTOMERS, company())).json()
@@ -156,8 +158,15 @@ async def _others_things(api, company):
         request = (await api.post(REQUESTS, form)).json()
         letter = {"direction": "internal", "channel": "api", "author": "x", "text": SECRET_TEXT}
         sent = await api.post(f"{REQUESTS}/{request['id']}/messages", letter)
-    assert sent.status_code == 201, sent.text
-    return card, request
+        number = {"number": card_number(int(card["inn"])), "customer_id": card["id"]}
+        fuel_card = await api.post("/api/v1/cards", number)
+    assert (sent.status_code, fuel_card.status_code) == (201, 201), (sent.text, fuel_card.text)
+    return card, request, fuel_card.json()
+
+
+def card_number(number):
+    digits = f"700602{number:012}"
+    return digits + luhn.calc_check_digit(digits)
 
 
 SECRET_TEXT = "for their eyes only"
@@ -167,8 +176,8 @@ ZONED = [Held.SALES_MANAGER, Held.SERVICE_MANAGER, Held.HEAD, Held.PARTNER_MANAG
 @pytest.mark.parametrize("role", list(Held))
 async def test_no_role_reaches_what_is_not_its_own(closed, company, admin, role):
     """role x operation x owner: without a rule 403; with one for another zone, nothing is seen or changed."""
-    card, request = await _others_things(closed, company)
-    before = _state(admin, card, request)
+    card, request, fuel_card = await _others_things(closed, company)
+    before = _state(admin, card, request, fuel_card)
     nobodys = "00000000-0000-0000-0000-000000000001"
     me = Principal("me", frozenset({role}), ("my-unit",), ("11",), "my-partner", nobodys)
     access = access_of(me)
@@ -177,11 +186,14 @@ async def test_no_role_reaches_what_is_not_its_own(closed, company, admin, role)
         if access.allows(wanted) and role not in ZONED:
             continue  # it reaches everything there is of the resource
         address = path.replace("{customer_id}", card["id"]).replace("{request_id}", request["id"])
+        address = address.replace("{card_id}", fuel_card["id"])
+        if method == "GET" and path.endswith("/transactions"):
+            address += "?since=2026-01-01T00:00:00Z&until=2027-01-01T00:00:00Z"
         with acting_as(access):
             answer = await closed.http.request(
                 method,
                 address,
-                json={"operator": "me", "resolution": "x"} if "requests" in path else {"name": "Чужой"},
+                json=_body(path, fuel_card),
                 headers={"Idempotency-Key": f"{role}-{card['id']}", "If-Match": "*"},
             )
         label = (role, method, path, answer.status_code)
@@ -191,13 +203,28 @@ async def test_no_role_reaches_what_is_not_its_own(closed, company, admin, role)
             told = answer.text.replace(address, "")  # a problem names the address that was asked for
             assert card["id"] not in told, label
             assert request["id"] not in told, label
+            assert fuel_card["token"] not in told, label
             assert SECRET_TEXT not in told, label
-    assert _state(admin, card, request) == before
+    assert _state(admin, card, request, fuel_card) == before
 
 
-def _state(admin, card, request):
+def _body(path, fuel_card):
+    """What would do harm there if it were let in."""
+    if "requests" in path:
+        return {"operator": "me", "resolution": "x"}
+    if path.endswith("/cards/check"):
+        purchase = {"station": "x", "product": "x", "quantity": "1", "amount": "1"}
+        return {"token": fuel_card["token"], **purchase}
+    if path.endswith("/limits"):
+        return {"daily_quantity": "1"}
+    if "{card_id}" in path:
+        return {"reason": "x"}
+    return {"name": "Чужой"}
+
+
+def _state(admin, card, request, fuel_card):
     return admin.execute(
-        "SELECT c.version, c.name, r.version, r.status FROM crm.customer c, crm.request r"
-        " WHERE c.id = %s AND r.id = %s",
-        (card["id"], request["id"]),
+        "SELECT c.version, c.name, r.version, r.status, f.version, f.status"
+        " FROM crm.customer c, crm.request r, crm.card f WHERE c.id = %s AND r.id = %s AND f.id = %s",
+        (card["id"], request["id"], fuel_card["id"]),
     ).fetchone()
