@@ -26,6 +26,8 @@ def heading(entry: Entry) -> str:
 def narrate(entry: Entry, told: int = 0) -> Iterator[str]:
     """A line for each record after the first `told`, and one for the end."""
     for place, record in enumerate(entry.records[told:], told):
+        if place and record.epoch != entry.records[place - 1].epoch:
+            yield f"a successor goes on, under epoch {record.epoch}"
         yield f"{record.at - entry.records[0].at:6.2f} s  {_line(entry, place, record)}"
     if entry.outcome is not None:
         yield f"{entry.id}: {ENDS[entry.outcome]}"

@@ -128,13 +128,13 @@ class Counter:
         self._say(heading(entry))
         try:
             while True:
+                holder = self._tell_of_office(holder)
                 entry = self._journal.entry(entry.id) or entry
                 for text in narrate(entry, told):
                     self._say(text)
                 told = len(entry.records)
                 if entry.outcome is not None:
                     return entry
-                holder = self._tell_of_office(holder)
                 self._clock.sleep(LOOK_EVERY_S)
         except KeyboardInterrupt:
             raise LetGoError(

@@ -17,7 +17,7 @@ from failover.observe.attempt import attempt, reason_of
 from failover.observe.zookeeper import read_server
 
 ANSWERS_WITHIN_S = 2.0
-# What differs from host to host by its nature, or follows the role.
+# What differs from host to host by its nature, or follows the role; a recovery's target does, too.
 OF_THE_HOST = (
     "cluster_name",
     "hot_standby",
@@ -55,7 +55,7 @@ SELECT standby,
           FROM pg_stat_replication) AS standbys,
        (SELECT json_object_agg(name, setting) FROM pg_settings
          WHERE source NOT IN ('default', 'override', 'session', 'client', 'user', 'database')
-           AND NOT name = ANY(%s)) AS settings
+           AND NOT name = ANY(%s) AND NOT starts_with(name, 'recovery_target')) AS settings
   FROM here
 """
 

@@ -59,11 +59,15 @@ def show(
     with zookeeper(context) as client:
         entry = _entry(JournalReader(client), name)
         if follow:
-            entry = Counter(client, CLOCK, lambda text: out.print(text, markup=False)).follow(entry)
+            entry = Counter(client, CLOCK, lambda text: out.print(text, markup=False, soft_wrap=True)).follow(
+                entry
+            )
     if as_json:
         print_json(entry_to_json(entry))
     elif not follow:
-        out.print("\n".join((entry.plan.describe(), heading(entry), *narrate(entry))), markup=False)
+        out.print(
+            "\n".join((entry.plan.describe(), heading(entry), *narrate(entry))), markup=False, soft_wrap=True
+        )
 
 
 @app.command()

@@ -54,6 +54,7 @@ def switchover(
         out.print(
             "\n".join((made.describe(), "checks as they stand now:", *(f"  {item}" for item in items))),
             markup=False,
+            soft_wrap=True,
         )
     if not all(item.holds for item in items):
         raise stop(Exit.BAD)
