@@ -192,7 +192,8 @@ def test_a_kill_by_name_hits_nothing_outside_the_unit(lab: Lab) -> None:
     """Another program of the same name, in a unit of its own and older, must live."""
     machine = lab.machine("wit-zk1")
     for unit in ("t-bystander", "t-victim"):
-        machine.run(["systemd-run", "--quiet", f"--unit={unit}", "sleep", "600"])
+        # exec: it returns when the process bears the program's name.
+        machine.run(["systemd-run", "--quiet", "--property=Type=exec", f"--unit={unit}", "sleep", "600"])
     try:
         lab.inject([ProcessKill("wit-zk1", "t-victim", program="sleep")])
         states = machine.run(
@@ -201,8 +202,9 @@ def test_a_kill_by_name_hits_nothing_outside_the_unit(lab: Lab) -> None:
         assert states == ["active", "failed"]
         with pytest.raises(FaultError, match="has no process called sleep"):
             lab.inject([ProcessKill("wit-zk1", "ssh.service", program="sleep")])
+        assert lab.book.read() == (ProcessKill("wit-zk1", "t-victim", program="sleep"),)
     finally:
-        machine.run(["systemctl", "stop", "t-bystander"], check=False)
+        machine.run(["systemctl", "stop", "t-bystander", "t-victim"], check=False)
         machine.run(["systemctl", "reset-failed", "t-victim"], check=False)
 
 
