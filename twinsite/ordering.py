@@ -17,6 +17,7 @@ from kazoo.handlers.threading import KazooTimeoutError
 from failover.conditions import Condition
 from failover.following import Clock, Counter, Say
 from failover.journal import Entry, Outcome
+from failover.model import Access, Layout
 from failover.observe.zookeeper import connect
 from failover.plan import Operation
 from failover.requests import Control, Request
@@ -37,11 +38,22 @@ def zookeeper(context: Context) -> Iterator[KazooClient]:
 
     Raises:
         LabDownError: the estate is a lab that is down.
-        CannotError: none to be had (then the rule for that is all that can be explained), or it was lost.
+        CannotError: as `session`.
     """
     context.require_up()
+    with session(layout_of(context.estate), access_of(context.secrets)) as client:
+        yield client
+
+
+@contextmanager
+def session(layout: Layout, access: Access) -> Iterator[KazooClient]:
+    """A session with an ensemble.
+
+    Raises:
+        CannotError: none to be had (then the rule for that is all that can be explained), or it was lost.
+    """
     try:
-        client = connect(layout_of(context.estate), access_of(context.secrets), CONNECTS_WITHIN_S)
+        client = connect(layout, access, CONNECTS_WITHIN_S)
     except OSError as error:
         row = row_for(Condition.ZOOKEEPER_WITHOUT_QUORUM, Durability.AVAILABLE)
         raise CannotError(f"{error}. [{row.rule}] {row.comment}") from error

@@ -88,6 +88,8 @@ class Scenario:
 # Issue 2's limit for a failover by the leader key's lease, and for the stall of a planned switch.
 FAILOVER_BUDGET = Budget(rto_s=30)
 SWITCHOVER_BUDGET = Budget(rto_s=30, write_stall_max_s=5)
+# With the orchestrator clients wait and none of their requests fails.
+ORCHESTRATED_SWITCHOVER_BUDGET = Budget(rto_s=30, write_stall_max_s=1, failed_max=0)
 
 
 def _link_cut(name: str, direction: Direction, words: str) -> Scenario:
@@ -144,6 +146,7 @@ _ALL = (
         story="The primary is moved to the other site under load, as for maintenance.",
         fault=Switchover(),
         budget=SWITCHOVER_BUDGET,
+        acting=ORCHESTRATED_SWITCHOVER_BUDGET,
         leadership=Leadership.MOVES,
     ),
     Scenario(

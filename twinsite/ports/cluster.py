@@ -9,18 +9,25 @@ from typing import Any
 import httpx
 
 from failover import model
-from failover.drills.model import ClusterStatus, Member, MemberRole, ReplicationMode
+from failover.drills.model import ClusterStatus, Member, MemberRole, OrchestratorMode, ReplicationMode
 from failover.drills.ports import PortError
+from failover.following import Counter
+from failover.journal import Outcome
 from failover.model import Unreachable, ZooKeeperState
 from failover.observe.attempt import attempt, tls_context
 from failover.observe.estate import observe
 from failover.observe.patroni import change, url
 from failover.observe.problems import problems
 from failover.observe.zookeeper import read_server
+from failover.plan import Operation
 from failover.planned import plan, request
 from infra.lab import Lab
+from twinsite import ordering
 from twinsite.ports.errors import as_port_errors
+from twinsite.ports.orchestrator import Agents
 
+# An operation that a drill left behind, such as a rejoining, may have to end first.
+_TURN_WITHIN_S = 60.0
 # A member that does not answer in this time is passed over; the next one is asked.
 _PATIENCE_S = 1.0
 # What a drill reads from `status` already.
@@ -75,10 +82,22 @@ class PatroniCluster:
         )
 
     def switchover(self, to_site: str) -> None:
+        """By the orchestrator where it acts, as an operator orders it; by Patroni alone otherwise."""
         with as_port_errors():
+            if Agents(self._layout, self._access).mode() is OrchestratorMode.ACTIVE:
+                self._order_switchover(to_site)
+                return
             switch = plan(observe(self._layout, self._access), to_site)
             if switch is not None:
                 request(switch, self._access)
+
+    def _order_switchover(self, to_site: str) -> None:
+        course: list[str] = []
+        asked = ordering.request(Operation.SWITCHOVER, "a drill", site=to_site)
+        with ordering.session(self._layout, self._access) as client:
+            entry = Counter(client, ordering.CLOCK, course.append).order(asked, wait_s=_TURN_WITHIN_S)
+        if entry.outcome is Outcome.ROLLED_BACK:
+            raise PortError("\n".join(("the orchestrator switched nothing:", *course)))
 
     def set_replication(self, mode: ReplicationMode) -> None:
         """The limit of lag needs no lifting: the roles set it so wide that it refuses nobody."""

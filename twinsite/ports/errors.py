@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import httpx
 
 from failover.drills.ports import PortError
+from failover.following import OrderFailedError
 from failover.planned import SwitchoverFailedError, SwitchoverRefusedError
 from infra.cgroups import FreezeError
 from infra.command import CommandError
@@ -16,6 +17,7 @@ from infra.hosts import HostError
 from infra.lab import LabError
 from infra.topology import InventoryError
 from infra.wan import WanError
+from twinsite.outcome import CannotError
 
 _EXPECTED = (
     CommandError,
@@ -23,8 +25,10 @@ _EXPECTED = (
     FreezeError,
     HostError,
     InventoryError,
+    CannotError,
     LabError,
     OSError,
+    OrderFailedError,
     SwitchoverFailedError,
     SwitchoverRefusedError,
     WanError,

@@ -62,8 +62,8 @@ def zookeeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         await_port(port, home / "log")
         yield f"127.0.0.1:{port}"
     finally:
-        server.kill()
-        server.wait()
+        server.terminate()  # nspawn ends what it runs; killed, it would leave the server behind
+        server.wait(10)
 
 
 def await_port(port: int, log: Path) -> None:
