@@ -28,6 +28,7 @@ from failover.flapping import acknowledgement
 from failover.journal_store import Copied, FileJournal, ZooKeeperJournal
 from failover.leadership import Leadership
 from failover.pool_gate import PgBouncer, PoolError, PoolGate
+from failover.routes import HaproxyRoutes, NoRoutes, RouteError, Routes, ask_socket
 from failover.runner import Clock, Runner
 from failover.sensors import LiveSensors
 from failover.telling import line, looker, tell
@@ -69,7 +70,8 @@ def resume_pool(config: Config) -> None:
         return
     try:
         PgBouncer(settings.pool_conninfo, settings.pool_database).resume()
-    except PoolError as error:
+        _routes(settings).reset()
+    except (PoolError, RouteError) as error:
         typer.echo(f"not resumed: {error}", err=True)
         raise typer.Exit(1) from error
 
@@ -171,9 +173,17 @@ def build(config: AgentConfig, client: KazooClient) -> Agent:
     )
     pool = None
     if config.pool_conninfo is not None:
-        pool = PoolGate(PgBouncer(config.pool_conninfo, config.pool_database), monotonic=time.monotonic)
+        console = PgBouncer(config.pool_conninfo, config.pool_database)
+        pool = PoolGate(console, monotonic=time.monotonic, routes=_routes(config))
     duties = duties_of(config, client, leadership, chronicle.write)
     return Agent(config, client, brain, pool, epoch=lambda: leadership.epoch, duties=duties)
+
+
+def _routes(config: AgentConfig) -> Routes:
+    if config.haproxy_socket is None:
+        return NoRoutes()
+    hosts = (node.name for node in config.layout.databases)
+    return HaproxyRoutes(ask_socket(config.haproxy_socket), hosts)
 
 
 def _both(one: Callable[[], None], other: Callable[[], None]) -> Callable[[], None]:

@@ -43,6 +43,7 @@ class AgentConfig:
     patroni_password: str = field(repr=False)
     pool_conninfo: str | None = field(default=None, repr=False)
     pool_database: str = "crm"
+    haproxy_socket: Path | None = None
     journal_directory: Path = Path("/var/lib/twinsite-agent/journal")
     heartbeat_port: int = 7404
     session_s: float = 4.0
@@ -122,6 +123,7 @@ def _config(raw: dict[str, Any]) -> AgentConfig:
         "ca_file": Path(raw.pop("ca_file")),
         "certificate": Path(raw.pop("certificate")),
         "journal_directory": Path(raw.pop("journal_directory", AgentConfig.journal_directory)),
+        "haproxy_socket": Path(raw.pop("haproxy_socket")) if "haproxy_socket" in raw else None,
         "policy": Policy(
             mode=Mode(policy.pop("mode", Mode.ACTIVE)),
             durability=Durability(policy.pop("durability", Durability.AVAILABLE)),

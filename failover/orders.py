@@ -17,21 +17,26 @@ ANSWERS = f"{ROOT}/answers"
 
 
 class Task(StrEnum):
-    """What an agent can be told to do with its PgBouncer."""
+    """What an agent can be told to do with its host's PgBouncer and HAProxy."""
 
     PAUSE = "pause"
     RESUME = "resume"
+    ROUTE = "route"  # only tell HAProxy who is primary
 
 
 @dataclass(frozen=True)
 class Order:
-    """`number` is unique within an epoch. `hold_s`: after this the agent resumes by itself."""
+    """`number` is unique within an epoch. `hold_s`: after this the agent resumes by itself.
+
+    `host`: of a pause, who shall be promoted meanwhile; else who is primary now. Empty: unknown.
+    """
 
     epoch: int
     number: int
     task: Task
     operation: str
     hold_s: float = 0.0
+    host: str = ""
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self)).encode()
@@ -47,6 +52,7 @@ class Order:
                 Task(raw["task"]),
                 str(raw["operation"]),
                 float(raw["hold_s"]),
+                str(raw.get("host", "")),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"not an order: {error!r}") from error

@@ -16,6 +16,7 @@ import psycopg
 
 from failover.deadline import deadline
 from failover.orders import Answer, Order, Task
+from failover.routes import NoRoutes, RouteError, Routes
 from failover.views import PoolView
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ PAUSES_WITHIN_S = 1.0
 # Each look is a login, and the gate knows what it did itself.
 ASKED_EVERY_S = 5.0
 RETRY_S = 0.2
+# PgBouncer's database for reads, beside the one that is paused (role pgbouncer).
+REPLICA_SUFFIX = "_replica"
 
 
 class PoolError(RuntimeError):
@@ -44,6 +47,9 @@ class Pool(Protocol):
     def paused(self) -> bool:
         """Raises PoolError."""
 
+    def renew_reads(self) -> None:
+        """Server connections for reads are closed as soon as they are free. Raises PoolError."""
+
 
 class PgBouncer:
     """The real console. `conninfo` leads to the database `pgbouncer` on this host."""
@@ -51,6 +57,9 @@ class PgBouncer:
     def __init__(self, conninfo: str, database: str) -> None:
         self._conninfo = conninfo
         self._database = database
+
+    def renew_reads(self) -> None:
+        self._run(f"RECONNECT {self._database}{REPLICA_SUFFIX}", 1.0)
 
     def pause(self, within_s: float) -> None:
         if self.paused():
@@ -93,8 +102,10 @@ class PoolGate:
         *,
         monotonic: Callable[[], float],
         after: Callable[[float, Callable[[], None]], None] | None = None,
+        routes: Routes | None = None,
     ) -> None:
         self._pool = pool
+        self._routes = routes or NoRoutes()
         self._monotonic = monotonic
         self._after = after or _start_timer
         self._lock = threading.RLock()
@@ -117,13 +128,33 @@ class PoolGate:
                 return Answer(order.epoch, order.number, obeyed=False, text=text)
             self._epoch = order.epoch
             try:
-                text = self._pause(order) if order.task is Task.PAUSE else self._resume()
+                text = self._obey(order)
             except PoolError as error:
                 return Answer(order.epoch, order.number, obeyed=False, text=str(error))
             return Answer(order.epoch, order.number, obeyed=True, text=text)
 
+    def _obey(self, order: Order) -> str:
+        if order.task is Task.PAUSE:
+            return self._pause(order)
+        if order.host:
+            self._route(lambda: self._routes.lead_to(order.host))
+        return self._resume() if order.task is Task.RESUME else f"routed to {order.host}"
+
+    def _route(self, tell: Callable[[], None]) -> None:
+        """HAProxy finds out by itself what it could not be told."""
+        try:
+            tell()
+        except (RouteError, PoolError) as error:
+            log.warning("%s", error)
+
+    def _leave(self, replica: str) -> None:
+        self._routes.leave(replica)
+        self._pool.renew_reads()
+
     def _pause(self, order: Order) -> str:
         """The timer is set before the pause: between the two there must be no moment without one."""
+        if order.host:
+            self._route(lambda: self._leave(order.host))
         hold_s = min(order.hold_s, LONGEST_HOLD_S)
         self._turn += 1
         turn = self._turn
@@ -134,6 +165,7 @@ class PoolGate:
 
     def _resume(self) -> str:
         self._pool.resume()
+        self._route(self._routes.reset)
         self._turn += 1
         self._paused_at = self._operation = self._shown = None
         return "running"

@@ -24,6 +24,7 @@ class Verb(StrEnum):
     OPEN_WRITES = "open-writes"
     PAUSE_POOLS = "pause-pools"
     RESUME_POOLS = "resume-pools"
+    ROUTE = "route"
     REQUEST_SWITCHOVER = "request-switchover"
     CANCEL_SWITCHOVER = "cancel-switchover"
     FORCE_FAILOVER = "force-failover"
@@ -87,6 +88,9 @@ class Instruction:
 
     def number(self, name: str) -> int:
         return int(_find(self.arguments, name))
+
+    def optional_text(self, name: str) -> str:
+        return self.text(name) if name in dict(self.arguments) else ""
 
     def optional_number(self, name: str) -> int | None:
         return self.number(name) if name in dict(self.arguments) else None

@@ -22,9 +22,12 @@ DISPATCH: Mapping[Verb, Effect] = {
     Verb.CLOSE_WRITES: lambda to, _: to.write_gate.close(),
     Verb.OPEN_WRITES: lambda to, _: to.write_gate.open(),
     Verb.PAUSE_POOLS: lambda to, order: to.pools.pause(
-        operation=order.text("operation"), hold_s=order.seconds("hold_s")
+        operation=order.text("operation"),
+        hold_s=order.seconds("hold_s"),
+        candidate=order.optional_text("candidate"),
     ),
-    Verb.RESUME_POOLS: lambda to, _: to.pools.resume(),
+    Verb.RESUME_POOLS: lambda to, order: to.pools.resume(primary=order.optional_text("primary")),
+    Verb.ROUTE: lambda to, order: to.pools.route(primary=order.text("primary")),
     Verb.REQUEST_SWITCHOVER: lambda to, order: to.patroni.switchover(
         leader=order.text("leader"), candidate=order.text("candidate")
     ),

@@ -37,20 +37,23 @@ class Pools:
         self._within_s = answers_within_s
         self._numbers = itertools.count(1)
 
-    def pause(self, *, operation: str, hold_s: float) -> str:
-        return self._all(Task.PAUSE, operation, hold_s)
+    def pause(self, *, operation: str, hold_s: float, candidate: str = "") -> str:
+        return self._all(Task.PAUSE, operation, hold_s, candidate)
 
-    def resume(self) -> str:
-        return self._all(Task.RESUME, "", 0.0)
+    def resume(self, *, primary: str = "") -> str:
+        return self._all(Task.RESUME, "", 0.0, primary)
 
-    def _all(self, task: Task, operation: str, hold_s: float) -> str:
-        order = Order(self._leadership.epoch, next(self._numbers), task, operation, hold_s)
+    def route(self, *, primary: str) -> str:
+        return self._all(Task.ROUTE, "", 0.0, primary)
+
+    def _all(self, task: Task, operation: str, hold_s: float, host: str) -> str:
+        order = Order(self._leadership.epoch, next(self._numbers), task, operation, hold_s, host)
         hosts = tuple(self._hosts())
-        for host in hosts:
-            self._client.ensure_path(f"{ORDERS}/{host}")
+        for name in hosts:
+            self._client.ensure_path(f"{ORDERS}/{name}")
         transaction = self._leadership.stamped()
-        for host in hosts:
-            transaction.set_data(f"{ORDERS}/{host}", order.to_bytes())
+        for name in hosts:
+            transaction.set_data(f"{ORDERS}/{name}", order.to_bytes())
         self._leadership.commit(transaction)
         return self._collect(order, hosts)
 

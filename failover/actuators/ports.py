@@ -98,10 +98,14 @@ class SynchronousPort(Protocol):
 class PoolsPort(Protocol):
     """PgBouncer on all application hosts, through their agents."""
 
-    def pause(self, *, operation: str, hold_s: float) -> str:
-        """Each host resumes by itself after `hold_s`, whatever happens to us."""
+    def pause(self, *, operation: str, hold_s: float, candidate: str = "") -> str:
+        """Each host resumes by itself after `hold_s`, whatever happens to us. Reads leave the candidate."""
 
-    def resume(self) -> str: ...
+    def resume(self, *, primary: str = "") -> str:
+        """`primary`: where HAProxy is to lead from now on, if it is known."""
+
+    def route(self, *, primary: str) -> str:
+        """Every HAProxy is told who is primary, ahead of its checks."""
 
 
 class WriteGatePort(Protocol):

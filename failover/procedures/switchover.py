@@ -107,7 +107,9 @@ def _switch(switch: Switch) -> tuple[Step, ...]:
             "pause",
             f"pause every pool; each resumes by itself after {switch.hold_s:g} s",
             Expectation.of(Check.POOLS_PAUSED, operation=switch.id),
-            do=Instruction.of(Verb.PAUSE_POOLS, operation=switch.id, hold_s=switch.hold_s),
+            do=Instruction.of(
+                Verb.PAUSE_POOLS, operation=switch.id, hold_s=switch.hold_s, candidate=switch.candidate
+            ),
             undo=Instruction.of(Verb.RESUME_POOLS),
             undone=Expectation.of(Check.POOLS_RUNNING),
             timeout_s=1.0,
@@ -149,9 +151,9 @@ def _settle(switch: Switch) -> tuple[Step, ...]:
     return (
         Step(
             "resume",
-            "resume every pool",
+            f"lead every HAProxy to {switch.candidate}, and resume every pool",
             Expectation.of(Check.POOLS_RUNNING),
-            do=Instruction.of(Verb.RESUME_POOLS),
+            do=Instruction.of(Verb.RESUME_POOLS, primary=switch.candidate),
             timeout_s=5.0,
         ),
         Step(

@@ -125,14 +125,18 @@ class _Preference(_Port):
 
 
 class _Pools(_Port):
-    def pause(self, *, operation: str, hold_s: float) -> str:
+    def pause(self, *, operation: str, hold_s: float, candidate: str = "") -> str:  # noqa: ARG002
         self.estate.point()
         self.estate.paused = (operation, self.estate.now + hold_s)
         return self._done()
 
-    def resume(self) -> str:
+    def resume(self, *, primary: str = "") -> str:  # noqa: ARG002  # routes follow by themselves here
         self.estate.point()
         self.estate.paused = None
+        return self._done()
+
+    def route(self, *, primary: str) -> str:  # noqa: ARG002
+        self.estate.point()
         return self._done()
 
 

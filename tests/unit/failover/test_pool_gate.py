@@ -2,6 +2,7 @@
 
 from failover.orders import Answer, Order, Task
 from failover.pool_gate import LONGEST_HOLD_S, PoolError, PoolGate
+from failover.routes import RouteError
 
 
 class FakePool:
@@ -11,6 +12,7 @@ class FakePool:
         self.is_paused = False
         self.busy = False
         self.broken = 0
+        self.renewed = False
 
     def pause(self, within_s: float) -> None:
         assert within_s > 0
@@ -26,6 +28,9 @@ class FakePool:
 
     def paused(self) -> bool:
         return self.is_paused
+
+    def renew_reads(self) -> None:
+        self.renewed = True
 
 
 class Timers:
@@ -141,3 +146,64 @@ def test_orders_and_answers_are_read_as_they_were_written() -> None:
     assert Answer.from_bytes(answer.to_bytes()) == answer
     assert answer.answers(order)
     assert not answer.answers(resume())
+
+
+class FakeRoutes:
+    """HAProxy as the gate sees it."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.deaf = False
+
+    def _say(self, text: str) -> None:
+        if self.deaf:
+            raise RouteError("no socket")
+        self.said.append(text)
+
+    def leave(self, replica: str) -> None:
+        self._say(f"leave {replica}")
+
+    def lead_to(self, primary: str) -> None:
+        self._say(f"lead to {primary}")
+
+    def reset(self) -> None:
+        self._say("reset")
+
+
+def switching(routes: FakeRoutes) -> tuple[PoolGate, FakePool]:
+    pool, timers = FakePool(), Timers()
+    return PoolGate(pool, monotonic=lambda: timers.now, after=timers.after, routes=routes), pool
+
+
+def test_reads_leave_the_candidate_before_the_pause_and_writes_are_led_before_the_resume() -> None:
+    routes = FakeRoutes()
+    switched, pool = switching(routes)
+
+    switched.obey(Order(1, 1, Task.PAUSE, "op-1", 5.0, "dc2-db1"))
+    assert pool.renewed
+    switched.obey(Order(1, 2, Task.RESUME, "", 0.0, "dc2-db1"))
+
+    assert routes.said == ["leave dc2-db1", "lead to dc2-db1", "reset"]
+
+
+def test_a_route_order_touches_no_pool() -> None:
+    routes = FakeRoutes()
+    switched, pool = switching(routes)
+    switched.obey(pause())
+
+    answer = switched.obey(Order(1, 2, Task.ROUTE, "", 0.0, "dc2-db1"))
+
+    assert answer.obeyed
+    assert pool.is_paused
+    assert routes.said == ["lead to dc2-db1"]
+
+
+def test_a_proxy_that_cannot_be_told_keeps_nobody_from_pausing_and_resuming() -> None:
+    routes = FakeRoutes()
+    routes.deaf = True
+    switched, pool = switching(routes)
+
+    assert switched.obey(Order(1, 1, Task.PAUSE, "op-1", 5.0, "dc2-db1")).obeyed
+    assert pool.is_paused
+    assert switched.obey(Order(1, 2, Task.RESUME, "", 0.0, "dc2-db1")).obeyed
+    assert not pool.is_paused

@@ -1,0 +1,61 @@
+"""What HAProxy is told, in its own words, and what is made of its answers."""
+
+import socket
+import threading
+
+import pytest
+
+from failover.routes import HaproxyRoutes, RouteError, ask_socket
+
+HOSTS = ("dc1-db1", "dc2-db1")
+
+
+def test_the_old_primary_is_down_before_the_new_one_is_up() -> None:
+    asked: list[str] = []
+    HaproxyRoutes(lambda line: asked.append(line) or "\n", HOSTS).lead_to("dc2-db1")
+
+    assert asked[0].split("; ") == [
+        "set server primary/dc1-db1 health down",
+        "set server primary/dc2-db1 health up",
+        "set server replica/dc2-db1 health down",
+    ]
+
+
+def test_reads_are_drained_and_given_back() -> None:
+    asked: list[str] = []
+    routes = HaproxyRoutes(lambda line: asked.append(line) or "", HOSTS)
+
+    routes.leave("dc2-db1")
+    routes.reset()
+
+    assert asked == [
+        "set server replica/dc2-db1 state drain",
+        "set server replica/dc1-db1 state ready; set server replica/dc2-db1 state ready",
+    ]
+
+
+def test_a_word_of_haproxys_is_a_complaint() -> None:
+    with pytest.raises(RouteError, match="No such server"):
+        HaproxyRoutes(lambda _: "No such server.\n", HOSTS).leave("moon")
+
+
+def test_the_socket_is_asked_one_line_at_a_time(tmp_path) -> None:
+    path, heard = tmp_path / "admin.sock", []
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.listen()
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        heard.append(connection.recv(100))
+        connection.sendall(b"ok\n")
+        connection.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    assert ask_socket(path)("show info") == "ok\n"
+    thread.join()
+    server.close()
+    assert heard == [b"show info\n"]
+    with pytest.raises(RouteError, match=r"admin\.sock"):
+        ask_socket(path)("show info")
