@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from infra import paths
 from infra.command import CommandError
 from infra.provisioning import Playbook, ProvisioningError
 from infra.secrets import SecretStore
@@ -56,3 +57,12 @@ def test_secrets_are_named_by_file_and_never_by_value(tmp_path):
     assert argv[argv.index("--limit") :][:2] == ["--limit", "dc1"]
     assert "--check" in argv
     assert "-F ssh_config" in argv
+
+
+def test_connections_to_the_lab_are_kept_where_its_removal_finds_them(tmp_path):
+    store = SecretStore(tmp_path)
+    estate = Estate(Path("inventory/test"), sites={}, hosts={})
+    lab = Playbook(Path("site.yml"), estate, store, ssh_config=tmp_path / "lab" / "ssh_config")
+    assert lab.environment()["ANSIBLE_SSH_CONTROL_PATH_DIR"] == str(paths.ssh_connections(tmp_path / "lab"))
+    servers = Playbook(Path("site.yml"), estate, store)
+    assert "ANSIBLE_SSH_CONTROL_PATH_DIR" not in servers.environment()
