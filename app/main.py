@@ -37,6 +37,7 @@ from app.signin.service import SignIn
 from app.sla import endpoints as sla_endpoints
 from app.staff import endpoints as staff_endpoints
 from app.topics import endpoints as topics_endpoints
+from app.webhooks import endpoints as webhooks_endpoints
 
 SLICES = (
     customers_endpoints.router,
@@ -56,6 +57,7 @@ SLICES = (
     reports_endpoints.router,
     events_endpoints.router,
     audit_endpoints.router,
+    webhooks_endpoints.router,
 )
 
 

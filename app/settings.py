@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -97,9 +98,18 @@ class Settings(BaseSettings):
     worker_metrics_listen: str | None = None
     # Seal and find card numbers: `VERSION:KEY,…`, the first seals, all are valid (docs/crm-cards.md).
     card_keys: SecretStr | None = None
+    # Private networks in which subscribers to webhooks may stand: "10.20.0.0/16, …". Plain HTTP only there.
+    webhook_networks: str = ""
 
     max_body_bytes: PositiveInt = 1_048_576
     metrics_directory: str | None = None
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _networks_are_networks(cls, value: str) -> str:
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            ip_network(part)
+        return value
 
     @field_validator("listen")
     @classmethod

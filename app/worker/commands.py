@@ -10,7 +10,12 @@ from prometheus_client import start_http_server
 from app import logs
 from app.database.database import Database
 from app.settings import Settings
-from app.worker.jobs import JOBS
+from app.webhooks.addresses import Guard
+from app.webhooks.dispatch import Dispatcher
+from app.webhooks.dispatch_sql import Target
+from app.webhooks.sending import Sender, WebhookSender
+from app.webhooks.signing import Secrets
+from app.worker.jobs import table
 from app.worker.office import office_of
 from app.worker.runner import Worker
 
@@ -33,10 +38,21 @@ async def _work(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    database, office = Database(settings), office_of(settings)
+    database, office, dispatcher = Database(settings), office_of(settings), Dispatcher(senders_of(settings))
+    holder = f"{settings.site}/{settings.host}"
     await database.open()
     try:
-        await Worker(database, office, JOBS, f"{settings.site}/{settings.host}").run_until(stop)
+        await Worker(database, office, table(dispatcher), holder).run_until(stop)
     finally:
         await office.close()
+        await dispatcher.close()
         await database.close()
+
+
+def senders_of(settings: Settings) -> dict[Target, Sender]:
+    """Whatever the settings let us send by; the rest waits in its deliveries."""
+    senders: dict[Target, Sender] = {}
+    if settings.access_secret is not None:
+        secrets = Secrets(settings.access_secret.get_secret_value())
+        senders[Target.WEBHOOK] = WebhookSender(secrets, Guard.of(settings.webhook_networks))
+    return senders

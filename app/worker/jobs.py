@@ -12,6 +12,7 @@ from app.database.answer import Command
 from app.database.database import Database
 from app.events import housekeeping
 from app.sla import overdue
+from app.webhooks.dispatch import Dispatcher
 
 Work = Callable[[Database, Command], Awaitable[bool]]
 """One bounded batch, in transactions of the command, whose epoch fences them. True: there may be more."""
@@ -38,3 +39,8 @@ JOBS: tuple[Job, ...] = (
     Job("seal-audit", 1.0, sealing.step, "what was done and shown gets its place in the audit's chains"),
     Job("purge-events", 600.0, housekeeping.purge, "events that nobody waits for are kept for 90 days"),
 )
+
+
+def table(dispatcher: Dispatcher) -> tuple[Job, ...]:
+    """Those that need nothing, and the delivery of events by those who can send."""
+    return (*JOBS, Job("deliver-events", 0.2, dispatcher.step, "what is due goes to its subscribers"))

@@ -1,0 +1,282 @@
+"""I1: subscribers by signed webhooks, at least once, in order per entity, through failures of either side."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+from contextlib import asynccontextmanager
+
+import psycopg
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from app.access.policy import Role as Held
+from app.access.principal import Principal, access_of, acting_as
+from app.devserver import create_crm_database, free_port
+from app.settings import Settings
+from app.webhooks.dispatch import Dispatcher
+from app.worker.commands import senders_of
+from app.worker.jobs import table
+from app.worker.office import AdvisoryOffice
+from tests.integration.app.receiver import receiving
+from tests.integration.app.test_worker import Freely, until, working
+
+HOOKS, REQUESTS = "/api/v1/webhooks", "/api/v1/requests"
+SECRET = base64.b64encode(bytes(32)).decode()
+SETTINGS = {"access_secret": SECRET, "webhook_networks": "127.0.0.0/8"}
+_texts = itertools.count()
+
+
+@pytest.fixture
+async def own(postgres_server, start_api, number):
+    crm = create_crm_database(postgres_server, f"hooks_{number}")
+    async with start_api(crm.url(), **SETTINGS) as api:
+        api.crm = crm
+        yield api
+
+
+@asynccontextmanager
+async def delivering(crm, office=None):
+    dispatcher = Dispatcher(senders_of(Settings(database_url="x", **SETTINGS)))
+    async with working(crm.url(), office or AdvisoryOffice(crm.url()), table(dispatcher)) as worker:
+        yield worker
+        await dispatcher.close()
+
+
+async def subscribe(api, url, *types, **more):
+    answer = await api.post(HOOKS, {"url": url, "title": "ERP", "types": types or ["*"], **more})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def register(api, topic="cards"):
+    form = {"channel": "call", "topic": topic, "subject": "Карта", "text": f"№ {next(_texts)}"}
+    answer = await api.post(REQUESTS, form)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def step(api, request, name, **form):
+    answer = await api.post(f"{REQUESTS}/{request['id']}/{name}", {"operator": "petrova", **form})
+    assert answer.status_code == 200, answer.text
+
+
+async def deliveries(api, hook, status):
+    return (await api.get(f"{HOOKS}/{hook['id']}/deliveries?status={status}")).json()["items"]
+
+
+async def hurry(crm):
+    """Attempts that wait for their time are due now."""
+    async with await psycopg.AsyncConnection.connect(crm.admin_url, autocommit=True) as admin:
+        await admin.execute("UPDATE crm.delivery SET due_at = now() WHERE status = 'pending'")
+        await admin.execute("UPDATE crm.subscription SET hold_until = NULL")
+
+
+async def test_a_subscriber_gets_signed_events_and_can_check_them(own):
+    with receiving() as receiver:
+        hook = await subscribe(own, receiver.url, "request.*")
+        secret = (await own.get(f"{HOOKS}/{hook['id']}/secret")).json()["secret"]
+        request = await register(own)
+        await step(own, request, "take")
+        async with delivering(own.crm):
+            await until(lambda: len(receiver.got) == 2)
+    feed = (await own.get("/api/v1/events?types=request.*")).json()["items"]
+    assert [event for event, *_ in receiver.got] == feed
+    for event, headers, body, _ in receiver.got:
+        assert Webhook(secret).verify(body, headers) == event
+        assert headers["webhook-id"] == event["id"]
+
+
+async def test_order_per_entity_holds_while_attempts_fail(own):
+    """The first attempts of every third event are refused; what is behind it in its entity waits for it."""
+
+    def behave(event, before):
+        return 500 if event["version"] % 3 == 1 and before < 2 else 204
+
+    with receiving(behave) as receiver:
+        await subscribe(own, receiver.url, "request.*")
+        requests = [await register(own) for _ in range(3)]
+        for request in requests:
+            await step(own, request, "take")
+            await step(own, request, "wait")
+            await step(own, request, "resume")
+            await step(own, request, "close", resolution="Готово")
+        async with delivering(own.crm):
+            async with asyncio.timeout(60):
+                while len(receiver.accepted) < 15:
+                    await hurry(own.crm)
+                    await asyncio.sleep(0.1)
+    for request in requests:
+        versions = [e["version"] for e in receiver.accepted if e["data"]["id"] == request["id"]]
+        assert versions == [1, 2, 3, 4, 5]
+    assert len(receiver.got) == 15 + 3 * 2 * 2
+
+
+async def test_one_subscriber_that_fails_holds_up_no_other(own):
+    with receiving(lambda *_: 503) as dead, receiving() as alive:
+        await subscribe(own, dead.url)
+        await subscribe(own, alive.url)
+        async with delivering(own.crm):
+            for _ in range(5):
+                await register(own)
+            await until(lambda: len(alive.got) == 5)
+        assert dead.accepted == []
+
+
+async def test_a_subscriber_that_was_away_gets_everything(own):
+    port = free_port()
+    hook = await subscribe(own, f"http://127.0.0.1:{port}/hook", "request.*")
+    async with delivering(own.crm):
+        request = await register(own)
+        async with asyncio.timeout(40):
+            while not (await own.get(f"{HOOKS}/{hook['id']}")).json()["failures"]:
+                await asyncio.sleep(0.1)
+        await step(own, request, "take")
+        with receiving(port=port) as receiver:
+            async with asyncio.timeout(40):
+                while len(receiver.got) < 2:
+                    await hurry(own.crm)
+                    await asyncio.sleep(0.1)
+    assert [event["type"] for event in receiver.accepted] == ["request.registered", "request.taken"]
+
+
+async def test_a_worker_lost_between_sending_and_noting_sends_again(own):
+    """At least once: the lease of the lost one ends, and another worker sends the same event."""
+    with receiving() as receiver:
+        await subscribe(own, receiver.url)
+        await register(own)
+        async with delivering(own.crm):
+            await until(lambda: len(receiver.got) == 1)
+        with psycopg.connect(own.crm.admin_url, autocommit=True) as admin:
+            # As it is when a worker ends after the answer and before its note.
+            admin.execute("UPDATE crm.delivery SET status = 'pending', claimed_until = now() + '1 second'")
+        async with delivering(own.crm):
+            await until(lambda: len(receiver.got) == 2)
+    assert receiver.got[0][0] == receiver.got[1][0]
+    assert receiver.got[0][1]["webhook-id"] == receiver.got[1][1]["webhook-id"]
+
+
+async def test_two_workers_at_once_send_each_event_once(own):
+    """Both believe to be in office; claims keep them apart."""
+    with receiving() as receiver:
+        await subscribe(own, receiver.url)
+        async with delivering(own.crm, Freely()), delivering(own.crm, Freely()):
+            for _ in range(6):
+                await register(own)
+            await until(lambda: len({event["id"] for event, *_ in receiver.got}) == 6)
+    assert len(receiver.got) == 6
+
+
+async def test_what_never_gets_through_is_a_dead_letter_and_can_be_replayed(own):
+    answers = {"status": 400}
+    with receiving(lambda *_: answers["status"]) as receiver:
+        hook = await subscribe(own, receiver.url)
+        await register(own)
+        async with delivering(own.crm):
+            async with asyncio.timeout(60):
+                while not (dead := await deliveries(own, hook, "dead")):
+                    await hurry(own.crm)
+                    await asyncio.sleep(0.1)
+            assert (dead[0]["attempts"], dead[0]["answer"]) == (10, "400")
+            answers["status"] = 200
+            replayed = await own.post(f"{HOOKS}/{hook['id']}/replay", {})
+            assert replayed.json() == {"deliveries": 1}
+            await until(lambda: receiver.accepted)
+    assert len(await deliveries(own, hook, "delivered")) == 1
+
+
+async def test_a_new_subscriber_can_have_what_was_before(own):
+    request = await register(own)
+    start = (await own.get("/api/v1/events?limit=1")).json()["next"].split("after=")[1].split("&")[0]
+    await step(own, request, "take")
+    with receiving() as receiver:
+        hook = await subscribe(own, receiver.url, "request.*")
+        async with delivering(own.crm):
+            answer = await own.post(f"{HOOKS}/{hook['id']}/replay", {"after": start})
+            assert answer.status_code == 200, answer.text
+            await until(lambda: receiver.got)
+    assert [event["type"] for event, *_ in receiver.got] == ["request.taken"]
+
+
+async def test_only_what_was_asked_for(own):
+    with receiving() as receiver:
+        await subscribe(own, receiver.url, "request.taken", only={"topic": "cards"})
+        async with delivering(own.crm):
+            for topic in ("cards", "access"):
+                await step(own, await register(own, topic), "take")
+            await until(lambda: receiver.got)
+            last = await register(own)
+            await step(own, last, "take")
+            await until(lambda: len(receiver.got) == 2)
+    assert {event["type"] for event, *_ in receiver.got} == {"request.taken"}
+    assert {event["data"]["topic"] for event, *_ in receiver.got} == {"cards"}
+
+
+async def test_after_a_rotation_both_secrets_verify(own):
+    with receiving() as receiver:
+        hook = await subscribe(own, receiver.url)
+        old = (await own.get(f"{HOOKS}/{hook['id']}/secret")).json()["secret"]
+        await own.post(f"{HOOKS}/{hook['id']}/rotate", {})
+        now = (await own.get(f"{HOOKS}/{hook['id']}/secret")).json()
+        assert now["previous"] == old != now["secret"]
+        await register(own)
+        async with delivering(own.crm):
+            await until(lambda: receiver.got)
+    event, headers, body, _ = receiver.got[0]
+    assert Webhook(old).verify(body, headers) == Webhook(now["secret"]).verify(body, headers) == event
+
+
+async def test_a_redirect_is_not_followed_and_gone_ends_the_subscription(own):
+    answers = iter((302, 410))
+    with receiving(lambda *_: next(answers)) as receiver:
+        hook = await subscribe(own, receiver.url)
+        await register(own)
+        async with delivering(own.crm):
+            async with asyncio.timeout(40):
+                while (await own.get(f"{HOOKS}/{hook['id']}")).json()["active"]:
+                    await hurry(own.crm)
+                    await asyncio.sleep(0.1)
+    assert len(receiver.got) == 2
+
+
+@pytest.mark.parametrize("url", ["http://10.0.0.1/", "https://169.254.169.254/x", "https://u:p@example.org/"])
+async def test_an_address_inside_is_refused(own, url):
+    answer = await own.post(HOOKS, {"url": url, "title": "t", "types": ["*"]})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/url")
+
+
+async def test_a_name_that_leads_inside_is_not_connected_to(own):
+    """`localhost` passes the form and is stopped where the connection is made."""
+    with receiving() as receiver:
+        port = receiver.url.rpartition(":")[2].removesuffix("/hook")
+        hook = await subscribe(own, f"https://localhost:{port}/hook")
+        await register(own)
+        strict = Settings(database_url="x", access_secret=SECRET)
+        dispatcher = Dispatcher(senders_of(strict))
+        async with working(own.crm.url(), AdvisoryOffice(own.crm.url()), table(dispatcher)):
+            async with asyncio.timeout(40):
+                while not (found := await deliveries(own, hook, "pending")) or not found[0]["answer"]:
+                    await asyncio.sleep(0.1)
+        await dispatcher.close()
+    assert found[0]["answer"] == "the name leads nowhere that is allowed"
+    assert receiver.got == []
+
+
+async def test_only_administrators_subscribe(own):
+    with acting_as(access_of(Principal("erp", frozenset({Held.INTEGRATION})))):
+        assert (await own.get(HOOKS)).status_code == 403
+    with acting_as(access_of(Principal("root", frozenset({Held.ADMINISTRATOR})))):
+        hook = await subscribe(own, "https://erp.example/hook", "request.*")
+        assert (await own.get(f"{HOOKS}/{hook['id']}/secret")).status_code == 200
+
+
+async def test_unknown_types_and_stale_changes_are_refused(own):
+    form = {"url": "https://erp.example/hook", "title": "ERP", "types": ["request.eaten"]}
+    assert (await own.post(HOOKS, form)).status_code == 422
+    hook = await subscribe(own, "https://erp.example/hook")
+    address = f"{HOOKS}/{hook['id']}"
+    form = {**form, "types": ["request.*"]}
+    stale = await own.http.put(address, json=form, headers={"If-Match": '"7"'})
+    changed = await own.http.put(address, json=form, headers={"If-Match": '"1"'})
+    assert (stale.status_code, changed.status_code, changed.json()["types"]) == (412, 200, ["request.*"])
