@@ -38,6 +38,7 @@ class Secrets:
     crm_audit_password: str
     monitor_password: str
     patroni_rest_password: str
+    agent_pool_password: str
     keepalived_password: str
     ca_certificate: str
     operator_certificate: str
