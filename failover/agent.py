@@ -37,8 +37,10 @@ from failover.views import AgentView, DatabaseView, PeerView, encode
 log = logging.getLogger(__name__)
 
 PATRONI_PORT, POSTGRESQL_PORT = 8008, 5432
-# Between two decisions in office; and between two looks whether the office is free.
+# Between two decisions in office; between two looks whether the office is free; and between two decisions
+# while this agent's own probes have begun to fail, for as long as a loss takes to be confirmed.
 TICK_S, IDLE_TICK_S = 0.2, 0.5
+ALERT_TICK_S, ALERT_FOR_S = 0.05, 3.0
 ZooKeeperTrouble = (KazooException, KazooTimeoutError, JournalError)
 
 
@@ -48,6 +50,7 @@ class Eyes:
     def __init__(self, config: AgentConfig, changed: Callable[[], None]) -> None:
         self._config = config
         self._changed = changed
+        self._alarmed_at = float("-inf")
         self._by_site: dict[str, list[Watch]] = defaultdict(list)
         tls, pace, port = config.tls(), config.pace, config.heartbeat_port
         limit = pace.timeout_s
@@ -82,7 +85,13 @@ class Eyes:
         self._by_site[node.site].append(watch)
         return watch
 
+    @property
+    def alert(self) -> bool:
+        """Something failed or turned a moment ago. Read from any thread."""
+        return time.monotonic() - self._alarmed_at < ALERT_FOR_S
+
     def _nudge(self, site: str) -> None:
+        self._alarmed_at = time.monotonic()
         for watch in self._by_site[site]:
             watch.nudge()
 
@@ -267,7 +276,7 @@ class Agent:
                 decision = self._brain.tick()
                 self._duties.decided(decision)
                 if decision is not None:
-                    pause_s = TICK_S
+                    pause_s = ALERT_TICK_S if self._eyes.alert else TICK_S
             except ZooKeeperTrouble as error:
                 log.warning("no decision: %r", error)
             except Exception:
