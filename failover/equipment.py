@@ -102,5 +102,9 @@ def _fencing(config: AgentConfig) -> Fencing:
     if not config.fencing.off:
         return NoFencing()
     return CommandFencing(
-        off=config.fencing.off, on=config.fencing.on, guarantee=config.fencing.guarantee, run=run_command
+        off=config.fencing.off,
+        on=config.fencing.on,
+        guarantee=config.fencing.guarantee,
+        run=run_command,
+        sites={node.name: node.site for node in config.layout.databases},
     )

@@ -20,6 +20,7 @@ from infra.image import Image, Recipe
 from infra.layout import Layout
 from infra.leftovers import clear_leftovers
 from infra.partitions import rulesets
+from infra.power import start_missing
 from infra.preflight import refuse_a_full_machine
 from infra.topology import Estate
 from infra.wan import Wan, WanError, WanKind, kind_of_this_machine
@@ -58,6 +59,10 @@ class Lab:
     @property
     def wan(self) -> Wan:
         return Wan(WanKind(self.record()["wan"]), self.directory / "wan")
+
+    @property
+    def power_switches(self) -> Path:
+        return self.directory / "power"
 
     @property
     def ssh_config(self) -> Path:
@@ -181,6 +186,7 @@ class Lab:
             for machine in self.machines:
                 machine.prepare(authorized_key.read_text().strip())
                 machine.boot()
+            start_missing(self.estate, self.power_switches)
             self._write_ssh_config(identity)
             wait_until_booted(self.machines, progress)
 

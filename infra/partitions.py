@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from infra.faults import Direction, Fault, Freeze, Isolation, LinkCut, Manner, PowerCut
 from infra.network import link_device, port_device
+from infra.power import PORT as POWER_SWITCH
 from infra.topology import Estate, Host
 
 
@@ -37,6 +38,9 @@ def _ruleset(estate: Estate, site: str, faults: list[Fault]) -> str:
             "  chain leaving { type filter hook forward priority -300; policy accept;",
             *(f"    {rule}" for rule in cuts if "reject" in rule),
             "  }",
+            "  chain power_switch { type filter hook input priority -300; policy accept;",
+            *([f"    tcp dport {POWER_SWITCH} drop"] if _is_dark(estate, site, faults) else []),
+            "  }",
             "}",
             "table netdev lab_ports {",
             *ports,
@@ -44,6 +48,13 @@ def _ruleset(estate: Estate, site: str, faults: list[Fault]) -> str:
             "",
         ]
     )
+
+
+def _is_dark(estate: Estate, site: str, faults: list[Fault]) -> bool:
+    """Every server of the site is without power: then its management controllers are, too."""
+    off = {host for fault in faults if isinstance(fault, PowerCut) for host in fault.hosts}
+    servers = {host.name for host in estate.hosts_at(site) if host.boots}
+    return bool(servers) and servers <= off
 
 
 def _cut(site: str, fault: LinkCut) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from infra.pki import CertificateRequest, Credential, issue, still_serves
-from infra.topology import Estate
+from infra.topology import Estate, SiteKind
 
 PREFIX = "secret_"
 OPERATOR = "operator"
@@ -72,7 +72,19 @@ def certificate_requests(estate: Estate) -> dict[str, CertificateRequest]:
         if entry and "application" in host.roles:
             addresses.append(str(entry))
         requests[host.name] = CertificateRequest(host.name, (host.name, "localhost"), tuple(addresses))
-    return requests
+    return requests | _power_switches(estate)
+
+
+def power_switch_name(site: str) -> str:
+    """What a site's power switch is called in its certificate."""
+    return f"power-{site}"
+
+
+def _power_switches(estate: Estate) -> dict[str, CertificateRequest]:
+    """The lab has a switch at each data site; a real estate's controllers bring certificates of their own."""
+    sites = [site for site in estate.sites.values() if site.kind is SiteKind.DATA and estate.links]
+    named = [(power_switch_name(site.name), str(site.gateway)) for site in sites]
+    return {name: CertificateRequest(name, (name,), (address,)) for name, address in named}
 
 
 def completed(

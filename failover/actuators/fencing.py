@@ -36,7 +36,8 @@ class CommandFencing:
     """Runs a command for each host: IPMI, Redfish, a hypervisor, or the lab's power switch.
 
     `guarantee`: CERTAIN if exit status 0 means that the power is off (the command itself must verify),
-    REPORTED if it only means that somebody was told. `{host}` in an argument becomes the host's name.
+    REPORTED if it only means that somebody was told. `{host}` in an argument becomes the host's name,
+    `{site}` its site's (`sites`: by host).
     """
 
     def __init__(
@@ -46,12 +47,14 @@ class CommandFencing:
         on: Sequence[str],
         guarantee: Guarantee,
         run: Run,
+        sites: Mapping[str, str] | None = None,
         budget_s: float = 0.5,
         timeout_s: float = 15.0,
     ) -> None:
         self.guarantee = guarantee
         self._commands: Mapping[str, Sequence[str]] = {"off": off, "on": on}
         self._run = run
+        self._sites = sites or {}
         self._budget_s = budget_s
         self._timeout_s = timeout_s
         self._under_way: dict[str, _Attempt] = {}
@@ -83,11 +86,16 @@ class CommandFencing:
     def unfence(self, host: str) -> str:
         self._off.discard(host)
         self._under_way.pop(host, None)
-        attempt = _Attempt(self._run, _filled(self._commands["on"], host), self._timeout_s)
+        attempt = _Attempt(self._run, self._command("on", host), self._timeout_s)
         return attempt.result(self._timeout_s)
 
+    def _command(self, which: str, host: str) -> tuple[str, ...]:
+        site = self._sites.get(host, "")
+        command = self._commands[which]
+        return tuple(word.replace("{host}", host).replace("{site}", site) for word in command)
+
     def _attempt(self, host: str) -> _Attempt:
-        attempt = _Attempt(self._run, _filled(self._commands["off"], host), self._timeout_s)
+        attempt = _Attempt(self._run, self._command("off", host), self._timeout_s)
         self._under_way[host] = attempt
         self._off.discard(host)
         return attempt
@@ -126,7 +134,3 @@ class _Attempt:
         if self._ended.code != 0:
             raise EffectUnknownError(f"{name}: exit status {self._ended.code}: {self._ended.output}")
         return f"{name}: {self._ended.output or 'done'}"
-
-
-def _filled(argv: Sequence[str], host: str) -> tuple[str, ...]:
-    return tuple(argument.replace("{host}", host) for argument in argv)

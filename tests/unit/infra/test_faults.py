@@ -129,7 +129,17 @@ def test_an_isolated_host_keeps_its_operator_and_a_frozen_one_nobody(estate: Est
 
 
 def test_a_host_without_power_is_as_silent_as_a_frozen_one(estate: Estate) -> None:
-    assert rulesets(estate, [PowerCut(("a-db",))]) == rulesets(estate, [Freeze(("a-db",))])
+    off, frozen = (rulesets(estate, [fault(("a-db",))])["a"] for fault in (PowerCut, Freeze))
+    assert off.split("table netdev lab_ports {")[-1] == frozen.split("table netdev lab_ports {")[-1]
+
+
+def test_a_site_without_power_has_no_power_switch_either(estate: Estate) -> None:
+    def answers(*faults: Fault) -> bool:
+        return "tcp dport 7405 drop" not in rulesets(estate, faults)["a"]
+
+    assert answers()
+    assert answers(Freeze(("a-db",)), PowerCut(("b-db",)))
+    assert not answers(PowerCut(("a-db",)))
 
 
 def test_isolating_a_site_silences_all_of_its_links(estate: Estate) -> None:
