@@ -10,7 +10,7 @@ from infra.command import spawn
 from infra.network import router_namespace
 from infra.topology import Estate, SiteKind
 
-PORT = 7405
+PORT = 7406
 
 
 def start_missing(estate: Estate, directory: Path) -> None:

@@ -6,7 +6,7 @@
 It stands at the site's router (the first address of its subnet), so it is out of reach when the site's links
 are cut, and the routers let nothing through to it when the whole site has lost power (infra.partitions). It
 cuts with the lab's own fault, so that `lab heal` knows of it. Any certificate of the estate's authority may
-order; what a real estate needs besides stands in docs/decisions/0402-power-switch.md.
+order; what a real estate needs besides stands in docs/decisions/0410-power-switch.md.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ def test_a_host_without_power_is_as_silent_as_a_frozen_one(estate: Estate) -> No
 
 def test_a_site_without_power_has_no_power_switch_either(estate: Estate) -> None:
     def answers(*faults: Fault) -> bool:
-        return "tcp dport 7405 drop" not in rulesets(estate, faults)["a"]
+        return "tcp dport 7406 drop" not in rulesets(estate, faults)["a"]
 
     assert answers()
     assert answers(Freeze(("a-db",)), PowerCut(("b-db",)))
