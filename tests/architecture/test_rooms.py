@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 
 from tests.architecture.checkout import CHECKOUT, ROOMS, imported, modules, text
 
@@ -52,3 +53,19 @@ def test_programs_are_started_through_the_doors():
     assert starters <= DOORS.keys()
     for path in modules():
         assert "create_subprocess" not in text(path), f"{path}: asyncio has no door"
+
+
+def test_what_agents_run_imports_nothing_that_their_release_leaves_out():
+    tasks = yaml.safe_load(text("playbooks/roles/agent/tasks/main.yml"))
+    (left_out,) = [
+        task["vars"]["release_without"] for task in tasks if "release_without" in task.get("vars", {})
+    ]
+    names = tuple(path.removesuffix(".py").replace("/", ".") for path in left_out)
+
+    def is_left_out(name):
+        return any(name == each or name.startswith(f"{each}.") for each in names)
+
+    shipped = [path for path in modules() if path.parts[0] == "failover"]
+    shipped = [path for path in shipped if not is_left_out(".".join(path.with_suffix("").parts))]
+    missing = {str(path): name for path in shipped for name in imported(path) if is_left_out(name)}
+    assert not missing
