@@ -12,6 +12,7 @@ import yaml
 
 from failover.actuators.ports import Guarantee
 from failover.decide import Mode, Policy
+from failover.exposure import Budget
 from failover.model import Layout, Node, Site
 from failover.panel import Thresholds
 from failover.probing import Pace
@@ -54,6 +55,8 @@ class AgentConfig:
     # Told of each alarm, beside the journal; words in braces are replaced (docs/orchestrator.md).
     alarm_command: tuple[str, ...] = ()
     metrics_port: int = 7405
+    # What an ordered failover may lose without being asked for each time.
+    budget: Budget = field(default_factory=Budget)
     # Where the API of this host reads the write gate; only on application hosts.
     write_gate: Path | None = None
 
@@ -117,6 +120,7 @@ def _config(raw: dict[str, Any]) -> AgentConfig:
     fencing = dict(raw.pop("fencing", {}))
     gate = raw.pop("write_gate", None)
     typed: dict[str, Any] = {
+        "budget": Budget(**raw.pop("budget", {})),
         "alarm_command": tuple(raw.pop("alarm_command", ())),
         "write_gate": Path(gate) if gate else None,
         "layout": layout(raw.pop("hosts")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from kazoo.client import KazooClient
 
@@ -19,13 +19,18 @@ from failover.actuators.preferences import PreferredSite, Synchronous, preferred
 from failover.agent_config import AgentConfig
 from failover.closeup import CloseUp, DirectCloseUp
 from failover.command import run as run_command
-from failover.desk import Desk, Seat
+from failover.desk import Desk, Planner, Seat
 from failover.estate_reader import EstateReader
+from failover.exposure import Track
+from failover.gauge import published
 from failover.inspection import HostInspector, Inspector
 from failover.journal_store import JournalReader
 from failover.leadership import Leadership
+from failover.maintenance import Register
 from failover.panel import Picture
+from failover.plan import Operation
 from failover.planners import planners
+from failover.planners_unplanned import unplanned
 from failover.requests import RequestBox
 from failover.sensors import Instruments
 
@@ -41,7 +46,9 @@ class Equipment:
         self._addresses = {node.name: node.address for node in config.layout.databases}
         self._reader = EstateReader(client)
         self._site = PreferredSite(client, leadership)
-        self._site.prepare()
+        self._register = Register(client, leadership)
+        for each in (self._site, self._register):
+            each.prepare()
         self.fencing: Fencing = _fencing(config)
         self.close_up: CloseUp = DirectCloseUp(self._addresses, self._conninfo)
         self.inspector: Inspector = HostInspector(
@@ -68,7 +75,7 @@ class Equipment:
             synchronous=Synchronous(patroni, tuple(self._addresses), self._leader),
             pools=self._pools(),
             write_gate=gate,
-            hosts=Hosts(self._site, NOT_ALLOWED),
+            hosts=Hosts(self._site, self._register),
             ensemble=absent,
         )
 
@@ -81,7 +88,14 @@ class Equipment:
         box = RequestBox(self._client)
         box.prepare()
         seat = Seat(self._config.name, self._config.policy.mode, lambda: self._leadership.epoch)
-        return Desk(box, seat, planners(self.inspector), JournalReader(self._client))
+        return Desk(box, seat, self._planners(), JournalReader(self._client))
+
+    def _planners(self) -> Mapping[Operation, Planner]:
+        def tracked() -> Track | None:
+            measured = published(self._client)
+            return measured.track if measured else None
+
+        return {**planners(self.inspector), **unplanned(tracked, self._config.budget)}
 
     def _leader(self) -> str | None:
         leader = self._reader.cluster().leader

@@ -141,8 +141,15 @@ def _forward(entry: Entry) -> Move:
     for step in entry.plan.steps:
         if not entry.events(step.name) & SETTLED:
             return Do(step)
-    missed = any(record.event is Event.MISSED for record in entry.records)
-    return Finish(Outcome.INCOMPLETE if missed else Outcome.DONE)
+    missed = [step for step in entry.plan.steps if Event.MISSED in entry.events(step.name)]
+    lacking = [step for step in missed if not _reached_later(entry, step)]
+    return Finish(Outcome.INCOMPLETE if lacking else Outcome.DONE)
+
+
+def _reached_later(entry: Entry, missed: Step) -> bool:
+    """A later step had the same purpose, and reached it: a rebuild after a rewind that stuck."""
+    later = entry.plan.steps[entry.plan.steps.index(missed) + 1 :]
+    return any(step.check == missed.check and Event.DONE in entry.events(step.name) for step in later)
 
 
 def _backward(entry: Entry) -> Move:

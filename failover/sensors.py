@@ -44,6 +44,7 @@ class LiveSensors:
         self._direct: dict[Check, Callable[[Expectation], Observation]] = {
             Check.ALWAYS: lambda _: Observation(holds=True, evidence=""),
             Check.FENCED: self._fenced,
+            Check.NOT_FENCED: self._not_fenced,
             Check.PREFLIGHT: self._preflight,
             Check.CHECKPOINT_RECENT: self._checkpoint_recent,
             Check.SHUT_DOWN_CLEANLY: self._shut_down_cleanly,
@@ -66,6 +67,11 @@ class LiveSensors:
     def _fenced(self, asked: Expectation) -> Observation:
         host, fencing = asked.text("host"), self._through.fencing
         return Observation(fencing.fenced(host), f"{host}: driver guarantees {fencing.guarantee}")
+
+    def _not_fenced(self, asked: Expectation) -> Observation:
+        host = asked.text("host")
+        fenced = self._through.fencing.fenced(host)
+        return Observation(not fenced, f"{host} is {'held off by the driver' if fenced else 'not held off'}")
 
     def _preflight(self, asked: Expectation) -> Observation:
         ends = Ends(asked.text("leader"), asked.text("candidate"))
@@ -146,6 +152,20 @@ def _streams(panel: Panel, asked: Expectation) -> Observation:
     return Observation(report is not None and report.streaming, report.state if report else "no answer")
 
 
+def _host_held(panel: Panel, asked: Expectation) -> Observation:
+    """Noted, and nobody waits for it any more."""
+    host = asked.text("host")
+    synchronous = _is_synchronous(panel, Expectation.of(Check.IS_SYNCHRONOUS, host=host))
+    noted = panel.maintained(host)
+    words = f"{host} is {'held' if noted else 'in service'}; {synchronous.evidence}"
+    return Observation(noted and not synchronous.holds, words)
+
+
+def _host_returned(panel: Panel, asked: Expectation) -> Observation:
+    held = panel.maintained(asked.text("host"))
+    return Observation(not held, f"{asked.text('host')} is {'held' if held else 'in service'}")
+
+
 def _pools(panel: Panel) -> dict[str, PoolView]:
     return {view.observer: view.pool for view in panel.fresh if view.pool is not None}
 
@@ -175,6 +195,8 @@ ANSWERS: dict[Check, Answer] = {
     Check.SYNCHRONOUS_COUNT: _synchronous_count,
     Check.NO_SWITCHOVER_PENDING: _no_switchover_pending,
     Check.STREAMS: _streams,
+    Check.HOST_HELD: _host_held,
+    Check.HOST_RETURNED: _host_returned,
     Check.POOLS_PAUSED: _pools_paused,
     Check.POOLS_RUNNING: _pools_running,
 }

@@ -15,6 +15,7 @@ from failover.events import Announcement, Happening, current
 from failover.explain import explain
 from failover.journal_store import open_operation
 from failover.leadership import ANSWER_S, LEADER
+from failover.maintenance import held_hosts
 from failover.model import Layout
 from failover.panel import Picture, Thresholds
 from failover.views import SightingBook
@@ -28,6 +29,7 @@ def looker(
 
     def look() -> Picture:
         views, cluster, operation = reader.views(), reader.cluster(), open_operation(client)
+        maintenance = held_hosts(client)
         now_ns = monotonic_ns()
         return Picture(
             layout=layout,
@@ -36,6 +38,7 @@ def looker(
             cluster=cluster,
             thresholds=thresholds,
             operation=operation,
+            maintenance=maintenance,
         )
 
     return look

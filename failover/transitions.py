@@ -215,7 +215,7 @@ TABLE: tuple[Row, ...] = (
         Condition.STANDBY_DIVERGED,
         Reaction.ALARM,
         "A standby holds a history of its own. Patroni rewinds it; what exists only there is"
-        " salvaged first (failback).",
+        " saved on the host before (decision 0403).",
         patience_s=5.0,
     ),
     Row(

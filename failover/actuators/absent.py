@@ -17,9 +17,6 @@ class Absent:
     def checkpoint(self, *, host: str) -> str:  # noqa: ARG002
         return self._refuse()
 
-    def salvage(self, *, host: str) -> str:  # noqa: ARG002
-        return self._refuse()
-
     def prefer(self, *, host: str) -> str:  # noqa: ARG002
         return self._refuse()
 

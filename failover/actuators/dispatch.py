@@ -39,7 +39,6 @@ DISPATCH: Mapping[Verb, Effect] = {
     Verb.PREFER_SITE: lambda to, order: to.hosts.prefer_site(site=order.text("site")),
     Verb.HOLD_HOST: lambda to, order: to.hosts.hold(host=order.text("host")),
     Verb.RETURN_HOST: lambda to, order: to.hosts.give_back(host=order.text("host")),
-    Verb.SALVAGE: lambda to, order: to.databases.salvage(host=order.text("host")),
     Verb.REINITIALIZE: lambda to, order: to.patroni.reinitialize(host=order.text("host")),
     Verb.ASSERT_OTHERS_OFF: lambda to, order: to.ensemble.assert_others_off(survivor=order.text("survivor")),
     Verb.REWRITE_ENSEMBLE: lambda to, order: to.ensemble.rewrite(survivor=order.text("survivor")),

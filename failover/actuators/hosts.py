@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from failover.actuators.absent import Absent
 from failover.actuators.preferences import PreferredSite
+from failover.maintenance import Register
 
 
-class Hosts(Absent):
-    """Notes the preferred site. The rest is not an agent's to do."""
+class Hosts:
+    """Notes the preferred site, and who is in maintenance. The hosts themselves are Ansible's."""
 
-    def __init__(self, site: PreferredSite, why_not: str) -> None:
-        super().__init__(why_not)
-        self._site = site
+    def __init__(self, site: PreferredSite, register: Register) -> None:
+        self._site, self._register = site, register
+
+    def hold(self, *, host: str) -> str:
+        return self._register.hold(host)
+
+    def give_back(self, *, host: str) -> str:
+        return self._register.give_back(host)
 
     def prefer_site(self, *, site: str) -> str:
         return self._site.prefer_site(site)

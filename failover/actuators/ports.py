@@ -82,9 +82,6 @@ class DatabasesPort(Protocol):
 
     def checkpoint(self, *, host: str) -> str: ...
 
-    def salvage(self, *, host: str) -> str:
-        """Collects what exists only on this host into a file and says where it is."""
-
 
 class SynchronousPort(Protocol):
     """Which standbys Patroni makes synchronous."""

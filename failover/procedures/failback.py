@@ -1,4 +1,4 @@
-"""The way back of a host that was lost: salvage what only it has, then rewind or rebuild it."""
+"""The way back of a host that was lost: it may run again, is rewound, or is rebuilt."""
 
 from __future__ import annotations
 
@@ -9,22 +9,17 @@ REWIND_S = 60.0
 REBUILD_S = 3600.0
 
 
-def plan(host: str) -> Plan:
+def plan(host: str, warnings: tuple[str, ...] = ()) -> Plan:
     """Brings a host back as a streaming standby. Patroni rewinds by itself; if that sticks, it is rebuilt.
 
-    Salvage comes before the host may run: a rewind destroys the only copy of what it wrote alone.
+    What only this host has is saved on the host itself before anything is rewound (decision 0403); before
+    a rebuild is ordered, `twinsite failback` sees to that.
     """
+    streams = Expectation.of(Check.STREAMS, host=host)
     return Plan(
         Operation.FAILBACK,
         f"bring {host} back as a standby",
         (
-            Step(
-                "salvage",
-                f"save what exists only on {host} for review",
-                Expectation.of(Check.SALVAGED, host=host),
-                do=Instruction.of(Verb.SALVAGE, host=host),
-                timeout_s=600.0,
-            ),
             Step(
                 "unfence",
                 f"let {host} run again",
@@ -32,20 +27,22 @@ def plan(host: str) -> Plan:
                 do=Instruction.of(Verb.UNFENCE, host=host),
                 timeout_s=60.0,
                 commits=True,
+                unconditional=True,
             ),
             Step(
                 "rewind",
                 f"wait for Patroni to rewind {host}",
-                Expectation.of(Check.STREAMS, host=host),
+                streams,
                 timeout_s=REWIND_S,
                 optional=True,
             ),
             Step(
                 "rebuild",
                 f"rebuild {host} from the primary if it does not stream by now",
-                Expectation.of(Check.STREAMS, host=host),
+                streams,
                 do=Instruction.of(Verb.REINITIALIZE, host=host),
                 timeout_s=REBUILD_S,
             ),
         ),
+        warnings=warnings,
     )

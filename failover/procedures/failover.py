@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from failover.decide import Ruling
 from failover.exposure import Exposure
@@ -114,39 +115,37 @@ def _writes(candidate: str) -> Step:
     )
 
 
+class Fenced(Enum):
+    """What an ordered failover demands of the old primary."""
+
+    SURELY = "surely"  # the driver must say so
+    IF_POSSIBLE = "if possible"  # the candidate is synchronous: safe without (decision 0401)
+    BY_WORD = "by word"  # the operator says that it is off
+
+
 @dataclass(frozen=True)
 class Order:
-    """A failover ordered by an operator. `exposure`: what is lost by promoting `candidate` now."""
+    """A failover ordered by an operator. `exposure`: what is lost by promoting `candidate` now.
+
+    `session`: of the leader key that is released for a synchronous candidate; None: Patroni is told to
+    promote, synchronous or not. `accepted_by`: who accepted the loss.
+    """
 
     leader: str
     candidate: str
     site: str
     exposure: Exposure
+    session: int | None = None
+    sync_version: int = -1
+    fenced: Fenced = Fenced.SURELY
+    accepted_by: str | None = None
 
 
 def ordered(order: Order) -> Plan:
     """Promotes a host that may lack writes. Whether it may be ordered is `exposure.refusal`'s to say.
 
-    The old primary is fenced first, and here that is no option: it may hold what the new one lacks.
+    The old primary is fenced first, and that is no option where it may hold what the new one lacks.
     """
-    fence = Step(
-        "fence",
-        f"make sure that {order.leader} is off",
-        Expectation.of(Check.FENCED, host=order.leader),
-        do=Instruction.of(Verb.CONFIRM_FENCE, host=order.leader),
-        undo=Instruction.of(Verb.UNFENCE, host=order.leader),
-        undone=Expectation.of(Check.NOT_FENCED, host=order.leader),
-        timeout_s=30.0,
-        unconditional=True,
-    )
-    force = Step(
-        "force",
-        f"let Patroni promote {order.candidate}, synchronous or not",
-        Expectation.of(Check.IS_PRIMARY, host=order.candidate),
-        do=Instruction.of(Verb.FORCE_FAILOVER, candidate=order.candidate),
-        timeout_s=30.0,
-        commits=True,
-    )
     prefer = Step(
         "prefer",
         f"prefer {order.site} from now on",
@@ -156,7 +155,57 @@ def ordered(order: Order) -> Plan:
     )
     return Plan(
         Operation.FAILOVER,
-        f"fail over from {order.leader} to {order.candidate}",
-        (fence, force, _running(), _writes(order.candidate), prefer),
-        warnings=(order.exposure.says(),),
+        f"fail over from {order.leader or 'nobody'} to {order.candidate}",
+        (*_fencing(order), *_replacing(order), _running(), _writes(order.candidate), prefer),
+        warnings=_warnings(order),
+    )
+
+
+def _warnings(order: Order) -> tuple[str, ...]:
+    said = [order.exposure.says()]
+    if order.accepted_by:
+        said.append(f"the loss is accepted by {order.accepted_by} for this one operation")
+    if order.fenced is Fenced.BY_WORD:
+        said.append(f"that {order.leader} is off is an operator's word; if it runs, it may have two lives")
+    return tuple(said)
+
+
+def _fencing(order: Order) -> tuple[Step, ...]:
+    if order.fenced is Fenced.BY_WORD or not order.leader:
+        return ()
+    if order.fenced is Fenced.IF_POSSIBLE:
+        return (_fence(Instruction.of(Verb.FENCE, host=order.leader)),)
+    return (
+        Step(
+            "fence",
+            f"make sure that {order.leader} is off",
+            Expectation.of(Check.FENCED, host=order.leader),
+            do=Instruction.of(Verb.CONFIRM_FENCE, host=order.leader),
+            undo=Instruction.of(Verb.UNFENCE, host=order.leader),
+            undone=Expectation.of(Check.NOT_FENCED, host=order.leader),
+            timeout_s=30.0,
+            unconditional=True,
+        ),
+    )
+
+
+def _replacing(order: Order) -> tuple[Step, ...]:
+    if order.session is not None:
+        release = Instruction.of(
+            Verb.RELEASE_LEADER_KEY,
+            leader=order.leader,
+            session=order.session,
+            candidate=order.candidate,
+            sync_version=order.sync_version,
+        )
+        return (_release(release), _promoted(order.candidate))
+    return (
+        Step(
+            "force",
+            f"let Patroni promote {order.candidate}, synchronous or not",
+            Expectation.of(Check.IS_PRIMARY, host=order.candidate),
+            do=Instruction.of(Verb.FORCE_FAILOVER, candidate=order.candidate),
+            timeout_s=30.0,
+            commits=True,
+        ),
     )

@@ -90,11 +90,6 @@ class _Hands(_Port):
         self.estate.checkpointed.add(host)
         return self._done()
 
-    def salvage(self, *, host: str) -> str:
-        self.estate.point()
-        self.estate.salvaged.add(host)
-        return self._done()
-
     def hold(self, *, host: str) -> str:
         self.estate.point()
         self.estate.held.add(host)

@@ -48,7 +48,6 @@ class Rehearsal:
     paused: tuple[str, float] | None = None
     fenced: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
-    salvaged: set[str] = field(default_factory=set)
     checkpointed: set[str] = field(default_factory=set)
     site: str = "dc1"
     writes_open: bool = True
@@ -193,7 +192,6 @@ class Sensors:
             Check.SITE_PREFERRED: estate.site == about.get("site"),
             Check.HOST_HELD: host in estate.held,
             Check.HOST_RETURNED: host not in estate.held,
-            Check.SALVAGED: host in estate.salvaged,
             Check.STREAMS: being is Being.STANDBY and estate.writer is not None,
         }.get(check, False)
 

@@ -7,7 +7,7 @@ import pytest
 from failover.actuators.dispatch import DISPATCH
 from failover.decide import History, Policy, decide
 from failover.diagnosis import diagnose
-from failover.exposure import Exposure
+from failover.exposure import NONE, Exposure
 from failover.journal import (
     DeposedError,
     Entry,
@@ -44,6 +44,19 @@ def ordered() -> Plan:
     )
 
 
+def ordered_to_a_synchronous_host() -> Plan:
+    order = failover.Order(
+        "dc1-db1", "dc2-db1", "dc2", NONE, session=1, sync_version=1, fenced=failover.Fenced.IF_POSSIBLE
+    )
+    return failover.ordered(order)
+
+
+def ordered_by_word() -> Plan:
+    exposure = Exposure(3, 1.5, "last seen 1.5 s before the loss")
+    word = failover.Fenced.BY_WORD
+    return failover.ordered(failover.Order("dc1-db1", "dc2-db2", "dc2", exposure, fenced=word))
+
+
 def well() -> Rehearsal:
     return Rehearsal()
 
@@ -77,6 +90,12 @@ PROCEDURES = {
     ),
     "automatic failover": (primary_off, automatic, {"dc1-db2", "dc2-db1"}),
     "ordered failover": (well, ordered, {"dc1-db1", "dc1-db2", "dc2-db1", "dc2-db2"}),
+    "ordered failover to a synchronous host": (
+        primary_off,
+        ordered_to_a_synchronous_host,
+        {"dc1-db2", "dc2-db1"},
+    ),
+    "ordered failover by word": (primary_off, ordered_by_word, {"dc1-db2", "dc2-db1", "dc2-db2"}),
     "maintenance start": (well, lambda: maintenance.start(("dc2-db1", "dc2-db2"), "dc1-db1"), {"dc1-db1"}),
     "maintenance end": (well, lambda: maintenance.end(("dc2-db1", "dc2-db2")), {"dc1-db1"}),
     "failback": (standby_fenced, lambda: failback.plan("dc2-db2"), {"dc1-db1"}),
@@ -243,6 +262,21 @@ def test_what_cannot_be_undone_is_said_to_be_incomplete_and_the_rest_goes_on() -
     assert entry.events("verify") == {Event.INTENT, Event.MISSED}
     assert Event.DONE in entry.events("prefer")
     assert estate.paused is None
+
+
+def test_a_rewind_that_sticks_is_made_good_by_the_rebuild_and_the_operation_is_done() -> None:
+    class Stuck(Rehearsal):
+        def _follow(self) -> None:
+            """Patroni does not bring the host back by itself."""
+
+    estate = Stuck(fenced={"dc2-db2"})
+    estate.power_off("dc2-db2")
+
+    entry = begin(estate, failback.plan("dc2-db2", ("saved 3 transactions in …",)))
+
+    assert entry.outcome is Outcome.DONE
+    assert entry.events("rewind") == {Event.INTENT, Event.MISSED}
+    assert "! saved 3 transactions" in entry.plan.describe()
 
 
 def test_the_pause_ends_by_itself_when_nobody_takes_over() -> None:
