@@ -10,6 +10,7 @@ import typer
 
 from twinsite.commands import (
     drill,
+    failover,
     lab,
     load,
     operation,
@@ -37,6 +38,8 @@ app.add_typer(lab.app, name="lab")
 app.command("provision")(provision.provision)
 app.command("status")(status.status)
 app.command("switchover")(switchover.switchover)
+app.command("failover")(failover.failover)
+app.command("failback")(failover.failback)
 app.add_typer(plan.app, name="plan")
 app.add_typer(operation.app, name="operation")
 app.command("acknowledge")(operation.acknowledge)

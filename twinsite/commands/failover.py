@@ -9,9 +9,9 @@ import typer
 from kazoo.client import KazooClient
 
 from failover.desk import OrderRefusedError
-from failover.exposure import refusal
-from failover.exposure import Budget
+from failover.exposure import Budget, refusal
 from failover.gauge import published
+from failover.journal import Outcome
 from failover.panel import Panel, Picture
 from failover.plan import Operation
 from failover.planners_unplanned import Replacement, choose_replacement
@@ -38,9 +38,11 @@ def failover(
     ] = False,
     primary_is_off: Annotated[
         bool,
-        typer.Option("--primary-is-off", help="You vouch that the old primary is off, as no driver can say so."),
+        typer.Option("--primary-is-off", help="You vouch that the old primary is off; no driver can say so."),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be lost; order nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be lost; order nothing.")
+    ] = False,
     reason: Why = "",
     wait: Wait = 0,
 ) -> None:
@@ -107,30 +109,38 @@ def failback(
         raise CannotError(f"{name} holds no database")
     salvages, worst = Salvages(context), Exit.OK
     for host in hosts:
-        if _streams(context, host):
-            done(f"{host} streams from the primary")
+        leader, streams = _standing(context, host)
+        if streams:
+            done(f"{host} is primary or streams from {leader}")
             continue
-        saved = _saved(salvages, host, required=not without_saving)
+        saved = _saved(salvages, host, leader, required=not without_saving)
         announce([f"bring {host} back as a standby"])
         entry = order(context, request(Operation.FAILBACK, reason, host=host, salvaged=saved), wait_s=wait)
-        worst = worst if entry.outcome == "done" else Exit.BAD
+        worst = worst if entry.outcome is Outcome.DONE else Exit.BAD
     _report(salvages, hosts)
     if worst is not Exit.OK:
         raise stop(worst)
 
 
-def _streams(context: Context, host: str) -> bool:
+def _standing(context: Context, host: str) -> tuple[str, bool]:
+    """The primary, and whether the host is it or streams from it.
+
+    Raises:
+        CannotError: there is no primary to follow.
+    """
     with zookeeper(context) as client:
         panel = Panel(_picture(context, client))
     leader = panel.picture.cluster.leader if panel.picture.cluster else None
+    if leader is None:
+        raise CannotError("nobody holds the leader key: there is nobody to follow; see `twinsite explain`")
     report = panel.report(host)
-    return (leader is not None and leader.name == host) or (report is not None and report.streaming)
+    return leader.name, leader.name == host or (report is not None and report.streaming)
 
 
-def _saved(salvages: Salvages, host: str, *, required: bool) -> str:
-    """A rebuild takes the last copy of what only the host has: that is saved first, or somebody says not to."""
+def _saved(salvages: Salvages, host: str, primary: str, *, required: bool) -> str:
+    """A rebuild destroys what only the host has: that is saved first, or somebody says not to."""
     try:
-        return salvages.save(host)
+        return salvages.save(host, primary)
     except CannotError as error:
         if required:
             raise CannotError(

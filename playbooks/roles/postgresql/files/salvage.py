@@ -290,30 +290,33 @@ def tell(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
+def saved_at_once(settings: Settings) -> bool:
+    """One attempt."""
+    try:
+        report = salvage(settings)
+    except (SalvageError, OSError) as error:
+        tell(f"NOT rewinding: what only this server has could not be saved: {error}")
+        return False
+    if report is None:
+        tell("nothing to save: the servers have not parted")
+    else:
+        tell(f"saved {report.transactions} transactions, rows {report.rows} in {report.directory}")
+    return True
+
+
 def until_saved(settings: Settings) -> None:
     """Returns when everything is saved, or when somebody said that it need not be."""
-    while not (settings.directory / "skip").exists():
-        try:
-            report = salvage(settings)
-        except (SalvageError, OSError) as error:
-            tell(f"NOT rewinding: what only this server has could not be saved: {error}")
-            time.sleep(AGAIN_S)
-            continue
-        if report is None:
-            tell("nothing to save: the servers have not parted")
-        else:
-            tell(f"saved {report.transactions} transactions, rows {report.rows} in {report.directory}")
-        return
+    while not (settings.directory / "skip").exists() and not saved_at_once(settings):
+        time.sleep(AGAIN_S)
 
 
-def arguments(argv: Sequence[str]) -> tuple[Settings, bool]:
+def arguments(argv: Sequence[str]) -> Settings:
     """Our own options, then `--`, then pg_rewind's, as Patroni gives them."""
     parser = argparse.ArgumentParser(prog="salvage", description=__doc__)
     parser.add_argument("--binaries", type=Path, required=True)
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--database", default="crm")
     parser.add_argument("--schema", default="crm")
-    parser.add_argument("--only-save", action="store_true", help="do not rewind")
     place = argv.index("--") if "--" in argv else len(argv)
     own, rest = parser.parse_args(argv[:place]), list(argv[place + 1 :])
     theirs = argparse.ArgumentParser(prog="pg_rewind", allow_abbrev=False)
@@ -322,16 +325,18 @@ def arguments(argv: Sequence[str]) -> tuple[Settings, bool]:
     known, _ = theirs.parse_known_args(rest)
     rewind = (str(own.binaries / "pg_rewind"), *rest)
     places = (own.binaries, own.directory, own.database, own.schema)
-    return Settings(*places, known.target_pgdata, known.source_server, rewind), own.only_save
+    return Settings(*places, known.target_pgdata, known.source_server, rewind)
 
 
 def main(argv: Sequence[str]) -> None:
-    settings, only_save = arguments(argv)
+    """With SALVAGE_ONCE in the environment: one attempt, and no rewind. Status 1: not saved."""
+    settings = arguments(argv)
     syslog.openlog("twinsite-salvage")
     settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.environ.get("SALVAGE_ONCE"):
+        sys.exit(0 if saved_at_once(settings) else 1)
     until_saved(settings)
-    if not only_save:
-        os.execv(settings.rewind[0], settings.rewind)  # noqa: S606  # Patroni waits for pg_rewind itself
+    os.execv(settings.rewind[0], settings.rewind)  # noqa: S606  # Patroni waits for pg_rewind itself
 
 
 if __name__ == "__main__":
