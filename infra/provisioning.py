@@ -7,9 +7,10 @@ recap) is reported as it comes.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -58,7 +59,14 @@ class Playbook:
     secrets: SecretStore
     ssh_config: Path | None = None
 
-    def argv(self, *, limit: str | None, tags: Sequence[str], check: bool) -> list[str]:
+    def argv(
+        self,
+        *,
+        limit: str | None,
+        tags: Sequence[str],
+        check: bool,
+        variables: Mapping[str, object] | None = None,
+    ) -> list[str]:
         """The command line; secrets come from the vault file and never stand in it."""
         found = [
             str(Path(sys.executable).with_name("ansible-playbook")),
@@ -77,6 +85,8 @@ class Playbook:
             found += ["--tags", ",".join(tags)]
         if check:
             found.append("--check")
+        if variables:
+            found += ["--extra-vars", json.dumps(variables)]
         return [*found, str(self.path)]
 
     def environment(self) -> dict[str, str]:
@@ -95,13 +105,14 @@ class Playbook:
         limit: str | None = None,
         tags: Sequence[str] = (),
         check: bool = False,
+        variables: Mapping[str, object] | None = None,
     ) -> tuple[HostRecap, ...]:
-        """Run it to its end; the whole output is appended to `log`.
+        """Run it to its end; the whole output is appended to `log`. `variables`: the playbook's own.
 
         Raises:
             ProvisioningError: a task failed or a host could not be reached.
         """
-        argv = self.argv(limit=limit, tags=tags, check=check)
+        argv = self.argv(limit=limit, tags=tags, check=check, variables=variables)
         log.parent.mkdir(parents=True, exist_ok=True)
         trouble: list[str] = []
         recaps: list[HostRecap] = []

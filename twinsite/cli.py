@@ -18,6 +18,7 @@ from twinsite.commands import (
     plan,
     provision,
     psql,
+    recover_quorum,
     report,
     secrets,
     status,
@@ -40,6 +41,7 @@ app.command("status")(status.status)
 app.command("switchover")(switchover.switchover)
 app.command("failover")(failover.failover)
 app.command("failback")(failover.failback)
+app.command("recover-quorum")(recover_quorum.recover_quorum)
 app.add_typer(plan.app, name="plan")
 app.add_typer(operation.app, name="operation")
 app.command("acknowledge")(operation.acknowledge)
