@@ -30,7 +30,28 @@ _LEGAL_FORMS = frozenset(
     {"ооо", "оао", "зао", "пао", "ао", "нао", "ип", "тоо", "гуп", "муп", "фгуп", "llc", "ltd"}
 )
 _WORD = re.compile(r"[^\W_]+")
-MAX_WORDS = 20
+# Ministry of Finance, order 171n of 2015: kinds of places and their short forms.
+KINDS = {
+    written: short
+    for short, forms in {
+        "обл": "область обл", "р-н": "район р-н", "г": "город гор г", "пос": "посёлок поселок пос",
+        "с": "село с", "дер": "деревня дер", "мкр": "микрорайон мкр", "ул": "улица ул",
+        "пр-кт": "проспект просп пр-кт пр-т", "пер": "переулок пер", "пр-д": "проезд пр-д",
+        "ш": "шоссе ш", "наб": "набережная наб", "пл": "площадь пл", "б-р": "бульвар бул б-р",
+        "д": "дом д", "к": "корпус корп к", "стр": "строение стр", "кв": "квартира кв",
+        "оф": "офис оф", "пом": "помещение пом",
+    }.items()
+    for written in forms.split()
+}  # fmt: skip
+_SHORT_KINDS = frozenset(part for short in KINDS.values() for part in _WORD.findall(short))
+_KIND_STUCK = re.compile(
+    rf"(?<![\w-])({'|'.join(sorted(KINDS, key=len, reverse=True))})\.(?=\w)", re.IGNORECASE
+)
+_ADDRESS_WORD = re.compile(r"(?<![\w-])([^\W\d_]+(?:-[^\W\d_]+)?)(?![\w-])\.?")
+_COMMAS = re.compile(r"\s*,[\s,]*")
+_POST_CODE = re.compile(r"[0-9]{6}")
+MAX_ADDRESS_KEY = 200  # characters
+MAX_WORDS, MAX_WORD = 20, 64
 # Words and at most one pair of quotes: what no step would touch, recognised at once (a bulk load's speed).
 _PLAIN_WORDS = r"[A-Za-zА-Яа-яЁё0-9]+(?:[ -][A-Za-zА-Яа-яЁё0-9]+)*"
 _PLAIN = re.compile(rf'{_PLAIN_WORDS}(?: "{_PLAIN_WORDS}")?')
@@ -124,6 +145,31 @@ def line(text: str) -> str:
     return run(TEXT_STEPS, text)
 
 
+def address(text: str) -> str:
+    """A postal address: kinds of places in their official short forms, in the order written."""
+    return run(ADDRESS_STEPS, text)
+
+
+def _short_kinds(text: str) -> str:
+    """`ул.Ленина, дом 5` as `ул Ленина, д 5`."""
+    spaced = _KIND_STUCK.sub(r"\1 ", text)
+    return _ADDRESS_WORD.sub(lambda match: KINDS.get(match[1].lower(), match[0]), spaced)
+
+
+def _commas(text: str) -> str:
+    return _COMMAS.sub(", ", text)
+
+
+ADDRESS_STEPS: tuple[Step, ...] = (*NAME_STEPS, _short_kinds, _commas)
+
+
+def address_key(text: str) -> str:
+    """By what two addresses are compared: their names and numbers, without post code and kinds of places."""
+    found = _WORD.findall(text.lower().replace("ё", "е"))
+    telling = {word for word in found if word not in _SHORT_KINDS and not _POST_CODE.fullmatch(word)}
+    return " ".join(sorted(telling))[:MAX_ADDRESS_KEY]
+
+
 def words(text: str) -> tuple[str, ...]:
     """What a name is found by: distinct lower-case words in order of appearance, ё as е, no legal form.
 
@@ -131,4 +177,4 @@ def words(text: str) -> tuple[str, ...]:
     """
     found = dict.fromkeys(_WORD.findall(text.lower().replace("ё", "е")))
     telling = tuple(word for word in found if word not in _LEGAL_FORMS)
-    return (telling or tuple(found))[:MAX_WORDS]
+    return tuple(dict.fromkeys(word[:MAX_WORD] for word in (telling or tuple(found))[:MAX_WORDS]))

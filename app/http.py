@@ -163,11 +163,13 @@ def written(committed: Committed) -> Response:
     return Response(answer.body, answer.status, headers, JSON)
 
 
-def shown(value: object, found: Found[Any], headers: dict[str, str] | None = None) -> Response:
+def shown(
+    value: object, found: Found[Any], headers: dict[str, str] | None = None, status: int = 200
+) -> Response:
     """The answer of a read, straight to bytes: validating our own rows again costs as much as the query."""
     disclosure.note(value)
     extra = {**(headers or {}), **({"Twinsite-Replica": "true"} if found.from_replica else {})}
-    return Response(encode(masked(value, hidden_now())), 200, extra, JSON)
+    return Response(encode(masked(value, hidden_now())), status, extra, JSON)
 
 
 def created(location: str, version: int | None, value: object) -> Answer:

@@ -6,6 +6,7 @@ Each function returns the one form or raises `IdentifierError`, whose code and t
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,12 +22,15 @@ _SEPARATORS = re.compile(r"[\s\-.]+")
 _DIGITS = re.compile(r"[0-9]+")
 HOME_REGION = "RU"
 HOME_CODE = 7
+HOME_DIGITS = 10  # without the code
+NEAR_DIGITS = (10, 15)  # from a phone number to an ОГРНИП
 # An ordinary number of the home region as people write it: the ten digits after 8, 7, +7 or nothing.
 _HOME_PHONE = re.compile(r"(?:\+7|[78])?[ -]?\(?([0-9]{3})\)?[ -]?([0-9]{3})[ -]?([0-9]{2})[ -]?([0-9]{2})")
 # What needs no second look in an e-mail's local part.
 _PLAIN_LOCAL_PART = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
 MAX_LOCAL_PART, MAX_EMAIL = 64, 254  # RFC 5321, 4.5.3.1
 COMPANY_INN_LENGTH = 10
+SNILS_DIGITS = 11
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,18 @@ def kpp(text: str) -> str:
     if not compact.isascii() or not _KPP.fullmatch(compact):
         raise IdentifierError("kpp-format", "expected 9 characters: 4 digits, 2 digits or capitals, 3 digits")
     return compact
+
+
+def snils(text: str) -> str:
+    """Eleven digits. The number's own check digits follow from 001-001-998 on (Pension Fund, order 318п)."""
+    digits = _SEPARATORS.sub("", text)
+    if not _DIGITS.fullmatch(digits) or len(digits) != SNILS_DIGITS:
+        raise IdentifierError("snils-format", "expected 11 digits")
+    number, check = digits[:9], int(digits[9:])
+    total = sum(int(digit) * weight for digit, weight in zip(number, range(9, 0, -1), strict=True))
+    if total % 101 % 100 != check:
+        raise IdentifierError("snils-checksum", "the check digits do not match")
+    return digits
 
 
 def phone(text: str) -> str:
@@ -113,9 +129,41 @@ def _checked_email(text: str) -> str:
 def search_forms(text: str) -> tuple[str, ...]:
     """Every exact key that what was typed into the search box could mean."""
     forms = {text.strip()}
-    for check in (inn, ogrn, phone, email):
+    for check in (inn, ogrn, snils, phone, email):
         try:
             forms.add(check(text))
         except IdentifierError:
             continue
     return tuple(sorted(forms))
+
+
+def near_forms(text: str) -> tuple[str, ...]:
+    """The numbers that differ from what was typed by one digit, or by two neighbours that changed places.
+
+    Where the number has a check digit only those that pass; there are about ten of an INN, a hundred of a
+    phone number. Empty for what is no number.
+    """
+    digits = re.sub(r"[\s\-.()+]", "", text)
+    if not _DIGITS.fullmatch(digits) or not NEAR_DIGITS[0] <= len(digits) <= NEAR_DIGITS[1]:
+        return ()
+    forms = {form for near in _neighbours(digits) for form in _forms_of_number(near)}
+    return tuple(sorted(forms))
+
+
+def _neighbours(digits: str) -> Iterator[str]:
+    for place, digit in enumerate(digits):
+        head, tail = digits[:place], digits[place + 1 :]
+        yield from (head + other + tail for other in "0123456789" if other != digit)
+        if tail and tail[0] != digit:
+            yield head + tail[0] + digit + tail[1:]
+
+
+def _forms_of_number(digits: str) -> Iterator[str]:
+    for check in (inn, ogrn, snils):
+        try:
+            yield check(digits)
+        except IdentifierError:
+            continue
+    national = digits if len(digits) == HOME_DIGITS else digits[1:] if digits[0] in "78" else ""
+    if len(national) == HOME_DIGITS and _home_numbers().fullmatch(national):
+        yield f"+{HOME_CODE}{national}"

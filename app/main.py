@@ -16,6 +16,7 @@ from app.calls import endpoints as calls_endpoints
 from app.card_transactions import endpoints as card_transactions_endpoints
 from app.cards import endpoints as cards_endpoints
 from app.customers import endpoints as customers_endpoints
+from app.customers import merging_endpoints
 from app.database.database import Database
 from app.events import endpoints as events_endpoints
 from app.http import BASE
@@ -41,6 +42,7 @@ from app.webhooks import endpoints as webhooks_endpoints
 
 SLICES = (
     customers_endpoints.router,
+    merging_endpoints.router,
     requests_endpoints.router,
     card_transactions_endpoints.router,
     cards_endpoints.router,

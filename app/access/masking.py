@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.access.policy import Hidden
-from app.customers.schemas import Contact, Customer, Match, Matches
+from app.customers.schemas import Checked, Contact, Customer, Likely, LikelyCards, Match, Matches
 from app.pagination import Page
 
 KEPT = 4
@@ -31,10 +31,11 @@ def masked(value: Any, hidden: frozenset[Hidden]) -> Any:
         return value
     if isinstance(value, Customer):
         return _card(value, hidden)
-    if isinstance(value, Match):
+    if isinstance(value, Match | Likely):
         return replace(value, customer=_card(value.customer, hidden))
-    if isinstance(value, Matches | Page):
-        return replace(value, items=[masked(item, hidden) for item in value.items])
+    if isinstance(value, Matches | Page | LikelyCards | Checked):
+        items: Any = [masked(item, hidden) for item in value.items]
+        return replace(value, items=items)
     return value
 
 
@@ -42,9 +43,13 @@ def _card(card: Customer, hidden: frozenset[Hidden]) -> Customer:
     # What was typed may hold anything that is hidden elsewhere.
     card = replace(card, given={name: text for name, text in card.given.items() if name in SHOWN_IN_GIVEN})
     if Hidden.CONTACTS in hidden:
-        card = replace(card, contacts=tuple(_contact(contact) for contact in card.contacts))
+        card = replace(
+            card, contacts=tuple(_contact(contact) for contact in card.contacts), address=mask(card.address)
+        )
     if Hidden.REQUISITES in hidden:
-        card = replace(card, inn=mask(card.inn), kpp=mask(card.kpp), ogrn=mask(card.ogrn))
+        card = replace(
+            card, inn=mask(card.inn), kpp=mask(card.kpp), ogrn=mask(card.ogrn), snils=mask(card.snils)
+        )
     return card
 
 

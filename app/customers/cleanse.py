@@ -48,6 +48,8 @@ def cleanse(entered: CustomerForm) -> Details:
         inn=form.clean_optional("inn", entered.inn, identifiers.inn),
         kpp=form.clean_optional("kpp", entered.kpp, identifiers.kpp),
         ogrn=form.clean_optional("ogrn", entered.ogrn, identifiers.ogrn),
+        snils=form.clean_optional("snils", entered.snils, identifiers.snils),
+        address=form.clean_optional("address", entered.address, cleansing.address) or None,
         external_id=entered.external_id,
         contacts=_contacts(form, entered.contacts),
         given=form.given,
@@ -79,3 +81,5 @@ def _check_together(form: _Form, details: Details) -> None:
         form.wrong("kpp", "kpp-without-company", "only a company with an INN of 10 digits has a KPP")
     if details.ogrn is not None and details.inn is None:
         form.wrong("ogrn", "ogrn-without-inn", "give the INN together with the OGRN")
+    if details.snils is not None and is_company:
+        form.wrong("snils", "snils-of-company", "only a person has a SNILS")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
 
-from app.customers import service
+from app.customers import search, service
 from app.customers.schemas import Checked, Customer, CustomerChange, CustomerForm, Matches
 from app.errors import Problem
 from app.fields import Opaque
@@ -48,15 +49,18 @@ IfMatch = Annotated[str, Header(alias="If-Match", max_length=200, description="T
     responses=problems(*WRITE_PROBLEMS, Problem.DUPLICATE_CUSTOMER),
 )
 async def create_customer(form: CustomerForm, command: KeyedCommand, database: TheDatabase) -> Response:
-    """Register a customer or lead."""
+    """Register a customer or lead.
+
+    `Twinsite-Likely-Duplicates` says how many cards are probably the same customer; `Link` leads to them.
+    """
     return written(await service.create(database, command, form))
 
 
 @router.post("/check", response_model=Checked, responses=problems(*READ_PROBLEMS))
 async def check_customer(form: CustomerForm, database: TheDatabase, freshness: TheFreshness) -> Response:
-    """Whether a new customer would double an existing card. Changes nothing."""
-    found = await service.check(database, form, freshness)
-    return shown(Checked(None if found.first is None else service.address(found.first)), found)
+    """Whether a new customer would double a card, surely or probably. Changes nothing."""
+    checked, found = await service.check(database, form, freshness)
+    return shown(checked, found)
 
 
 @router.get("", response_model=Page[Customer], responses=problems(*READ_PROBLEMS, Problem.CURSOR_INVALID))
@@ -74,17 +78,34 @@ async def list_customers(
 
 @router.get("/search", response_model=Matches, responses=problems(*READ_PROBLEMS))
 async def search_customers(
-    q: SearchText, database: TheDatabase, freshness: TheFreshness, limit: SearchLimit = 20
+    q: SearchText,
+    database: TheDatabase,
+    freshness: TheFreshness,
+    limit: SearchLimit = 20,
+    fresh: Annotated[bool, Query(description="From the primary, as of now")] = False,
 ) -> Response:
-    """Cards by any identifier or by words of the name, typing errors forgiven; best first."""
-    matches, found = await service.search(database, freshness, query=q, limit=limit)
+    """Cards by any identifier or by words of the name, typing errors forgiven; best first.
+
+    Answered by the nearest replica, which says how old its answer may be.
+    """
+    freshness = replace(freshness, stale_allowed=not fresh)
+    matches, found = await search.search(database, freshness, query=q, limit=limit)
     return shown(matches, found)
 
 
-@router.get("/{customer_id}", response_model=Customer, responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND))
+@router.get(
+    "/{customer_id}",
+    response_model=Customer,
+    responses={
+        308: {"description": "It became part of another card: `Location`", "model": Customer},
+        **problems(*READ_PROBLEMS, Problem.NOT_FOUND),
+    },
+)
 async def get_customer(customer_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
     """One card."""
     card, found = await service.get(database, customer_id, freshness)
+    if card.merged_into is not None:
+        return shown(card, found, {"Location": service.address(card.merged_into)}, 308)
     return shown(card, found, {"ETag": etag(card.version)})
 
 
@@ -95,6 +116,7 @@ async def get_customer(customer_id: UUID, database: TheDatabase, freshness: TheF
         *WRITE_PROBLEMS,
         Problem.NOT_FOUND,
         Problem.DUPLICATE_CUSTOMER,
+        Problem.WRONG_STATE,
         Problem.VERSION_MISMATCH,
         Problem.IF_MATCH_MISSING,
     ),

@@ -27,12 +27,30 @@ class CustomerChanged:
     external_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class CustomerMerged:
+    """`id` became part of `other_id`, or is a card of its own again."""
+
+    id: UUID
+    other_id: UUID
+
+
 REGISTERED = EventType("customer.registered", ENTITY, CustomerChanged, "a new card")
 CHANGED = EventType("customer.changed", ENTITY, CustomerChanged, "a card has new content")
-TYPES = (REGISTERED, CHANGED)
+MERGED = EventType("customer.merged", ENTITY, CustomerMerged, "a card became part of another; it leads there")
+SEPARATED = EventType("customer.separated", ENTITY, CustomerMerged, "a merge was undone")
+TYPES = (REGISTERED, CHANGED, MERGED, SEPARATED)
 
 
 async def tell(unit: WriteUnit, kind: EventType[CustomerChanged], card: Customer) -> None:
     """Queued; the card is new or locked."""
     values = {name: getattr(card, name) for name in CustomerChanged.__slots__}
     await publish(unit, kind, card.id, CustomerChanged(**values), version=card.version)
+
+
+async def tell_both(
+    unit: WriteUnit, kind: EventType[CustomerMerged], source: Customer, target: Customer
+) -> None:
+    """Queued: of the card that was merged or separated, and of the other's new content."""
+    await publish(unit, kind, source.id, CustomerMerged(source.id, target.id), version=source.version)
+    await tell(unit, CHANGED, target)

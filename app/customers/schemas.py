@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.fields import Form, Opaque, Raw
+from app.fields import Form, Opaque, Raw, Short
 
 MAX_CONTACTS = 50
 
@@ -49,6 +49,8 @@ class CustomerForm(Form):
     inn: Raw | None = None
     kpp: Raw | None = None
     ogrn: Raw | None = None
+    snils: Raw | None = None
+    address: Raw | None = None
     external_id: Opaque | None = None
     contacts: Contacts = ()
 
@@ -61,6 +63,8 @@ class CustomerChange(Form):
     inn: Raw | None = None
     kpp: Raw | None = None
     ogrn: Raw | None = None
+    snils: Raw | None = None
+    address: Raw | None = None
     external_id: Opaque | None = None
     contacts: Contacts = ()
 
@@ -93,6 +97,8 @@ class Details:
     inn: str | None
     kpp: str | None
     ogrn: str | None
+    snils: str | None
+    address: str | None
     external_id: str | None
     contacts: Sequence[Contact]
     given: Mapping[str, str]
@@ -100,7 +106,7 @@ class Details:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """A card."""
+    """A card. `merged_into`: the card that it became part of."""
 
     id: UUID
     kind: CustomerKind
@@ -109,15 +115,20 @@ class Customer:
     inn: str | None
     kpp: str | None
     ogrn: str | None
+    snils: str | None
+    address: str | None
     external_id: str | None
     contacts: Sequence[Contact]
     given: Mapping[str, str]
     version: int
     created_at: datetime
     updated_at: datetime
+    merged_into: UUID | None = None
 
 
-MatchedBy = Literal["inn", "ogrn", "phone", "email", "external_id", "name"]
+MatchedBy = Literal[
+    "inn", "ogrn", "snils", "phone", "email", "external_id", "address", "card", "contract", "deal", "name"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +146,74 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Matches:
+    """Nothing that was committed more than `staleness_seconds` ago is missing (0: from the primary)."""
+
     items: Sequence[Match]
+    staleness_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How likely two cards are one customer, and what agrees (`score`, `name`, `address`: from 0 to 1)."""
+
+    score: float
+    name: float
+    address: float
+    phone: bool
+    email: bool
+    snils: bool
+    inn: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Likely:
+    """A card that is probably the same customer."""
+
+    customer: Customer
+    likeness: Likeness
+
+
+@dataclass(frozen=True, slots=True)
+class LikelyCards:
+    """Best first."""
+
+    items: Sequence[Likely]
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """`existing` is the address of the card that a new one would double."""
+    """`existing` is the address of the card that a new one would double and that it is refused for."""
 
     existing: str | None
+    items: Sequence[Likely]
+
+
+class MergeForm(Form):
+    """The card that becomes part of the one in the address, and why."""
+
+    source_id: UUID
+    reason: Short
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """What was done. `rows`: how many moved, by table and column; `fields` and `contacts` were taken over."""
+
+    id: UUID
+    source_id: UUID
+    target_id: UUID
+    reason: str
+    actor: str
+    at: datetime
+    rows: Mapping[str, int]
+    contacts: int
+    fields: Sequence[str]
+    undone_at: datetime | None
+    undone_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Merges:
+    """Newest first; at most 200."""
+
+    items: Sequence[Merge]

@@ -13,17 +13,17 @@ from uuid import UUID
 
 import psycopg
 
-from app import cleansing, identifiers, pagination
-from app.customers import events, repository
+from app import pagination
+from app.customers import events, likely, repository
 from app.customers.cleanse import cleanse
 from app.customers.schemas import (
+    Checked,
     ContactForm,
     Customer,
     CustomerChange,
     CustomerForm,
     Details,
-    Match,
-    Matches,
+    LikelyCards,
     Requisites,
 )
 from app.database.answer import Answer, Command, Committed
@@ -36,25 +36,43 @@ from app.identity import new_id, now
 from app.pagination import Page
 
 PATH = f"{BASE}/customers"
+LIKELY_HEADER = "Twinsite-Likely-Duplicates"
 
 
 def address(id_: UUID) -> str:
     return f"{PATH}/{id_}"
 
 
+def merged_already(into: UUID) -> ProblemError:
+    detail = "the card became part of another; go on there"
+    return ProblemError(Problem.WRONG_STATE, detail, state="merged", existing=address(into))
+
+
 async def create(database: Database, command: Command, form: CustomerForm) -> Committed:
     moment = now()
     card = _card(new_id(), cleanse(form), version=1, created_at=moment, updated_at=moment)
+    hint = await _hint(database, command, card)
 
     async def work(unit: WriteUnit) -> Answer:
         await repository.insert(unit, card)
         await events.tell(unit, events.REGISTERED, card)
-        return created(address(card.id), card.version, card)
+        answer = created(address(card.id), card.version, card)
+        return replace(answer, headers={**answer.headers, **hint})
 
     try:
         return await database.write(command, work)
     except psycopg.IntegrityError as error:
         raise await _duplicate(database, command, card, error) from error
+
+
+async def _hint(database: Database, command: Command, card: Customer) -> Mapping[str, str]:
+    """How many cards are probably the same customer, and where they are shown; never in the way."""
+    try:
+        items, _ = await likely.find(database, Freshness(command.trace, stale_allowed=True), card)
+    except ProblemError:
+        return {}
+    link = {"Link": f'<{address(card.id)}/duplicates>; rel="duplicates"'} if items else {}
+    return {LIKELY_HEADER: str(len(items)), **link}
 
 
 async def change(
@@ -67,6 +85,8 @@ async def change(
         card = await repository.lock(unit, id_)
         if card is None:
             raise not_found("customer")
+        if card.merged_into is not None:
+            raise merged_already(card.merged_into)
         if not matches(expected, card.version):
             raise ProblemError(Problem.VERSION_MISMATCH, f"the present version is {etag(card.version)}")
         changed = apply(card, changes)
@@ -101,7 +121,7 @@ def apply(card: Customer, changes: CustomerChange) -> Customer:
 
 def _as_form(card: Customer) -> Mapping[str, object]:
     contacts = tuple(ContactForm(kind=c.kind, value=c.value, person=c.person) for c in card.contacts)
-    names = ("kind", "stage", "name", "inn", "kpp", "ogrn", "external_id")
+    names = ("kind", "stage", "name", "inn", "kpp", "ogrn", "snils", "address", "external_id")
     return {**{name: getattr(card, name) for name in names}, "contacts": contacts}
 
 
@@ -116,6 +136,8 @@ def _card(
         inn=details.inn,
         kpp=details.kpp,
         ogrn=details.ogrn,
+        snils=details.snils,
+        address=details.address,
         external_id=details.external_id,
         contacts=details.contacts,
         given=details.given,
@@ -144,8 +166,22 @@ async def _duplicate(
     return ProblemError(Problem.DUPLICATE_CUSTOMER, detail, existing=address(found.first))
 
 
-async def check(database: Database, form: CustomerForm, freshness: Freshness) -> Found[UUID]:
-    return await database.read(repository.EXISTING, repository.requisites(cleanse(form)), freshness)
+async def check(
+    database: Database, form: CustomerForm, freshness: Freshness
+) -> tuple[Checked, Found[Customer]]:
+    """The card that the form would be refused for, and those that a person should look at."""
+    details = cleanse(form)
+    existing = await database.read(repository.EXISTING, repository.requisites(details), freshness)
+    items, found = await likely.find(database, freshness, details)
+    return Checked(None if existing.first is None else address(existing.first), items), found
+
+
+async def duplicates(
+    database: Database, id_: UUID, freshness: Freshness
+) -> tuple[LikelyCards, Found[Customer]]:
+    card, _ = await get(database, id_, freshness)
+    items, found = await likely.find(database, freshness, card, besides=id_)
+    return LikelyCards(items), found
 
 
 async def get(database: Database, id_: UUID, freshness: Freshness) -> tuple[Customer, Found[Customer]]:
@@ -163,12 +199,3 @@ async def page(
     parameters = {"below": pagination.decode_cursor(cursor), "rows": limit + 1, "external_id": external_id}
     found = await database.read(statement, parameters, freshness)
     return pagination.page(found.rows, limit, PATH, query), found
-
-
-async def search(
-    database: Database, freshness: Freshness, *, query: str, limit: int
-) -> tuple[Matches, Found[Match]]:
-    words = cleansing.words(query)
-    parameters = {"exact": list(identifiers.search_forms(query)), "words": list(words), "rows": limit}
-    found = await database.read(repository.SEARCH, parameters, freshness)
-    return Matches(found.rows), found

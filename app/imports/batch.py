@@ -121,6 +121,8 @@ def merge(first: Details, second: Details) -> Details:
         inn=second.inn if takes_inn else first.inn,
         kpp=second.kpp if takes_inn else first.kpp,
         ogrn=first.ogrn or second.ogrn,
+        snils=first.snils or second.snils,
+        address=first.address or second.address,
         external_id=first.external_id or second.external_id,
         contacts=(*first.contacts, *added),
     )

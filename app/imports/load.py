@@ -9,6 +9,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from app import cleansing
+from app.customers.repository import found_by
 from app.encoding import encode
 from app.identity import new_id
 from app.imports import load_sql
@@ -31,7 +32,8 @@ def load(
     _stage(connection, batch.entries)
     for statement in load_sql.MATCH:
         connection.execute(statement)
-    connection.execute(load_sql.LOCK_CARDS)
+    if connection.execute(load_sql.LOCK_CARDS).fetchone() != (0,):
+        raise OvertakenError
     try:
         created = _write(connection)
         enriched = connection.execute(load_sql.ENRICH).rowcount
@@ -55,12 +57,12 @@ def _stage(connection: psycopg.Connection, entries: Sequence[Entry]) -> None:
     with cursor.copy(load_sql.COPY_INCOMING) as copy:
         for entry in entries:
             of = entry.details
-            numbers = (of.inn, of.kpp, of.ogrn)
+            numbers = (of.inn, of.kpp, of.ogrn, of.snils)
             given = encode(of.given).decode()
-            words = list(cleansing.words(of.name))
-            copy.write_row(
-                (entry.id, of.kind.value, of.stage.value, of.name, *numbers, of.external_id, given, words)
-            )
+            words, people = found_by(of)
+            place = None if of.address is None else cleansing.address_key(of.address) or None
+            of_what = (entry.id, of.kind.value, of.stage.value, of.name)
+            copy.write_row((*of_what, *numbers, of.address, of.external_id, given, words, people, place))
     with cursor.copy(load_sql.COPY_CONTACTS) as copy:
         for entry in entries:
             for position, contact in enumerate(entry.details.contacts, 1):

@@ -27,15 +27,16 @@ REGISTERED = "SELECT ogrn, inn FROM crm.legal_entity WHERE ogrn = ANY(%(ogrns)s)
 
 STAGING = """
 CREATE TEMP TABLE incoming (
-    id uuid, kind text, stage text, name text, inn text, kpp text, ogrn text, external_id text, given jsonb,
-    words text[], card uuid
+    id uuid, kind text, stage text, name text, inn text, kpp text, ogrn text, snils text, address text,
+    external_id text, given jsonb, words text[], people text[], address_key text, card uuid
 ) ON COMMIT DROP;
 CREATE TEMP TABLE incoming_contact (
     incoming_id uuid, id uuid, kind text, value text, person text, position smallint
 ) ON COMMIT DROP
 """
 COPY_INCOMING = """
-COPY incoming (id, kind, stage, name, inn, kpp, ogrn, external_id, given, words) FROM STDIN
+COPY incoming (id, kind, stage, name, inn, kpp, ogrn, snils, address, external_id, given, words, people,
+               address_key) FROM STDIN
 """
 COPY_CONTACTS = "COPY incoming_contact FROM STDIN"
 # Only what the joins go by: figures of the other columns would cost more than they bring.
@@ -46,13 +47,14 @@ ANALYZE = "ANALYZE incoming (id, inn, external_id, card); ANALYZE incoming_conta
 # a load into an empty base outruns them, and a join was planned 40 times as slow.
 MATCH = (
     """
-    UPDATE incoming i SET card = c.id FROM crm.customer c
+    UPDATE incoming i SET card = coalesce(c.merged_into, c.id) FROM crm.customer c
     WHERE c.inn = i.inn AND coalesce(c.kpp, '') = coalesce(i.kpp, '')
     """,
     """
     UPDATE incoming i SET card = found.id
     FROM incoming j CROSS JOIN LATERAL (
-        SELECT c.id FROM crm.customer_key k JOIN crm.customer c ON c.id = k.customer_id
+        SELECT coalesce(c.merged_into, c.id) AS id
+        FROM crm.customer_key k JOIN crm.customer c ON c.id = k.customer_id
         WHERE k.value = j.external_id AND k.kind = 'external_id'
           AND c.kind = j.kind AND (c.inn IS NULL OR j.inn IS NULL)
         ORDER BY c.id LIMIT 1
@@ -62,7 +64,7 @@ MATCH = (
     """
     UPDATE incoming i SET card = found.id
     FROM incoming j CROSS JOIN LATERAL (
-        SELECT c.id
+        SELECT coalesce(c.merged_into, c.id) AS id
         FROM incoming_contact t
         JOIN crm.customer_key k ON k.value = t.value AND k.kind = t.kind
         JOIN crm.customer c ON c.id = k.customer_id
@@ -72,9 +74,11 @@ MATCH = (
     WHERE j.card IS NULL AND j.inn IS NULL AND j.external_id IS NULL AND i.id = j.id
     """,
 )
-# In one order with every other load; forms lock a single card.
+# In one order with every other load; forms lock a single card. Counts those that were merged meanwhile.
 LOCK_CARDS = """
-SELECT FROM crm.customer WHERE id IN (SELECT card FROM incoming WHERE card IS NOT NULL) ORDER BY id FOR UPDATE
+SELECT count(c.merged_into) FROM (
+    SELECT merged_into FROM crm.customer WHERE id IN (SELECT card FROM incoming WHERE card IS NOT NULL)
+    ORDER BY id FOR UPDATE) c
 """
 ENTITIES = """
 INSERT INTO crm.legal_entity (ogrn, inn)
@@ -83,8 +87,10 @@ ON CONFLICT (ogrn) DO NOTHING
 """
 # A card made by a form since the match is left out here; the count then tells, and the batch starts over.
 NEW_CARDS = """
-INSERT INTO crm.customer (id, kind, stage, name, inn, kpp, ogrn, external_id, given, created_at, updated_at)
-SELECT id, kind, stage, name, inn, kpp, ogrn, external_id, given, now(), now()
+INSERT INTO crm.customer (id, kind, stage, name, inn, kpp, ogrn, snils, address, external_id, given, words,
+                          created_at, updated_at)
+SELECT id, kind, stage, name, inn, kpp, ogrn, snils, address, external_id, given, array_to_tsvector(words),
+       now(), now()
 FROM incoming WHERE card IS NULL
 ON CONFLICT DO NOTHING
 """
@@ -113,6 +119,8 @@ WITH held AS (
            (array_agg(inn) FILTER (WHERE inn IS NOT NULL))[1] AS inn,
            (array_agg(kpp) FILTER (WHERE inn IS NOT NULL))[1] AS kpp,
            (array_agg(ogrn) FILTER (WHERE ogrn IS NOT NULL))[1] AS ogrn,
+           (array_agg(snils) FILTER (WHERE snils IS NOT NULL))[1] AS snils,
+           (array_agg(address) FILTER (WHERE address IS NOT NULL))[1] AS address,
            (array_agg(external_id) FILTER (WHERE external_id IS NOT NULL))[1] AS external_id,
            bool_or(stage = 'customer') AS is_customer
     FROM incoming WHERE card IS NOT NULL GROUP BY card
@@ -120,19 +128,23 @@ WITH held AS (
 UPDATE crm.customer c
 SET inn = coalesce(c.inn, t.inn), kpp = CASE WHEN c.inn IS NULL THEN t.kpp ELSE c.kpp END,
     ogrn = coalesce(c.ogrn, t.ogrn), external_id = coalesce(c.external_id, t.external_id),
+    snils = coalesce(c.snils, t.snils), address = coalesce(c.address, t.address),
+    words = c.words || coalesce((SELECT array_to_tsvector(array_agg(DISTINCT p.word))
+                                 FROM incoming i, unnest(i.people) AS p (word) WHERE i.card = c.id), ''),
     stage = CASE WHEN t.is_customer THEN 'customer' ELSE c.stage END,
     version = c.version + 1, updated_at = now()
 FROM told t
 WHERE c.id = t.card
   AND ((c.inn IS NULL AND t.inn IS NOT NULL) OR (c.ogrn IS NULL AND t.ogrn IS NOT NULL)
        OR (c.external_id IS NULL AND t.external_id IS NOT NULL)
+       OR (c.snils IS NULL AND t.snils IS NOT NULL) OR (c.address IS NULL AND t.address IS NOT NULL)
        OR (c.stage = 'lead' AND t.is_customer)
        OR c.id IN (SELECT customer_id FROM added))
 """
 WORDS = """
 INSERT INTO crm.name_word (word)
 SELECT told.word
-FROM (SELECT DISTINCT unnest(words) AS word FROM incoming WHERE card IS NULL) AS told
+FROM (SELECT DISTINCT unnest(CASE WHEN card IS NULL THEN words ELSE people END) AS word FROM incoming) AS told
 WHERE NOT EXISTS (SELECT FROM crm.name_word w WHERE w.word = told.word)
 ORDER BY told.word
 ON CONFLICT DO NOTHING
@@ -148,7 +160,9 @@ FROM (
     UNION ALL
     SELECT external_id, 'external_id', id FROM incoming WHERE card IS NULL AND external_id IS NOT NULL
     UNION ALL
-    SELECT unnest(words), 'name', id FROM incoming WHERE card IS NULL
+    SELECT snils, 'snils', id FROM incoming WHERE card IS NULL AND snils IS NOT NULL
+    UNION ALL
+    SELECT address_key, 'address', id FROM incoming WHERE card IS NULL AND address_key IS NOT NULL
     UNION ALL
     SELECT t.value, t.kind, i.id FROM incoming i JOIN incoming_contact t ON t.incoming_id = i.id
     WHERE i.card IS NULL
@@ -161,7 +175,10 @@ INSERT INTO crm.customer_key (value, kind, customer_id)
 SELECT k.value, k.kind, c.id
 FROM crm.customer c
 CROSS JOIN LATERAL (
-    SELECT * FROM (VALUES (c.inn, 'inn'), (c.ogrn, 'ogrn'), (c.external_id, 'external_id')) AS v (value, kind)
+    SELECT * FROM (VALUES (c.inn, 'inn'), (c.ogrn, 'ogrn'), (c.snils, 'snils'),
+                           (c.external_id, 'external_id')) AS v (value, kind)
+    UNION ALL
+    SELECT i.address_key, 'address' FROM incoming i WHERE i.card = c.id AND i.address = c.address
     UNION ALL
     SELECT t.value, t.kind FROM crm.contact t WHERE t.customer_id = c.id
 ) AS k

@@ -16,7 +16,7 @@ from app.customers.schemas import CustomerForm
 from app.errors import FieldError, ProblemError
 from app.imports.schemas import Format, Rejection, Row
 
-PLAIN_COLUMNS = frozenset({"kind", "stage", "name", "inn", "kpp", "ogrn", "external_id"})
+PLAIN_COLUMNS = frozenset({"kind", "stage", "name", "inn", "kpp", "ogrn", "snils", "address", "external_id"})
 PERSON_COLUMN = "person"  # who answers at the contacts of the row
 _CONTACT_COLUMN = re.compile(r"(phone|email)(?:_[0-9]{1,2})?")
 _BYTE_ORDER_MARK = "\ufeff"

@@ -79,7 +79,7 @@ async def test_a_duplicate_is_refused_with_the_way_to_the_card(api, company, cha
         assert answer.json()["existing"] == checked.json()["existing"] == first.headers["Location"]
     else:
         assert answer.status_code == 201, answer.text
-        assert checked.json() == {"existing": None}
+        assert checked.json() == {"existing": None, "items": []}
 
 
 async def test_concurrent_doubles_make_one_card(api, company):

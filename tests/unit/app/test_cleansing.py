@@ -68,3 +68,29 @@ def test_cleansing_loses_no_letter_or_digit(text):
 )
 def test_words_are_what_a_name_is_found_by(name, words):
     assert cleansing.words(name) == words
+
+
+@pytest.mark.parametrize(
+    ("given_", "made", "key"),
+    [
+        (
+            "117420,  г.Москва, ул.Ленина,дом 5 , кв. 12",
+            "117420, г Москва, ул Ленина, д 5, кв 12",
+            "12 5 ленина москва",
+        ),
+        ("Москва, улица Ленина 5-12", "Москва, ул Ленина 5-12", "12 5 ленина москва"),
+        ("город Москва, пр-т Мира д.3 корп.2", "г Москва, пр-кт Мира д 3 к 2", "2 3 мира москва"),
+        ("Московская область, посёлок Лесной", "Московская обл, пос Лесной", "лесной московская"),
+        ("ул. Дом Советов", "ул д Советов", "советов"),
+    ],
+)
+def test_an_address_is_brought_to_official_short_forms(given_, made, key):
+    assert cleansing.address(given_) == made
+    assert cleansing.address_key(made) == key
+
+
+@given(TEXTS | st.text(alphabet="дуг.,- Лл5к", max_size=30))
+def test_an_address_cleansed_again_stays(text):
+    made = cleansing.address(text)
+    assert cleansing.address(made) == made
+    assert len(cleansing.address_key(text)) <= cleansing.MAX_ADDRESS_KEY

@@ -18,6 +18,7 @@ from app.identifiers import IdentifierError
         (identifiers.ogrn, "304500116000157", "304500116000157"),
         (identifiers.kpp, "7736 01001", "773601001"),
         (identifiers.kpp, "7736ab001", "7736AB001"),
+        (identifiers.snils, "112-233-445 95", "11223344595"),
         (identifiers.phone, "8 (495) 123-45-67", "+74951234567"),
         (identifiers.phone, "+7 701 234 56 78", "+77012345678"),
         (identifiers.email, " Info@Romashka.RU ", "info@romashka.ru"),
@@ -36,6 +37,8 @@ def test_an_identifier_has_one_form(check, text, form):
         (identifiers.inn, "٧٧٠٧٠٨٣٨٩٣", "inn-format"),
         (identifiers.ogrn, "1027700132196", "ogrn-checksum"),
         (identifiers.ogrn, "10277001", "ogrn-format"),
+        (identifiers.snils, "112-233-445 96", "snils-checksum"),
+        (identifiers.snils, "112-233-445", "snils-format"),
         (identifiers.kpp, "77360100", "kpp-format"),
         (identifiers.kpp, "7736АБ001", "kpp-format"),  # Cyrillic
         (identifiers.phone, "12", "phone-format"),
@@ -61,3 +64,30 @@ def test_no_text_breaks_a_check(text):
 @given(st.text(max_size=40))
 def test_search_tries_the_text_itself_at_least(text):
     assert text.strip() in identifiers.search_forms(text)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("7707083894", "7707083893"),  # a wrong digit
+        ("7707038893", "7707083893"),  # two digits exchanged
+        ("1027700132159", "1027700132195"),
+        ("112-233-454 95", "11223344595"),
+        ("8 (916) 132-45-67", "+79161234567"),
+    ],
+)
+def test_a_number_with_one_wrong_digit_is_among_the_near_ones(typed, meant):
+    assert meant in identifiers.near_forms(typed)
+
+
+@given(st.integers(min_value=0, max_value=10**12 - 1))
+def test_near_numbers_are_few_and_never_the_one_typed(number):
+    typed = f"{number:012}"
+    near = identifiers.near_forms(typed)
+    assert typed not in near
+    assert len(near) <= 12 * 9 + 11
+
+
+@pytest.mark.parametrize("text", ["", "Ромашка", "12345", "1" * 16, "77-А"])
+def test_what_is_no_number_has_no_near_ones(text):
+    assert identifiers.near_forms(text) == ()

@@ -21,6 +21,8 @@ CARD = Customer(
     "7707083893",
     "770101001",
     None,
+    "11223344595",
+    "г Москва, ул Ленина, д 5",
     None,
     (Contact(ContactKind.PHONE, "+74951234567", "Иванов"),),
     {"name": "ООО  Ромашка", "inn": "7707 083893", "contacts/0/value": "8 495 1234567"},
@@ -119,7 +121,7 @@ def test_masking_keeps_four_of_a_long_text(text, shown):
 
 
 def test_masked_cards_keep_their_shape():
-    shown = masked(Matches([Match(CARD, "inn", 1.0)]), PERSONAL).items[0].customer
+    shown = masked(Matches([Match(CARD, "inn", 1.0)], 0.0), PERSONAL).items[0].customer
     assert (shown.id, shown.name, shown.inn, shown.kpp) == (CARD.id, CARD.name, "******3893", "*****1001")
     assert shown.contacts == (Contact(ContactKind.PHONE, "********4567", "******"),)
     assert shown.given == {"name": "ООО  Ромашка"}
