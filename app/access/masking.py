@@ -11,6 +11,7 @@ from typing import Any
 
 from app.access.policy import Hidden
 from app.customers.schemas import Checked, Contact, Customer, Likely, LikelyCards, Match, Matches
+from app.customers.window import Window
 from app.pagination import Page
 
 KEPT = 4
@@ -31,7 +32,7 @@ def masked(value: Any, hidden: frozenset[Hidden]) -> Any:
         return value
     if isinstance(value, Customer):
         return _card(value, hidden)
-    if isinstance(value, Match | Likely):
+    if isinstance(value, Match | Likely | Window):
         return replace(value, customer=_card(value.customer, hidden))
     if isinstance(value, Matches | Page | LikelyCards | Checked):
         items: Any = [masked(item, hidden) for item in value.items]

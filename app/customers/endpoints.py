@@ -8,8 +8,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
 
-from app.customers import search, service
+from app.access.principal import TRUSTED, current_access
+from app.customers import search, service, window
 from app.customers.schemas import Checked, Customer, CustomerChange, CustomerForm, Matches
+from app.customers.window import Window
 from app.errors import Problem
 from app.fields import Opaque
 from app.http import (
@@ -107,6 +109,23 @@ async def get_customer(customer_id: UUID, database: TheDatabase, freshness: TheF
     if card.merged_into is not None:
         return shown(card, found, {"Location": service.address(card.merged_into)}, 308)
     return shown(card, found, {"ETag": etag(card.version)})
+
+
+@router.get(
+    "/{customer_id}/window",
+    response_model=Window,
+    responses={
+        308: {"description": "It became part of another card: `Location`", "model": Window},
+        **problems(*READ_PROBLEMS, Problem.NOT_FOUND),
+    },
+)
+async def get_window(customer_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
+    """The single window: the card, and what an operator needs of all that belongs to it."""
+    names = window.visible(current_access() or TRUSTED)
+    whole, found = await window.window(database, customer_id, freshness, names)
+    if whole.customer.merged_into is not None:
+        return shown(whole, found, {"Location": f"{service.address(whole.customer.merged_into)}/window"}, 308)
+    return shown(whole, found, {"ETag": etag(whole.customer.version)})
 
 
 @router.patch(

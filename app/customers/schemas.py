@@ -172,6 +172,10 @@ class Likely:
     customer: Customer
     likeness: Likeness
 
+    @property
+    def audit_subject(self) -> str:
+        return f"customers/{self.customer.id}"
+
 
 @dataclass(frozen=True, slots=True)
 class LikelyCards:

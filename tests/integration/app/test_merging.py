@@ -33,6 +33,14 @@ async def _merge(api, target, source, **changes):
     )
 
 
+async def _register(api, card):
+    """A request of the card's customer; its id."""
+    form = {"customer_id": card["id"], "channel": "call", "topic": "cards", "subject": "Карта", "text": "?"}
+    answer = await api.post(REQUESTS, form)
+    assert answer.status_code == 201, answer.text
+    return answer.json()["id"]
+
+
 async def _get(api, card):
     return (await api.get(f"{CUSTOMERS}/{card['id']}")).json()
 
@@ -81,8 +89,7 @@ async def test_one_card_has_all_distinct_contacts_requests_and_calls(api, compan
         {"kind": "email", "value": f"b{number}@example.org", "person": "Анна"},
     ]
     source = (await _make(api, company(contacts=others, stage="lead", external_id=f"e-{number}"))).json()
-    form = {"customer_id": source["id"], "channel": "call", "topic": "cards", "subject": "Карта", "text": "?"}
-    request = (await api.post(REQUESTS, form)).json()
+    request = await _register(api, source)
     call = {
         "external_id": f"call-{number}",
         "direction": "in",
@@ -103,7 +110,7 @@ async def test_one_card_has_all_distinct_contacts_requests_and_calls(api, compan
         f"a{number}@example.org",
         f"b{number}@example.org",
     ]
-    assert (await api.get(f"{REQUESTS}/{request['id']}")).json()["customer_id"] == target["id"]
+    assert (await api.get(f"{REQUESTS}/{request}")).json()["customer_id"] == target["id"]
     assert (await api.get(f"{CALLS}/{made_call['id']}")).json()["customer_id"] == target["id"]
     assert (await api.get(f"{CUSTOMERS}/{target['id']}/merges")).json()["items"] == [record]
 
@@ -119,9 +126,8 @@ async def test_readers_and_writers_of_the_old_id_are_led_to_the_new_card(api, co
     )
     assert (changed.status_code, changed.json()["state"]) == (409, "merged")
     assert changed.json()["existing"] == f"{CUSTOMERS}/{target['id']}"
-    form = {"customer_id": source["id"], "channel": "call", "topic": "cards", "subject": "Карта", "text": "?"}
-    request = (await api.post(REQUESTS, form)).json()
-    assert (await api.get(f"{REQUESTS}/{request['id']}")).json()["customer_id"] == target["id"]
+    request = await _register(api, source)
+    assert (await api.get(f"{REQUESTS}/{request}")).json()["customer_id"] == target["id"]
     double = await api.post(CUSTOMERS, company(kpp="770102001"))
     assert (double.status_code, double.json()["existing"]) == (409, f"{CUSTOMERS}/{target['id']}")
     found = (await api.get(f"{CUSTOMERS}/search?q={source['inn']}")).json()["items"]
@@ -137,19 +143,9 @@ async def test_undoing_gives_back_exactly_what_moved(api, company, number, phone
         await _make(api, company(contacts=[*own, {"kind": "email", "value": f"s{number}@example.org"}]))
     ).json()
 
-    async def register(card):
-        form = {
-            "customer_id": card["id"],
-            "channel": "call",
-            "topic": "cards",
-            "subject": "Карта",
-            "text": "?",
-        }
-        return (await api.post(REQUESTS, form)).json()["id"]
-
-    moved, kept = await register(source), await register(target)
+    moved, kept = await _register(api, source), await _register(api, target)
     record = (await _merge(api, target, source)).json()
-    after = await register(target)
+    after = await _register(api, target)
     later = {"name": "Новое имя", "address": "Тула"}
     assert (
         await api.http.patch(f"{CUSTOMERS}/{target['id']}", json=later, headers={"If-Match": "*"})

@@ -1,0 +1,182 @@
+"""What the single window shows beside the card, section by section: the rows, and the SQL they come by.
+
+The SQL selects over the alias `c` of the card, newest first and limited: the window shows what an operator
+needs in a call; the whole is behind the slices' own lists.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from app.access.policy import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """`resource` decides who sees it; `inside`: not the customer in the portal."""
+
+    name: str
+    row: type[Any]
+    resource: Resource
+    sql: str
+    inside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRow:
+    region: str | None
+    customer_type: str | None
+    vip: bool
+    manager: str | None
+    contract_unit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRow:
+    id: UUID
+    topic: str
+    subject: str
+    status: str
+    priority: str
+    assignee: str | None
+    created_at: datetime
+    solution_due: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NoteRow:
+    """What colleagues wrote to each other on the customer's requests."""
+
+    request_id: UUID
+    author: str
+    body: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    id: UUID
+    direction: str
+    operator: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    request_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class BookingRow:
+    id: UUID
+    kind: str
+    person: str
+    start: datetime
+    end: datetime
+    request_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class CardRow:
+    """A fuel card and its limits."""
+
+    id: UUID
+    bin: str
+    last_four: str
+    contract: str | None
+    status: str
+    daily_quantity: Decimal | None
+    monthly_quantity: Decimal | None
+    daily_amount: Decimal | None
+    monthly_amount: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionRow:
+    """A purchase of the last three months."""
+
+    card_id: UUID
+    station: str
+    product: str
+    quantity: Decimal
+    amount: Decimal
+    currency: str
+    occurred_at: datetime
+
+
+_REQUEST = "SELECT r.id, r.topic, r.subject, r.status, r.priority, r.assignee, r.created_at, r.solution_due"
+_OF_CARD = "FROM crm.request r WHERE r.customer_id = c.id"
+
+SECTIONS: tuple[Section, ...] = (
+    Section(
+        "profile",
+        ProfileRow,
+        Resource.CUSTOMER,
+        """SELECT p.region, p.customer_type, p.vip, p.manager, p.contract_unit
+           FROM crm.customer_profile p WHERE p.customer_id = c.id""",
+        inside=True,
+    ),
+    Section(
+        "open_requests",
+        RequestRow,
+        Resource.REQUEST,
+        f"{_REQUEST} {_OF_CARD} AND r.status <> 'closed' ORDER BY r.id DESC LIMIT 20",
+    ),
+    Section(
+        "closed_requests",
+        RequestRow,
+        Resource.REQUEST,
+        f"{_REQUEST} {_OF_CARD} AND r.status = 'closed' ORDER BY r.id DESC LIMIT 10",
+    ),
+    Section(
+        "notes",
+        NoteRow,
+        Resource.REQUEST,
+        f"""SELECT m.request_id, m.author, m.body, m.created_at
+            FROM (SELECT r.id {_OF_CARD} ORDER BY r.id DESC LIMIT 30) AS q
+            JOIN crm.request_message m ON m.request_id = q.id AND m.direction = 'internal'
+            ORDER BY m.id DESC LIMIT 10""",
+        inside=True,
+    ),
+    Section(
+        "calls",
+        CallRow,
+        Resource.REQUEST,
+        """SELECT l.id, l.direction, l.operator, l.started_at, l.ended_at, l.request_id
+           FROM crm.call l WHERE l.customer_id = c.id ORDER BY l.started_at DESC LIMIT 10""",
+        inside=True,
+    ),
+    Section(
+        "bookings",
+        BookingRow,
+        Resource.REQUEST,
+        f"""SELECT b.id, b.kind, b.person, lower(b.during) AS start, upper(b.during) AS "end", b.request_id
+            FROM (SELECT r.id {_OF_CARD} ORDER BY r.id DESC LIMIT 30) AS q
+            JOIN crm.booking b ON b.request_id = q.id
+            WHERE NOT b.cancelled AND upper(b.during) > now() ORDER BY lower(b.during) LIMIT 10""",
+    ),
+    Section(
+        "cards",
+        CardRow,
+        Resource.CARD,
+        """SELECT k.id, k.bin, k.last_four, k.contract, k.status, k.daily_quantity, k.monthly_quantity,
+                  k.daily_amount, k.monthly_amount
+           FROM crm.card k WHERE k.customer_id = c.id ORDER BY k.id DESC LIMIT 50""",
+    ),
+    Section(
+        "transactions",
+        TransactionRow,
+        Resource.CARD,
+        """SELECT t.card_id, t.station, t.product, t.quantity, t.amount, t.currency, t.occurred_at
+           FROM (SELECT o.id, o.token FROM crm.card o WHERE o.customer_id = c.id
+                 ORDER BY o.id DESC LIMIT 50) AS k
+           CROSS JOIN LATERAL (
+               SELECT k.id AS card_id, d.station, d.product, d.quantity, d.amount, d.currency, d.occurred_at
+               FROM crm.card_transaction_detail d
+               WHERE d.card_token = k.token AND d.occurred_at > now() - interval '3 months'
+               ORDER BY d.occurred_at DESC LIMIT 20) AS t
+           ORDER BY t.occurred_at DESC LIMIT 20""",
+    ),
+)
+NAMES = tuple(section.name for section in SECTIONS)
