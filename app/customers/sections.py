@@ -1,7 +1,8 @@
 """What the single window shows beside the card, section by section: the rows, and the SQL they come by.
 
 The SQL selects over the alias `c` of the card, newest first and limited: the window shows what an operator
-needs in a call; the whole is behind the slices' own lists.
+needs in a call; the whole is behind the slices' own lists. Decimals leave PostgreSQL as text: JSON's numbers
+would be read as floats.
 """
 
 from __future__ import annotations
@@ -160,8 +161,8 @@ SECTIONS: tuple[Section, ...] = (
         "cards",
         CardRow,
         Resource.CARD,
-        """SELECT k.id, k.bin, k.last_four, k.contract, k.status, k.daily_quantity, k.monthly_quantity,
-                  k.daily_amount, k.monthly_amount
+        """SELECT k.id, k.bin, k.last_four, k.contract, k.status, k.daily_quantity::text, k.monthly_quantity::text,
+                  k.daily_amount::text, k.monthly_amount::text
            FROM crm.card k WHERE k.customer_id = c.id ORDER BY k.id DESC LIMIT 50""",
     ),
     Section(
@@ -172,7 +173,8 @@ SECTIONS: tuple[Section, ...] = (
            FROM (SELECT o.id, o.token FROM crm.card o WHERE o.customer_id = c.id
                  ORDER BY o.id DESC LIMIT 50) AS k
            CROSS JOIN LATERAL (
-               SELECT k.id AS card_id, d.station, d.product, d.quantity, d.amount, d.currency, d.occurred_at
+               SELECT k.id AS card_id, d.station, d.product, d.quantity::text, d.amount::text, d.currency,
+                      d.occurred_at
                FROM crm.card_transaction_detail d
                WHERE d.card_token = k.token AND d.occurred_at > now() - interval '3 months'
                ORDER BY d.occurred_at DESC LIMIT 20) AS t

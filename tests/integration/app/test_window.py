@@ -21,8 +21,8 @@ async def _filled(api, company, number, admin):
     call = {"external_id": f"c-{number}", "direction": "in", "phone": phone, "customer_id": card["id"]}
     await api.post(CALLS, {**call, "started_at": "2026-01-02T03:04:05Z"})
     admin.execute(
-        "INSERT INTO crm.card (id, token, bin, last_four, number_sealed, key_version, customer_id, status, products,"
-        " stations, version, created_at, changed_at) VALUES (gen_random_uuid(), %s, '700000', '4242', '', 1, %s,"
+        "INSERT INTO crm.card (id, token, bin, last_four, number_sealed, key_version, customer_id, status,"
+        " products, stations, version, created_at, changed_at) VALUES (gen_random_uuid(), %s, '700000', '4242', '', 1, %s,"
         " 'active', '{}', '{}', 1, now(), now())",
         (f"tok-{number}", card["id"]),
     )
