@@ -161,7 +161,8 @@ SECTIONS: tuple[Section, ...] = (
         "cards",
         CardRow,
         Resource.CARD,
-        """SELECT k.id, k.bin, k.last_four, k.contract, k.status, k.daily_quantity::text, k.monthly_quantity::text,
+        """SELECT k.id, k.bin, k.last_four, k.contract, k.status,
+                  k.daily_quantity::text, k.monthly_quantity::text,
                   k.daily_amount::text, k.monthly_amount::text
            FROM crm.card k WHERE k.customer_id = c.id ORDER BY k.id DESC LIMIT 50""",
     ),

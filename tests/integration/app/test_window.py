@@ -20,16 +20,18 @@ async def _filled(api, company, number, admin):
     assert (await api.post(f"{REQUESTS}/{request['id']}/messages", note)).status_code == 201
     call = {"external_id": f"c-{number}", "direction": "in", "phone": phone, "customer_id": card["id"]}
     await api.post(CALLS, {**call, "started_at": "2026-01-02T03:04:05Z"})
+    token = f"tok-{number}"
     admin.execute(
         "INSERT INTO crm.card (id, token, bin, last_four, number_sealed, key_version, customer_id, status,"
-        " products, stations, version, created_at, changed_at) VALUES (gen_random_uuid(), %s, '700000', '4242', '', 1, %s,"
-        " 'active', '{}', '{}', 1, now(), now())",
-        (f"tok-{number}", card["id"]),
+        " products, stations, version, created_at, changed_at)"
+        " VALUES (gen_random_uuid(), %s, '700000', '4242', '', 1, %s, 'active', '{}', '{}', 1, now(), now())",
+        (token, card["id"]),
     )
     admin.execute(
-        "INSERT INTO crm.card_transaction_detail (processing_id, card_token, station, product, quantity, amount,"
-        " currency, occurred_at, received_at) VALUES (%s, %s, 'АЗС-0012', 'AI-95', 40, 2200, 'RUB', now(), now())",
-        (f"p-{number}", f"tok-{number}"),
+        "INSERT INTO crm.card_transaction_detail (processing_id, card_token, station, product, quantity,"
+        " amount, currency, occurred_at, received_at)"
+        " VALUES (%s, %s, 'АЗС-0012', 'AI-95', 40, 2200, 'RUB', now(), now())",
+        (f"p-{number}", token),
     )
     return card, request
 
