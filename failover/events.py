@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from kazoo.client import KazooClient
+from kazoo.client import KazooClient, TransactionRequest
 from kazoo.exceptions import NoNodeError
 
 from failover.decide import Mode, Policy
@@ -91,25 +91,28 @@ class EventLog:
         self._client.ensure_path(DECISION)
 
     def rulings(self, texts: tuple[str, ...], stable: tuple[str, ...]) -> None:
-        """Writes `texts` when `stable`, the same without figures, has changed."""
+        """Writes `texts` when `stable`, the same without figures, has changed. All at once: an act waits."""
         if stable == self._last:
             return
-        for text in texts:
-            self.write(text)
         announced = Announcement(
             self._wall(), self._name, self._leadership.epoch, self._policy, self._thresholds, texts
         )
         transaction = self._leadership.stamped()
+        for text in texts:
+            self._line(transaction, text)
         transaction.set_data(DECISION, announced.to_bytes())
         self._leadership.commit(transaction)
         self._last = stable
 
     def write(self, text: str) -> None:
+        transaction = self._leadership.stamped()
+        self._line(transaction, text)
+        self._leadership.commit(transaction)
+
+    def _line(self, transaction: TransactionRequest, text: str) -> None:
         log.info("%s", text)
         line = json.dumps([self._wall(), self._name, self._leadership.epoch, text]).encode()
-        transaction = self._leadership.stamped()
         transaction.create(f"{EVENTS}/e-", line, sequence=True)
-        self._leadership.commit(transaction)
 
     def trim(self) -> None:
         for name in _names(self._client)[:-KEPT]:

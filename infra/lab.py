@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -239,8 +239,9 @@ class Lab:
             listed = _parts(faults)
             for fault in listed:
                 fault.check(self)
+            before = rulesets(self.estate, self.book.standing())
             self.book.add(listed)
-            self._render_network_faults()
+            self._render_network_faults(before)
             for fault in listed:
                 fault.inject(self)
 
@@ -286,10 +287,14 @@ class Lab:
             machine.empty_volume()
             machine.boot()
 
-    def _render_network_faults(self) -> None:
-        """Make the routers do what the list says, no more and no less."""
-        for site, ruleset in rulesets(self.estate, self.book.standing()).items():
-            network.nft(network.router_namespace(site), ruleset)
+    def _render_network_faults(self, before: Mapping[str, str] | None = None) -> None:
+        """Make the routers do what the list says, no more and no less.
+
+        Those that did something else before come first: a fault takes effect when it is said to begin.
+        """
+        wanted = rulesets(self.estate, self.book.standing())
+        for site in sorted(wanted, key=lambda site: wanted[site] == (before or {}).get(site)):
+            network.nft(network.router_namespace(site), wanted[site])
 
     @contextmanager
     def _held(self) -> Iterator[None]:

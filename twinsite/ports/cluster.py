@@ -30,6 +30,8 @@ from twinsite.ports.orchestrator import Agents
 _TURN_WITHIN_S = 60.0
 # A member that does not answer in this time is passed over; the next one is asked.
 _PATIENCE_S = 1.0
+# ZooKeeper's words take a handshake and a busy Java: found out once, before a drill begins.
+_ZOOKEEPER_PATIENCE_S = 5.0
 # What a drill reads from `status` already.
 _TOLD_BY_STATUS = {
     "no-primary",
@@ -121,7 +123,10 @@ class PatroniCluster:
 
     def zookeeper_leader(self) -> str:
         async def ask_all() -> list[ZooKeeperState | Unreachable]:
-            asked = (attempt(read_server(node, self._tls), _PATIENCE_S) for node in self._layout.zookeepers)
+            asked = (
+                attempt(read_server(node, self._tls), _ZOOKEEPER_PATIENCE_S)
+                for node in self._layout.zookeepers
+            )
             return list(await asyncio.gather(*asked))
 
         states = asyncio.run(ask_all())
