@@ -75,7 +75,9 @@ def _questions(panel: Panel, host: str) -> tuple[tuple[Condition, Says, Says], .
         return database_of(view, host)
 
     def unmanaged(view: AgentView) -> bool:
-        return seen(view).rest.fails_surely(probes) and not seen(view).postgres.fails
+        """Nobody listens. A Patroni that is only slow still renews the lease, and keeps it for a reason."""
+        gone = seen(view).rest.fails_surely(probes) and seen(view).rest.outcome is Outcome.REFUSED
+        return gone and not seen(view).postgres.fails
 
     def down(view: AgentView) -> bool:
         return seen(view).rest.answers and _postgres_gone(seen(view), probes)

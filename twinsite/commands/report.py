@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Table as Screen
 
+from failover.drills.table import Run, table
 from infra import paths
 from twinsite.outcome import CannotError
 from twinsite.talk import out
@@ -21,15 +22,26 @@ app = typer.Typer(no_args_is_help=True, help="Look at what the drills left in re
 @app.command("list")
 def list_reports() -> None:
     """List the drills with their verdicts, the latest last."""
-    table = Table("report", "scenario", "verdict", "back after", "lost", box=None, padding=(0, 2, 0, 0))
+    screen = Screen("report", "scenario", "verdict", "back after", "lost", box=None, padding=(0, 2, 0, 0))
     for directory in _reports():
         found = json.loads((directory / "verdict.json").read_text())
         word = "passed" if found["passed"] else "[red]failed[/]"
         back = "–" if found["rto_s"] is None else f"{found['rto_s']:.2f} s"
         lost = found["rpo"]["lost"]
         known = "not compared" if lost is None else str(lost)
-        table.add_row(directory.name, found["scenario"], word, back, known)
-    out.print(table)
+        screen.add_row(directory.name, found["scenario"], word, back, known)
+    out.print(screen)
+
+
+@app.command("table")
+def table_of_reports(
+    directory: Annotated[
+        Path | None, typer.Argument(help="Where the reports are; without it, reports/.")
+    ] = None,
+) -> None:
+    """Print all verdicts as one table in Markdown: median and worst of each drill and mode."""
+    verdicts = sorted((directory or paths.reports()).glob("*/verdict.json"))
+    typer.echo(table(Run.of(json.loads(verdict.read_text())) for verdict in verdicts), nl=False)
 
 
 @app.command("open")
