@@ -156,6 +156,7 @@ def build(config: AgentConfig, client: KazooClient) -> Agent:
         sensors=LiveSensors(equipment.instruments(look)),
         guard=leadership,
         clock=clock,
+        poll_s=0.02,
     )
     brain = Brain(
         standing=Standing(config.name, config.me.site in config.witness_sites, config.witness_sites),

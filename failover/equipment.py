@@ -49,6 +49,7 @@ class Equipment:
         self._register = Register(client, leadership)
         for each in (self._site, self._register):
             each.prepare()
+        self._pools = self._all_pools()
         self.fencing: Fencing = _fencing(config)
         self.close_up: CloseUp = DirectCloseUp(self._addresses, self._conninfo)
         self.inspector: Inspector = HostInspector(
@@ -73,7 +74,7 @@ class Equipment:
             patroni=patroni,
             databases=Databases(self.close_up, NOT_ALLOWED),
             synchronous=Synchronous(patroni, tuple(self._addresses), self._leader),
-            pools=self._pools(),
+            pools=self._pools,
             write_gate=gate,
             hosts=Hosts(self._site, self._register),
             ensemble=absent,
@@ -81,7 +82,13 @@ class Equipment:
 
     def instruments(self, look: Callable[[], Picture]) -> Instruments:
         return Instruments(
-            look, self.fencing, self.inspector, self.close_up, lambda: preferred_site(self._client)
+            look=look,
+            cluster=self._reader.cluster,
+            fencing=self.fencing,
+            inspector=self.inspector,
+            close_up=self.close_up,
+            pools=self._pools,
+            preferred_site=lambda: preferred_site(self._client),
         )
 
     def desk(self) -> Desk:
@@ -101,12 +108,12 @@ class Equipment:
         leader = self._reader.cluster().leader
         return leader.name if leader else None
 
-    def _pools(self) -> Pools:
+    def _all_pools(self) -> Pools:
         with_pools = frozenset(node.name for node in self._config.layout.applications)
         return Pools(
             self._client,
             self._leadership,
-            lambda: [view.observer for view in self._reader.views() if view.observer in with_pools],
+            lambda: [name for name in self._reader.observers() if name in with_pools],
             monotonic=time.monotonic,
             sleep=time.sleep,
         )

@@ -43,6 +43,10 @@ class EstateReader:
         known = self._decoded.get(name)
         return known if known and known[0] == stat.mzxid else (stat.mzxid, _view(data))
 
+    def observers(self) -> tuple[str, ...]:
+        """Agents with a session."""
+        return self._children(VIEWS)
+
     def cluster(self) -> ClusterRecord:
         keys = ("leader", "sync", "config", "failover")
         leader, sync, config, failover = self._read(f"{self._scope}/{key}" for key in keys)

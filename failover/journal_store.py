@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import queue
+import threading
 from pathlib import Path
 
 from kazoo.client import KazooClient
@@ -137,11 +139,16 @@ def open_operation(client: KazooClient) -> str | None:
 
 
 class Copied:
-    """A journal that is also written to disk. A full disk must not stop a failover: it is logged."""
+    """A journal that is also written to disk. A full disk must not stop a failover: it is logged.
+
+    Nor must a slow one: the copy is written by a thread of its own, and complete when the operation ends.
+    """
 
     def __init__(self, store: JournalStore, copy: FileJournal) -> None:
         self._store = store
         self._copy = copy
+        self._pending: queue.Queue[Entry] = queue.Queue()
+        threading.Thread(target=self._work, name="journal", daemon=True).start()
 
     def open(self, entry: Entry) -> None:
         self._store.open(entry)
@@ -158,7 +165,16 @@ class Copied:
         return self._store.entries()
 
     def _keep(self, entry: Entry) -> None:
-        try:
-            self._copy.save(entry)
-        except OSError as error:
-            log.warning("no copy of %s on disk: %s", entry.id, error)
+        self._pending.put(entry)
+        if entry.outcome is not None:
+            self._pending.join()
+
+    def _work(self) -> None:
+        while True:
+            entry = self._pending.get()
+            try:
+                self._copy.save(entry)
+            except OSError as error:
+                log.warning("no copy of %s on disk: %s", entry.id, error)
+            finally:
+                self._pending.task_done()

@@ -8,6 +8,7 @@ the deadline, kept by a thread of the agent; the agent's end, as systemd then ru
 from __future__ import annotations
 
 import logging
+import select
 import threading
 from collections.abc import Callable
 from typing import Protocol
@@ -57,6 +58,8 @@ class PgBouncer:
     def __init__(self, conninfo: str, database: str) -> None:
         self._conninfo = conninfo
         self._database = database
+        self._lock = threading.RLock()
+        self._session: psycopg.Connection[tuple[object, ...]] | None = None
 
     def renew_reads(self) -> None:
         self._run(f"RECONNECT {self._database}{REPLICA_SUFFIX}", 1.0)
@@ -79,18 +82,34 @@ class PgBouncer:
         return any(row["name"] == self._database and row["paused"] for row in rows)
 
     def _run(self, command: str, within_s: float) -> list[dict[str, object]]:
-        """The console speaks the simple protocol only, and has no timeouts: ours ends the connection."""
-        try:
-            with (
-                psycopg.connect(self._conninfo, autocommit=True, connect_timeout=1) as connection,
-                deadline(connection, within_s),
-            ):
-                cursor = connection.execute(command.encode())
-                names = [column.name for column in cursor.description or ()]
-                rows = cursor.fetchall() if names else []
-                return [dict(zip(names, row, strict=True)) for row in rows]
-        except psycopg.Error as error:
-            raise PoolError(f"{command}: {error}") from error
+        """The console speaks the simple protocol only, and has no timeouts: ours ends the connection.
+
+        The session is kept: a login costs more than a command, and clients wait for both.
+        """
+        with self._lock:
+            try:
+                connection = self._connected()
+                with deadline(connection, within_s):
+                    cursor = connection.execute(command.encode())
+                    names = [column.name for column in cursor.description or ()]
+                    rows = cursor.fetchall() if names else []
+                    return [dict(zip(names, row, strict=True)) for row in rows]
+            except psycopg.Error as error:
+                raise PoolError(f"{command}: {error}") from error
+
+    def _connected(self) -> psycopg.Connection[tuple[object, ...]]:
+        """A restarted PgBouncer has closed the session: that is found out before it is used."""
+        if self._session is not None and not (self._session.closed or _hung_up(self._session)):
+            return self._session
+        if self._session is not None:
+            self._session.close()
+        self._session = psycopg.connect(self._conninfo, autocommit=True, connect_timeout=1)
+        return self._session
+
+
+def _hung_up(session: psycopg.Connection[tuple[object, ...]]) -> bool:
+    """Something to read on an idle session is its end."""
+    return bool(select.select([session.fileno()], [], [], 0)[0])
 
 
 class PoolGate:

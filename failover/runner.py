@@ -42,6 +42,8 @@ class InterruptedStepError(StepFailedError):
     """Somebody wants the operation ended: an operator, or a loss that cannot wait for it."""
 
 
+# A step that ends sooner than this, well or not, is not worth asking whether it should be ended.
+BRIEF_S = 10.0
 Interruption = Callable[[Entry], str | None]
 
 
@@ -72,7 +74,7 @@ class Runner:
         self._interruption: Interruption = never
 
     def heed(self, interruption: Interruption) -> None:
-        """It is asked before each step and while one waits: why to end the operation, or None."""
+        """It is asked before each step that may take long, and while it waits: why to end it all, or None."""
         self._interruption = interruption
 
     def start(self, entry: Entry) -> Entry:
@@ -105,20 +107,27 @@ class Runner:
         return finished
 
     def _record(self, entry: Entry, event: Event, step: str, evidence: str) -> Entry:
-        record = Record(event, step, evidence, self._guard.epoch, self._clock.wall())
-        recorded = entry.with_record(record)
+        recorded = self._noted(entry, event, step, evidence)
         self._store.save(recorded)
         return recorded
 
+    def _noted(self, entry: Entry, event: Event, step: str, evidence: str) -> Entry:
+        """A record that is stored with the next one: clients wait for each write of the journal.
+
+        Only for what a step has reached. Lost with a crash, it is found out anew by the step's check.
+        """
+        return entry.with_record(Record(event, step, evidence, self._guard.epoch, self._clock.wall()))
+
     def _do(self, entry: Entry, move: Do) -> Entry:
         step = move.step
-        if not entry.committed and (why := self._interruption(entry)):
+        worth_asking = step.timeout_s > BRIEF_S and not step.commits
+        if worth_asking and not entry.committed and (why := self._interruption(entry)):
             return self._record(entry, Event.ABORTED, "", why)
         if Event.INTENT not in entry.events(step.name):
             entry = self._record(entry, Event.INTENT, step.name, str(step.do or step.check))
 
         def interrupted() -> str | None:
-            return None if step.commits else self._interruption(entry)
+            return self._interruption(entry) if worth_asking else None
 
         try:
             evidence = self._reach(
@@ -133,7 +142,7 @@ class Runner:
         except StepFailedError as failure:
             missed = step.optional or entry.committed
             return self._record(entry, Event.MISSED if missed else Event.REFUSED, step.name, str(failure))
-        return self._record(entry, Event.DONE, step.name, evidence)
+        return self._noted(entry, Event.DONE, step.name, evidence)
 
     def _undo(self, entry: Entry, move: Undo) -> Entry:
         """An undo that fails is recorded as such and does not stop the others from being undone."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from failover.actuators.ports import Fencing, Observation
 from failover.closeup import CloseUp
@@ -16,7 +17,7 @@ from failover.model import Unreachable
 from failover.panel import Panel, Picture
 from failover.preflight import Ends, check, summary
 from failover.verbs import Check, Expectation
-from failover.views import PoolView
+from failover.views import ClusterRecord, PoolView
 
 Answer = Callable[[Panel, Expectation], Observation]
 
@@ -25,14 +26,27 @@ Answer = Callable[[Panel, Expectation], Observation]
 RECENT_S = 30.0
 
 
+class PoolAnswers(Protocol):
+    """What every host has answered to our own last order: surer than a view, and there earlier."""
+
+    def paused_for(self, operation: str) -> bool: ...
+
+    def resumed(self) -> bool: ...
+
+
 @dataclass(frozen=True)
 class Instruments:
-    """What the sensors look through. `preferred_site`: the one noted in ZooKeeper."""
+    """What the sensors look through.
+
+    `look` costs all agents' views, `cluster` Patroni's record alone. `preferred_site`: as noted in ZooKeeper.
+    """
 
     look: Callable[[], Picture]
+    cluster: Callable[[], ClusterRecord]
     fencing: Fencing
     inspector: Inspector
     close_up: CloseUp
+    pools: PoolAnswers
     preferred_site: Callable[[], str | None]
 
 
@@ -51,6 +65,9 @@ class LiveSensors:
             Check.IS_PRIMARY: self._is_primary,
             Check.ACCEPTS_WRITES: self._accepts_writes,
             Check.SITE_PREFERRED: self._site_preferred,
+            Check.KEY_NOT_HELD_BY: self._key_not_held_by,
+            Check.POOLS_PAUSED: self._pools_paused,
+            Check.POOLS_RUNNING: self._pools_running,
         }
 
     def observe(self, expectation: Expectation) -> Observation:
@@ -95,38 +112,52 @@ class LiveSensors:
         candidate must be synchronous besides, so that even a mistake here loses nothing (decision 0401).
         """
         host, candidate = asked.text("host"), asked.text("candidate")
+        if self._through.close_up.promoted(candidate):  # asked also to have a session with it when it matters
+            return Observation(holds=True, evidence=f"{candidate} is not in recovery any more")
         if not self._through.close_up.stopped(host):
             return Observation(holds=False, evidence=f"{host}: PostgreSQL listens, or the host is silent")
-        panel = self._panel()
-        synchronous = _is_synchronous(panel, Expectation.of(Check.IS_SYNCHRONOUS, host=candidate))
-        words = f"{host}: PostgreSQL refuses, Patroni is there; {synchronous.evidence}"
-        return Observation(_leader(panel) == candidate or synchronous.holds, words)
+        members = self._through.cluster().sync.members
+        words = f"{host}: PostgreSQL refuses, Patroni is there; synchronous: {', '.join(sorted(members))}"
+        return Observation(candidate in members, words)
 
     def _is_primary(self, asked: Expectation) -> Observation:
         """PostgreSQL's own word first, then the key: a look at everything costs more than one question."""
         host = asked.text("host")
         if not self._through.close_up.promoted(host):
             return Observation(holds=False, evidence=f"{host} is in recovery, or does not answer")
-        leader = _leader(self._panel())
+        leader = self._leader()
         return Observation(leader == host, f"{host} is not in recovery; the key is {leader or 'nobody'}'s")
 
     def _accepts_writes(self, asked: Expectation) -> Observation:
         """A write that was acknowledged. `host` any: whoever has the key."""
         host = asked.text("host")
-        found = _leader(self._panel()) if host == "any" else host
+        found = self._leader() if host == "any" else host
         if found is None:
             return Observation(holds=False, evidence="nobody has the key")
         refused = self._through.close_up.writes(found)
         return Observation(refused is None, f"{found}: {refused or 'acknowledged a write'}")
 
+    def _leader(self) -> str | None:
+        leader = self._through.cluster().leader
+        return leader.name if leader else None
+
+    def _key_not_held_by(self, asked: Expectation) -> Observation:
+        leader = self._leader()
+        return Observation(leader != asked.text("host"), f"the key is {leader or 'nobody'}'s")
+
+    def _pools_paused(self, asked: Expectation) -> Observation:
+        if self._through.pools.paused_for(asked.text("operation")):
+            return Observation(holds=True, evidence="every host answered that it is paused")
+        return _pools_paused(self._panel(), asked)
+
+    def _pools_running(self, asked: Expectation) -> Observation:
+        if self._through.pools.resumed():
+            return Observation(holds=True, evidence="every host answered that it is running")
+        return _pools_running(self._panel(), asked)
+
     def _site_preferred(self, asked: Expectation) -> Observation:
         preferred = self._through.preferred_site()
         return Observation(preferred == asked.text("site"), f"preferred: {preferred or 'no site'}")
-
-
-def _key_not_held_by(panel: Panel, asked: Expectation) -> Observation:
-    leader = _leader(panel)
-    return Observation(leader != asked.text("host"), f"the key is {leader or 'nobody'}'s")
 
 
 def _is_synchronous(panel: Panel, asked: Expectation) -> Observation:
@@ -184,19 +215,11 @@ def _pools_running(panel: Panel, _: Expectation) -> Observation:
     return Observation(not paused, f"paused: {', '.join(paused) or 'none'}")
 
 
-def _leader(panel: Panel) -> str | None:
-    cluster = panel.picture.cluster
-    return cluster.leader.name if cluster and cluster.leader else None
-
-
 ANSWERS: dict[Check, Answer] = {
-    Check.KEY_NOT_HELD_BY: _key_not_held_by,
     Check.IS_SYNCHRONOUS: _is_synchronous,
     Check.SYNCHRONOUS_COUNT: _synchronous_count,
     Check.NO_SWITCHOVER_PENDING: _no_switchover_pending,
     Check.STREAMS: _streams,
     Check.HOST_HELD: _host_held,
     Check.HOST_RETURNED: _host_returned,
-    Check.POOLS_PAUSED: _pools_paused,
-    Check.POOLS_RUNNING: _pools_running,
 }

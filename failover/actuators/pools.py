@@ -36,6 +36,8 @@ class Pools:
         self._sleep = sleep
         self._within_s = answers_within_s
         self._numbers = itertools.count(1)
+        self._prepared: set[str] = set()
+        self._answered_by_all: tuple[Order, float] | None = None
 
     def pause(self, *, operation: str, hold_s: float, candidate: str = "") -> str:
         return self._all(Task.PAUSE, operation, hold_s, candidate)
@@ -49,13 +51,36 @@ class Pools:
     def _all(self, task: Task, operation: str, hold_s: float, host: str) -> str:
         order = Order(self._leadership.epoch, next(self._numbers), task, operation, hold_s, host)
         hosts = tuple(self._hosts())
-        for name in hosts:
-            self._client.ensure_path(f"{ORDERS}/{name}")
+        self._prepare(hosts)
+        self._answered_by_all = None
         transaction = self._leadership.stamped()
         for name in hosts:
             transaction.set_data(f"{ORDERS}/{name}", order.to_bytes())
         self._leadership.commit(transaction)
-        return self._collect(order, hosts)
+        evidence = self._collect(order, hosts)
+        self._answered_by_all = (order, self._monotonic())
+        return evidence
+
+    def _prepare(self, hosts: tuple[str, ...]) -> None:
+        for name in hosts:
+            if name not in self._prepared:
+                self._client.ensure_path(f"{ORDERS}/{name}")
+                self._prepared.add(name)
+
+    def paused_for(self, operation: str) -> bool:
+        """Every host has answered our own order to pause for this, and its hold cannot have ended yet."""
+        if self._answered_by_all is None:
+            return False
+        order, at = self._answered_by_all
+        ours = order.epoch == self._leadership.epoch and order.operation == operation
+        return ours and order.task is Task.PAUSE and self._monotonic() - at < order.hold_s / 2
+
+    def resumed(self) -> bool:
+        """Every host has answered our own order to resume, and nothing was ordered since."""
+        if self._answered_by_all is None:
+            return False
+        order, _ = self._answered_by_all
+        return order.epoch == self._leadership.epoch and order.task is Task.RESUME
 
     def _collect(self, order: Order, hosts: tuple[str, ...]) -> str:
         deadline = self._monotonic() + self._within_s
