@@ -103,7 +103,10 @@ class PgBouncer:
             return self._session
         if self._session is not None:
             self._session.close()
-        self._session = psycopg.connect(self._conninfo, autocommit=True, connect_timeout=1)
+        # Nothing is prepared, however often it is asked: the console knows no prepared statements.
+        self._session = psycopg.connect(
+            self._conninfo, autocommit=True, connect_timeout=1, prepare_threshold=None
+        )
         return self._session
 
 
