@@ -24,6 +24,7 @@ from twinsite.ports.faults import LabFaults
 from twinsite.ports.load import LoadProcess
 from twinsite.ports.logs import HostJournals
 from twinsite.ports.orchestrator import Agents
+from twinsite.ports.quorum import LabQuorum
 from twinsite.wiring import access_of, layout_of
 
 DATABASE = "crm"
@@ -127,6 +128,7 @@ def ports_of(context: Context) -> ports.Ports:
         faults=LabFaults(lab),
         cluster=cluster,
         orchestrator=Agents(layout, access),
+        quorum=LabQuorum(context),
         state=_state_reader(context, secrets),
         load=LoadProcess(client_host(estate), entries_now, context.secrets.ca_certificate),
         observer=SamplingObserver(

@@ -115,6 +115,18 @@ class Cluster(Protocol):
         ...
 
 
+class Quorum(Protocol):
+    """An operator's hands on ZooKeeper's membership."""
+
+    def recover(self, survivor: str) -> None:
+        """Give ZooKeeper a majority in one data site alone, as the others are off."""
+        ...
+
+    def rejoin(self) -> None:
+        """Take back the servers that are up again; nothing to do where all form the ensemble."""
+        ...
+
+
 class Orchestrator(Protocol):
     """The orchestrator's agents, as ZooKeeper knows them."""
 
@@ -196,6 +208,7 @@ class Ports:
     faults: Faults
     cluster: Cluster
     orchestrator: Orchestrator
+    quorum: Quorum
     state: StateReader
     load: Load
     observer: Observer

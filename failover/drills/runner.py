@@ -138,6 +138,9 @@ class Drill:
         self._mark(Mark.FAULT, node=scene[Role.PRIMARY_HOST])
         self._do(scenario.fault, scene, healer)
         effect_ns = self._mark(Mark.EFFECT)
+        for step in scenario.remedy:
+            self._pass(timing.exposure_s, "leaving it so")
+            self._do(step, scene, healer)
         self._await_recovery(scene, effect_ns)
         if scenario.heal_under_load:
             self._undo(healer)

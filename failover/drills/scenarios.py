@@ -16,7 +16,9 @@ from failover.drills.steps import (
     Isolate,
     KillPostgres,
     KillUnit,
+    LoseQuorum,
     PowerCut,
+    RecoverQuorum,
     Role,
     SetReplication,
     Step,
@@ -67,8 +69,9 @@ class Scenario:
 
     `acting` is the budget while the orchestrator acts; None: the same as with Patroni alone.
     `conditions` hold from before the load until healing; `prelude` is done under load `exposure_s`
-    before the fault. With `heal_under_load` the load goes on while everything returns. `must_fail` marks a
-    drill that proves the checker: its verdict has to be a failure.
+    before the fault, `remedy`, what an operator does about it, as long after it. With `heal_under_load` the
+    load goes on while everything returns. `must_fail` marks a drill that proves the checker: its verdict
+    has to be a failure.
     """
 
     name: str
@@ -80,6 +83,7 @@ class Scenario:
     acting: Budget | None = None
     conditions: tuple[Step, ...] = ()
     prelude: tuple[Step, ...] = ()
+    remedy: tuple[Step, ...] = ()
     heal_under_load: bool = False
     must_fail: bool = False
     timing: Timing = field(default_factory=Timing)
@@ -87,6 +91,9 @@ class Scenario:
 
 # Issue 2's limit for a failover by the leader key's lease, and for the stall of a planned switch.
 FAILOVER_BUDGET = Budget(rto_s=30)
+# A severe disaster: service back in under an hour (H3); by far, so that a person has the rest of it. Users
+# give up after their patience meanwhile.
+QUORUM_BUDGET = Budget(rto_s=300, gave_up_max=100_000)
 SWITCHOVER_BUDGET = Budget(rto_s=30, write_stall_max_s=5)
 # With the orchestrator clients wait and none of their requests fails.
 ORCHESTRATED_SWITCHOVER_BUDGET = Budget(rto_s=30, write_stall_max_s=1, failed_max=0)
@@ -199,6 +206,19 @@ _ALL = (
         fault=PowerCut(Role.ZOOKEEPER_LEADER),
         budget=FAILOVER_BUDGET,
         leadership=Leadership.STAYS,
+    ),
+    Scenario(
+        name="quorum-loss",
+        title="The primary's site and the witness lose power together",
+        story=(
+            "Two of five ZooKeeper servers are left: reads go on, writes stop. An operator gives the survivors "
+            "a majority of their own (twinsite recover-quorum); the lost servers are taken back later."
+        ),
+        fault=LoseQuorum(),
+        budget=QUORUM_BUDGET,
+        leadership=Leadership.MOVES,
+        remedy=(RecoverQuorum(),),
+        timing=Timing(recovery_deadline_s=300),
     ),
     Scenario(
         name="orchestrator-loss",

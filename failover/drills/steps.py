@@ -93,6 +93,42 @@ class PowerCut:
 
 
 @dataclass(frozen=True, slots=True)
+class LoseQuorum:
+    """A data site and the witness lose power: ZooKeeper has no majority, and nobody may be primary."""
+
+    name: str = "lose_quorum"
+
+    def target(self, scene: Scene) -> str:
+        return f"{scene[Role.PRIMARY_SITE]} and {scene[Role.WITNESS_SITE]}"
+
+    def do(self, ports: Ports, scene: Scene) -> None:
+        for role in (Role.PRIMARY_SITE, Role.WITNESS_SITE):
+            ports.faults.power_cut(scene[role])
+
+    def undo(self, ports: Ports, scene: Scene) -> None:
+        """The servers that return are kept out until the ensemble takes them back."""
+        for role in (Role.PRIMARY_SITE, Role.WITNESS_SITE):
+            ports.faults.boot(scene[role])
+        ports.quorum.rejoin()
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverQuorum:
+    """What an operator does about it. `LoseQuorum` undoes both."""
+
+    name: str = "recover_quorum"
+
+    def target(self, scene: Scene) -> str:
+        return scene[Role.OTHER_SITE]
+
+    def do(self, ports: Ports, scene: Scene) -> None:
+        ports.quorum.recover(scene[Role.OTHER_SITE])
+
+    def undo(self, ports: Ports, scene: Scene) -> None:
+        """Leave it to the loss."""
+
+
+@dataclass(frozen=True, slots=True)
 class Freeze:
     role: Role
     name: str = "freeze"

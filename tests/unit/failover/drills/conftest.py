@@ -84,6 +84,7 @@ class World:
     calls: int = 0
     wire: Callable[[int, str], None] = lambda _number, _name: None
     never_promotes: bool = False
+    reduced: bool = False
     never_rejoins: bool = False
     rng: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311
     numbers: itertools.count = field(default_factory=lambda: itertools.count(1))
@@ -106,6 +107,8 @@ class World:
             left.append("load")
         if self.observing is not None:
             left.append("observer")
+        if self.reduced:
+            left.append("ensemble")
         return left
 
     def ports(self) -> Ports:
@@ -114,6 +117,7 @@ class World:
             faults=WorldFaults(self),
             cluster=WorldCluster(self),
             orchestrator=WorldOrchestrator(self),
+            quorum=WorldQuorum(self),
             state=WorldState(self),
             load=WorldLoad(self),
             observer=WorldObserver(self),
@@ -265,6 +269,20 @@ class WorldClock:
 
     def sleep(self, seconds: float) -> None:
         self.world.advance(seconds)
+
+
+@dataclass
+class WorldQuorum:
+    world: World
+
+    def recover(self, survivor: str) -> None:  # noqa: ARG002
+        self.world.call("recover_quorum")
+        self.world.reduced = True
+
+    def rejoin(self) -> None:
+        self.world.call("rejoin_quorum")
+        assert not self.world.dark, "servers without power cannot be taken back"
+        self.world.reduced = False
 
 
 @dataclass
