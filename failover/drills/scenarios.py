@@ -211,8 +211,8 @@ _ALL = (
         name="quorum-loss",
         title="The primary's site and the witness lose power together",
         story=(
-            "Two of five ZooKeeper servers are left: reads go on, writes stop. An operator gives the survivors "
-            "a majority of their own (twinsite recover-quorum); the lost servers are taken back later."
+            "Two of five ZooKeeper servers are left: reads go on, writes stop. An operator gives the "
+            "survivors a majority of their own (twinsite recover-quorum); the lost ones return later."
         ),
         fault=LoseQuorum(),
         budget=QUORUM_BUDGET,
