@@ -24,7 +24,7 @@ def automatic(ruling: Ruling) -> Plan:
     if candidate is None:
         return Plan(Operation.AUTOMATIC, title, steps)
     release = next(place for place, step in enumerate(steps) if step.commits)
-    proof = (_promoted(candidate), _running(), _writes(candidate))
+    proof = (_promoted(candidate), _routed(candidate), _running(), _writes(candidate))
     return Plan(
         Operation.AUTOMATIC,
         f"{title}: {candidate} takes over",
@@ -92,6 +92,19 @@ def _promoted(candidate: str) -> Step:
         f"wait until {candidate} is primary",
         Expectation.of(Check.IS_PRIMARY, host=candidate),
         timeout_s=10.0,
+    )
+
+
+def _routed(candidate: str) -> Step:
+    """HAProxy's own checks see a new primary within half a second, and a silent old one later still."""
+    return Step(
+        "route",
+        f"tell every HAProxy that {candidate} is primary",
+        ALWAYS,
+        do=Instruction.of(Verb.ROUTE, primary=candidate),
+        timeout_s=1.0,
+        optional=True,
+        unconditional=True,
     )
 
 

@@ -305,6 +305,7 @@ def test_every_instruction_of_the_table_can_become_a_step() -> None:
     assert [step.do.verb for step in automatic().steps if step.do] == [
         Verb.FENCE,
         Verb.RELEASE_LEADER_KEY,
+        Verb.ROUTE,
         Verb.RESUME_POOLS,
         Verb.CONFIRM_FENCE,
     ]
