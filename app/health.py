@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import cast
 
@@ -67,13 +67,15 @@ async def ready(request: Request, database: TheDatabase) -> Response:
 
 def _state(database: Database, settings: Settings) -> Readiness:
     replica = database.replica.sight if database.replica else None
-    return readiness(
+    found = readiness(
         database.primary.sight,
         replica,
         site=settings.site,
         host=settings.host,
         refuses_writes=database.writes_refused,
     )
+    held = settings.held_file is not None and settings.held_file.exists()
+    return replace(found, serves=Serves.NOTHING) if held else found
 
 
 @router.get("/metrics", response_class=Response, include_in_schema=False)

@@ -83,6 +83,8 @@ class Settings(BaseSettings):
     durability: Durability = Durability.UNCHECKED
     database_sites: str = ""
     write_gate: Path | None = None
+    # While this file exists the host is held out of service: /health/ready says so, and the proxies drain it.
+    held_file: Path | None = None
     # Where disclosures wait until the database has them; must survive a restart of the host. Without it, a
     # directory that goes with the process (development). So many may wait in a process before it shows
     # nothing more.

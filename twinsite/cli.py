@@ -13,6 +13,7 @@ from twinsite.commands import (
     failover,
     lab,
     load,
+    maintenance,
     operation,
     orchestrator,
     plan,
@@ -41,6 +42,7 @@ app.command("status")(status.status)
 app.command("switchover")(switchover.switchover)
 app.command("failover")(failover.failover)
 app.command("failback")(failover.failback)
+app.add_typer(maintenance.app, name="maintenance")
 app.command("recover-quorum")(recover_quorum.recover_quorum)
 app.add_typer(plan.app, name="plan")
 app.add_typer(operation.app, name="operation")

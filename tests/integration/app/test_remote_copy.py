@@ -77,3 +77,16 @@ async def test_available_serves_marks_and_counts(fate, start_api):
     assert (exposed.status_code, exposed.headers["Twinsite-Remote-Copy"]) == (201, "no")
     assert (again.headers["Idempotency-Replayed"], again.headers["Twinsite-Remote-Copy"]) == ("true", "no")
     assert metrics.WRITES_EXPOSED._value.get() == before + 2
+
+
+async def test_a_host_that_is_held_says_so_to_its_proxies_and_serves_on(fate, start_api, tmp_path):
+    held = tmp_path / "held"
+    async with start_api(fate.database.url(), held_file=held) as api:
+        held.touch()
+        asked = await api.get("/health/ready")
+        written = await api.post(REQUESTS, call("held"))
+        held.unlink()
+        await api.until("writes")
+
+    assert (asked.status_code, asked.json()["serves"]) == (503, "nothing")
+    assert written.status_code == 201
