@@ -49,7 +49,7 @@ def _prepare(switch: Switch) -> tuple[Step, ...]:
     return (
         Step(
             "preflight",
-            "check lag, synchronous set, quorum, disks, versions, settings and long transactions",
+            "check lag, synchronous set, quorum, pools, versions, settings and long transactions",
             Expectation.of(Check.PREFLIGHT, leader=switch.leader, candidate=switch.candidate),
             timeout_s=0.0,
         ),
