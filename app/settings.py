@@ -55,7 +55,8 @@ class Settings(BaseSettings):
     pool_min_size: PositiveInt = 2
     pool_max_size: PositiveInt = 8
     pool_max_waiting: PositiveInt = 64
-    pool_wait_seconds: Seconds = 1.0
+    # Twice the longest stall of a planned switch: requests wait for its end instead of failing.
+    pool_wait_seconds: Seconds = 2.0
     pool_reconnect_seconds: Seconds = 0.2
     # A session's lifetime spreads connections over the proxies again after one of them was away.
     pool_max_lifetime_seconds: Seconds = 1800.0
