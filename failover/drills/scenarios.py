@@ -94,6 +94,9 @@ FAILOVER_BUDGET = Budget(rto_s=30)
 # A severe disaster: service back in under an hour (H3); by far, so that a person has the rest of it. Users
 # give up after their patience meanwhile.
 QUORUM_BUDGET = Budget(rto_s=300, gave_up_max=100_000)
+# Issue 3's limits while the orchestrator acts.
+ACTING_BUDGET = Budget(rto_s=4)
+CRASH_BUDGET = Budget(rto_s=3)
 SWITCHOVER_BUDGET = Budget(rto_s=30, write_stall_max_s=5)
 # With the orchestrator clients wait and none of their requests fails.
 ORCHESTRATED_SWITCHOVER_BUDGET = Budget(rto_s=30, write_stall_max_s=1, failed_max=0)
@@ -118,6 +121,7 @@ _ALL = (
         story="Every host of the site that holds the primary is cut off its power at once.",
         fault=PowerCut(Role.PRIMARY_SITE),
         budget=FAILOVER_BUDGET,
+        acting=ACTING_BUDGET,
         leadership=Leadership.MOVES,
     ),
     Scenario(
@@ -126,6 +130,7 @@ _ALL = (
         story="The database host that is the primary is cut off its power; its site stays.",
         fault=PowerCut(Role.PRIMARY_HOST),
         budget=FAILOVER_BUDGET,
+        acting=ACTING_BUDGET,
         leadership=Leadership.MOVES,
     ),
     Scenario(
@@ -137,6 +142,7 @@ _ALL = (
         ),
         fault=KillPostgres(Role.PRIMARY_HOST),
         budget=FAILOVER_BUDGET,
+        acting=CRASH_BUDGET,
         leadership=Leadership.EITHER,
     ),
     Scenario(
@@ -176,6 +182,7 @@ _ALL = (
         story="All links of the site that holds the primary fall silent; its hosts live on and know nothing.",
         fault=Isolate(Role.PRIMARY_SITE),
         budget=FAILOVER_BUDGET,
+        acting=ACTING_BUDGET,
         leadership=Leadership.MOVES,
         heal_under_load=True,
     ),
@@ -185,6 +192,7 @@ _ALL = (
         story="The primary's host stands still as a paused machine does, is replaced, and wakes up again.",
         fault=Freeze(Role.PRIMARY_HOST),
         budget=FAILOVER_BUDGET,
+        acting=ACTING_BUDGET,
         leadership=Leadership.MOVES,
         heal_under_load=True,
     ),

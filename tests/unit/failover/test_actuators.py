@@ -149,3 +149,19 @@ def test_no_driver_promises_nothing_and_says_so() -> None:
     assert "may still run" in NoFencing().fence("dc1-db1")
     with pytest.raises(EffectRefusedError, match="unknown"):
         NoFencing().confirm("dc1-db1")
+
+
+def test_a_fencing_command_is_told_the_host_and_its_site() -> None:
+    switch = Switch()
+    switch.open.set()
+    driver = CommandFencing(
+        off=("power", "{site}/{host}"),
+        on=("power", "on"),
+        guarantee=Guarantee.CERTAIN,
+        run=switch,
+        sites={"dc1-db1": "dc1"},
+    )
+
+    driver.confirm("dc1-db1")
+
+    assert switch.commands == [("power", "dc1/dc1-db1")]
