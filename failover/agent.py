@@ -25,12 +25,13 @@ from failover.agent_config import AgentConfig
 from failover.brain import Brain
 from failover.duties import Duties
 from failover.estate_reader import VIEWS
+from failover.heartbeats import Heartbeats
 from failover.journal import JournalError
 from failover.leadership import ANSWER_S
 from failover.model import Node
 from failover.orders import ANSWERS, ORDERS, Order
 from failover.pool_gate import PoolGate
-from failover.probing import Heartbeats, Pace, RestTarget, SqlTarget, Target, TcpTarget, Watch
+from failover.probing import Pace, RestTarget, SqlTarget, Target, TcpTarget, Watch
 from failover.systemd import notify
 from failover.views import AgentView, DatabaseView, PeerView, encode
 

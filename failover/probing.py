@@ -1,4 +1,4 @@
-"""Asks every host what agents ask: Patroni's REST, PostgreSQL, other agents, by TCP and by datagrams.
+"""Asks every host what agents ask: Patroni's REST, PostgreSQL, and other agents by TCP.
 
 PostgreSQL's session is kept, so that the probe which runs most often is one small round trip. A failed probe
 drops it, and a bare TCP connect then tells refused from mute from silent. Failing targets are asked faster.
@@ -175,14 +175,28 @@ class SqlTarget:
                 return Probed(Outcome.ANSWERS, role)
             error = ""
         except (psycopg.Error, OSError) as failure:
-            self._connection = None
             error = type(failure).__name__
         return replace(await (reason or self._classify(self._timeout_s)), detail=error)
 
     async def _question(self) -> str | None:
-        """The server's role; None while the session is still being made."""
+        """The server's role; None while the session is still being made.
+
+        A session that is being asked is nobody else's: a probe that overlaps makes its own, or one silence
+        would count as many.
+        """
         connection = await self._connected()
-        return None if connection is None else await self._ask(connection)
+        if connection is None:
+            return None
+        self._connection = None
+        role = await self._ask(connection)
+        await self._put_back(connection)
+        return role
+
+    async def _put_back(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        if self._connection is None:
+            self._connection = connection
+        else:
+            await connection.close()
 
     async def _classify(self, timeout_s: float) -> Probed:
         return await classify(self._address, self._port, timeout_s)
@@ -194,11 +208,13 @@ class SqlTarget:
         if self._connecting is None:
             connect = psycopg.AsyncConnection.connect(self._conninfo, autocommit=True, connect_timeout=2)
             self._connecting = asyncio.create_task(connect)
-        await asyncio.wait({self._connecting}, timeout=self._timeout_s)
-        if not self._connecting.done():
+        attempt = self._connecting  # which probes that overlap share
+        await asyncio.wait({attempt}, timeout=self._timeout_s)
+        if not attempt.done():
             return None
-        task, self._connecting = self._connecting, None
-        self._connection = task.result()
+        if self._connecting is attempt:
+            self._connecting = None
+        self._connection = attempt.result()
         return self._connection
 
     async def _ask(self, connection: psycopg.AsyncConnection[Any]) -> str:
@@ -240,7 +256,20 @@ class Watch:
         self.report: PatroniReport | None = None
 
     async def once(self) -> None:
-        probed = await self._target.probe()
+        self._take(await self._target.probe())
+
+    async def make_sure(self, probes: int) -> None:
+        """Several probes that overlap: one that is silent takes its whole timeout, and clients wait."""
+        async with asyncio.TaskGroup() as group:
+            begun = [group.create_task(self._after(n * self._pace.fast_s)) for n in range(probes)]
+            for probe in begun:
+                self._take(await probe)
+
+    async def _after(self, pause_s: float) -> Probed:
+        await asyncio.sleep(pause_s)
+        return await self._target.probe()
+
+    def _take(self, probed: Probed) -> None:
         now = self._monotonic()
         before, self.signal = self.signal, follow(self.signal, probed, self._since, now)
         if self.signal.streak == 1:
@@ -260,8 +289,14 @@ class Watch:
     async def forever(self) -> None:
         while True:
             began = self._monotonic()
+            nudged = self._nudged.is_set()
             self._nudged.clear()
-            await self.once()
+            if nudged:
+                await self.make_sure(self._pace.sure_after)
+            else:
+                await self.once()
+            if self.signal.fails and self.signal.streak == 1:
+                await self.make_sure(self._pace.sure_after - 1)
             await self._wait(self._pause() - (self._monotonic() - began))
 
     def _pause(self) -> float:
@@ -280,35 +315,3 @@ class Watch:
 def _gist(report: PatroniReport | None) -> PatroniReport | None:
     """A report without its LSN, which under load is another each time and is not worth a publication."""
     return None if report is None else replace(report, lsn=None)
-
-
-class Heartbeats(asyncio.DatagramProtocol):
-    """Says "here" to every peer and remembers when each was heard.
-
-    Evidence of one-way cuts and of nothing else: a datagram proves little, so no decision to act rests on it.
-    """
-
-    def __init__(self, name: str, peers: dict[str, str], port: int, monotonic: Callable[[], float]) -> None:
-        self._name, self._peers, self._port, self._monotonic = name.encode(), peers, port, monotonic
-        self._heard: dict[str, float] = {}
-        self._transport: asyncio.DatagramTransport | None = None
-
-    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
-        self._transport = transport
-
-    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
-        name = data.decode(errors="replace")
-        if self._peers.get(name) == addr[0]:
-            self._heard[name] = self._monotonic()
-
-    def error_received(self, exc: Exception) -> None:
-        """A refused datagram says that the peer's agent is away, which its silence says too."""
-
-    def say(self) -> None:
-        if self._transport is not None:
-            for address in self._peers.values():
-                self._transport.sendto(self._name, (address, self._port))
-
-    def heard_ms(self, peer: str) -> int | None:
-        at = self._heard.get(peer)
-        return None if at is None else int((self._monotonic() - at) * 1000)

@@ -101,7 +101,7 @@ TABLE: tuple[Row, ...] = (
         " some loops later; the key is released if it has not at once. Not while it carries out an"
         " order to switch, which stops PostgreSQL on purpose.",
         (Verb.RELEASE_LEADER_KEY,),
-        patience_s=0.5,
+        patience_s=0.2,
     ),
     Row(
         "P-06",

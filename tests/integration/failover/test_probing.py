@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from app.devserver import PrivateServer, running_server
-from failover.probing import Heartbeats, Pace, Probed, RestTarget, SqlTarget, TcpTarget, Watch, classify
+from failover.heartbeats import Heartbeats
+from failover.probing import Pace, Probed, RestTarget, SqlTarget, TcpTarget, Watch, classify
 from failover.views import Outcome
 
 TIMEOUT_S = 1.0
@@ -152,6 +153,46 @@ async def test_the_first_failure_alarms_and_a_nudge_does_not_wait_for_its_turn()
     await watch.once()
 
     assert (watch.signal.streak, neighbour.asked) == (2, before + 1)
+
+
+class Slow:
+    """Fails after a whole timeout, as a silent host does."""
+
+    def __init__(self) -> None:
+        self.under_way, self.most = 0, 0
+
+    async def probe(self) -> Probed:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        await asyncio.sleep(0.1)
+        self.under_way -= 1
+        return Probed(Outcome.SILENT)
+
+
+async def test_the_probes_that_make_sure_overlap_and_count_one_by_one() -> None:
+    clock, target, changes = asyncio.get_running_loop().time, Slow(), list[int]()
+    watch = Watch(target, Pace(fast_s=0.01), clock, lambda: changes.append(watch.signal.streak))
+
+    await watch.make_sure(3)
+
+    assert target.most == 3
+    assert (watch.signal.outcome, watch.signal.streak, changes) == (Outcome.SILENT, 3, [1, 3])
+
+
+async def test_a_session_that_hangs_counts_once_for_probes_that_overlap(
+    postgres_server: PrivateServer,
+) -> None:
+    target = SqlTarget(conninfo(postgres_server), "127.0.0.1", postgres_server.port, TIMEOUT_S)
+    assert (await target.probe()).outcome is Outcome.ANSWERS
+    assert target._connection is not None
+    backend = target._connection.info.backend_pid
+    os.kill(backend, signal.SIGSTOP)
+    try:
+        hung, beside = await asyncio.gather(target.probe(), target.probe())
+    finally:
+        os.kill(backend, signal.SIGCONT)
+
+    assert [hung.outcome, beside.outcome] == [Outcome.MUTE, Outcome.ANSWERS]
 
 
 @pytest.fixture(scope="module")
