@@ -20,6 +20,7 @@ from app.customers import merging_endpoints
 from app.database.database import Database
 from app.events import endpoints as events_endpoints
 from app.http import BASE
+from app.identification import endpoints as identification_endpoints
 from app.imports import endpoints as imports_endpoints
 from app.knowledge import endpoints as knowledge_endpoints
 from app.middleware import Surroundings
@@ -43,6 +44,7 @@ from app.webhooks import endpoints as webhooks_endpoints
 SLICES = (
     customers_endpoints.router,
     merging_endpoints.router,
+    *identification_endpoints.routers,
     requests_endpoints.router,
     card_transactions_endpoints.router,
     cards_endpoints.router,

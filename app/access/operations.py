@@ -15,6 +15,7 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 # The first segment of the path.
 RESOURCES = {
     "customers": Resource.CUSTOMER,
+    "identifications": Resource.CUSTOMER,
     "requests": Resource.REQUEST,
     "card-transactions": Resource.CARD_TRANSACTION,
     "cards": Resource.CARD,
@@ -33,6 +34,7 @@ RESOURCES = {
             "assignment-rules",
             "articles",
             "contact-map",
+            "identification-scenarios",
         ),
         Resource.DIRECTORY,
     ),

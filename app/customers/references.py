@@ -37,6 +37,8 @@ REFERENCES = (
     Reference(
         "crm.card", "customer_id", Way.MOVES, "the fleet's cards go with it, and what is bought with them"
     ),
+    Reference("crm.representative", "customer_id", Way.MOVES, "whoever spoke for the one speaks for both"),
+    Reference("crm.identification", "customer_id", Way.STAYS, "what was verified of the card as it was"),
     Reference("crm.account", "customer", Way.MOVES, "whoever signs in sees the card that lives"),
     Reference("crm.customer", "merged_into", Way.MOVES, "cards merged earlier lead to the last one at once"),
     Reference(

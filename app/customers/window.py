@@ -6,7 +6,7 @@ Which sections somebody sees is read off the access policy, and which of their r
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -66,6 +66,12 @@ def visible(access: Access) -> frozenset[str]:
         for section in SECTIONS
         if access.allows(Need(section.resource, Action.READ)) and (inside or not section.inside)
     )
+
+
+def without_card(whole: Window) -> Window:
+    """For whom may be told of what belongs to the card and nothing of the card: its name alone stays."""
+    bare = dict.fromkeys(("inn", "kpp", "ogrn", "snils", "address", "external_id"))
+    return replace(whole, customer=replace(whole.customer, **bare, contacts=(), given={}))  # type: ignore[arg-type]
 
 
 @cache
