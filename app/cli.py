@@ -17,6 +17,7 @@ from app.cards.keys import KEY_BYTES
 from app.devserver import DevServerError, create_crm_database, running_server
 from app.events.asyncapi import description
 from app.imports import commands as import_commands
+from app.mail import commands as mail_commands
 from app.main import create_app
 from app.migrate import MigrationError, migrate, waiting
 from app.roles import Role, ensure_database, ensure_roles
@@ -28,6 +29,7 @@ from app.worker import commands as worker_commands
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 app.command("import")(import_commands.import_file)
 app.command("import-worker")(import_commands.import_worker)
+app.command("mail-intake")(mail_commands.mail_intake)
 app.command("worker")(worker_commands.worker)
 app.command("seed")(import_commands.seed)
 

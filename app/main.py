@@ -19,12 +19,14 @@ from app.customers import endpoints as customers_endpoints
 from app.customers import merging_endpoints
 from app.database.database import Database
 from app.events import endpoints as events_endpoints
+from app.external import endpoints as external_endpoints
 from app.http import BASE
 from app.identification import endpoints as identification_endpoints
 from app.imports import endpoints as imports_endpoints
 from app.knowledge import endpoints as knowledge_endpoints
 from app.middleware import Surroundings
 from app.notifications import endpoints as notifications_endpoints
+from app.notifications.stream import Hub
 from app.openapi import describe
 from app.reports import endpoints as reports_endpoints
 from app.requests import dossier_endpoints
@@ -62,6 +64,7 @@ SLICES = (
     events_endpoints.router,
     audit_endpoints.router,
     webhooks_endpoints.router,
+    external_endpoints.router,
 )
 
 
@@ -96,6 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.database = database
     app.state.settings = settings
     app.state.keyring = keyring
+    app.state.hub = Hub(database)
     app.state.recorder = recorder
     app.state.card_keys = settings.cards
     app.state.sign_in = vault and SignIn(database, keyring, vault, settings.request_deadline_seconds)

@@ -55,6 +55,7 @@ UNITS_OPEN = Gauge(
 WORKER_EPOCH = Gauge("crm_worker_epoch", "The term of office that this process serves; 0 out of office")
 JOB_RUNS = Counter("crm_job_runs", "Runs of the worker's jobs by outcome", ["job", "outcome"])
 DELIVERIES = Counter("crm_deliveries", "Attempts to deliver events by their fate", ["target", "fate"])
+LETTERS = Counter("crm_letters", "Letters of the mail intake by outcome", ["outcome"])
 JOB_SECONDS = Histogram(
     "crm_job_seconds", "Time of one run", ["job"], buckets=(0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300)
 )

@@ -101,6 +101,13 @@ class Settings(BaseSettings):
     worker_metrics_listen: str | None = None
     # Seal and find card numbers: `VERSION:KEY,…`, the first seals, all are valid (docs/crm-cards.md).
     card_keys: SecretStr | None = None
+    # Mail (docs/crm-integration.md): addresses we take letters for, the first being the one we write from;
+    # where the intake listens for LMTP; the mail server that takes ours, as HOST:PORT.
+    mail_addresses: str = ""
+    mail_listen: str = "127.0.0.1:2424"
+    smtp: str | None = None
+    # How long a stream of notifications lasts before its client comes again, and proves again who it is.
+    stream_seconds: Seconds = 600.0
     # Private networks in which subscribers to webhooks may stand: "10.20.0.0/16, …". Plain HTTP only there.
     webhook_networks: str = ""
 
@@ -114,12 +121,14 @@ class Settings(BaseSettings):
             ip_network(part)
         return value
 
-    @field_validator("listen")
+    @field_validator("listen", "mail_listen", "smtp", "worker_metrics_listen")
     @classmethod
-    def _listen_has_a_port(cls, value: str) -> str:
+    def _listen_has_a_port(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         host, separator, port = value.rpartition(":")
         if not separator or not host or not port.isdigit() or not 0 < int(port) < 65536:  # noqa: PLR2004
-            raise ValueError(f"listen {value!r}: expected ADDRESS:PORT, as in 0.0.0.0:8000")
+            raise ValueError(f"{value!r}: expected ADDRESS:PORT to listen at, as in 0.0.0.0:8000")
         return value
 
     @model_validator(mode="after")

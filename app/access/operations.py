@@ -23,6 +23,7 @@ RESOURCES = {
     "audit": Resource.AUDIT,
     "events": Resource.EVENT,
     "webhooks": Resource.SUBSCRIPTION,
+    "external": Resource.REQUEST,
     **dict.fromkeys(
         (
             "regions",

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 class Answer:
     """What the client will get, stored with the work so that it can be given again to the byte.
 
-    `subjects` go into the audit log, beside what the address and `Location` name: `customers/0198…`.
+    `subjects` go into the audit log, beside what the address and `Location` name: `customers/0198…`. Where
+    nothing was done or shown, as by an empty page, it is not `audited`.
     """
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     subjects: Sequence[str] = ()
+    audited: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,7 +159,7 @@ class WriteUnit:
 
     async def store(self, command: Command, answer: Answer) -> AsyncCursor[TupleRow]:
         """Queue the storing of the answer and its entry in the audit log; the one row is the provenance."""
-        if not command.audited:
+        if not command.audited or (command.key is None and not answer.audited):
             return await self._execute(SELECT_PROVENANCE, None)
         entry = of_write(command, answer, self._access, self._site)
         if command.key is None:

@@ -98,9 +98,17 @@ async def page(
         if shown or after == LATEST:
             await unit.queue(_NOTE, {"principal": command.principal, "position": reached.position})
         items = [event for _, event in shown]
-        return Answer(200, encode(FeedPage(items, address(reached, types, limit), more)))
+        body = encode(FeedPage(items, address(reached, types, limit), more))
+        # Integrations look every second; what they were shown is recorded, that there was nothing is not.
+        return Answer(200, body, subjects=subjects_of(items), audited=bool(items))
 
     return await database.write(command, work)
+
+
+def subjects_of(events: Sequence[Event]) -> list[str]:
+    """For the audit log: `requests/0198…`, each once."""
+    split = (event.entity.partition(":") for event in events)
+    return list(dict.fromkeys(key if "/" in key else f"{kind}s/{key}" for kind, _, key in split))
 
 
 def address(place: Place, types: Sequence[str], limit: int) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import AsyncIterator
+from typing import Annotated, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
+from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app import pagination
+from app.access.policy import Role
 from app.database.answer import Answer
 from app.database.units import WriteUnit
 from app.directory.model import Code
 from app.encoding import encode
-from app.errors import Problem, not_found
+from app.errors import Problem, ProblemError, not_found
 from app.http import (
     BASE,
     READ_PROBLEMS,
@@ -27,10 +30,17 @@ from app.http import (
 from app.identity import now
 from app.notifications import repository
 from app.notifications.schemas import Notification, Read
+from app.notifications.stream import Hub, since
 from app.pagination import DEFAULT_LIMIT, Cursor, Limit, Page
 from app.problems import problems
+from app.security import CurrentPrincipal
+from app.settings import Settings
 
 router = APIRouter(prefix="/notifications", tags=["notifications"], route_class=StrictRoute)
+
+# Less than any proxy on the way waits for a sign of life.
+PING_SECONDS = 10
+RETRY_MILLISECONDS = 2000
 
 
 @router.get("", response_model=Page[Notification], responses=problems(*READ_PROBLEMS, Problem.CURSOR_INVALID))
@@ -49,6 +59,29 @@ async def list_notifications(
     found = await database.read(repository.UNREAD if unread else repository.ALL, parameters, freshness)
     query = {"recipient": recipient, "unread": str(unread).lower(), "limit": str(limit)}
     return shown(pagination.page(found.rows, limit, f"{BASE}/notifications", query), found)
+
+
+# Not in the description: a tool that walks through it would wait for the end of each stream.
+@router.get("/stream", include_in_schema=False)
+async def stream_notifications(
+    request: Request,
+    principal: CurrentPrincipal,
+    recipient: Annotated[Code, Query()],
+    last_event_id: Annotated[str | None, Header(max_length=100)] = None,
+) -> EventSourceResponse:
+    """Live, until they are read. A stream ends after a while; its client comes again with Last-Event-ID."""
+    if principal.id != recipient and Role.SYSTEM not in principal.roles:
+        raise ProblemError(Problem.FORBIDDEN, "notifications are shown to their recipient")
+    hub = cast("Hub", request.app.state.hub)
+    seconds = cast("Settings", request.app.state.settings).stream_seconds
+
+    async def events() -> AsyncIterator[ServerSentEvent]:
+        yield ServerSentEvent(retry=RETRY_MILLISECONDS, comment="notifications")
+        async for notification in hub.follow(recipient, since(last_event_id), seconds):
+            data = encode(notification).decode()
+            yield ServerSentEvent(data, event="notification", id=str(notification.id))
+
+    return EventSourceResponse(events(), ping=PING_SECONDS)
 
 
 @router.post(

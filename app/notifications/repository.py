@@ -76,3 +76,11 @@ def _page(condition: str) -> Read[Notification]:
 
 ALL = _page("")
 UNREAD = _page(" AND n.read_at IS NULL")
+UNREAD_OF_ALL = Read(
+    f"""
+    SELECT n.id, n.recipient, n.kind, n.importance, n.request_id, r.subject, n.created_at, n.read_at
+    FROM crm.notification n JOIN crm.request r ON r.id = n.request_id
+    WHERE {READ_GATE} AND n.recipient = ANY (%(recipients)s) AND n.id > %(after)s AND n.read_at IS NULL
+    ORDER BY n.id LIMIT 5000""",
+    _notification,
+)

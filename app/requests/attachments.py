@@ -87,8 +87,7 @@ class Stored:
 
 def content_of(form: AttachmentForm) -> bytes:
     """The decoded content. Raises ProblemError (validation) unless it is what it says it is."""
-    check = TYPES.get(form.media_type)
-    if check is None:
+    if form.media_type not in TYPES:
         raise invalid([FieldError("/media_type", "not-allowed", f"allowed: {', '.join(TYPES)}")])
     try:
         content = base64.b64decode(form.content, validate=True)
@@ -96,9 +95,28 @@ def content_of(form: AttachmentForm) -> bytes:
         raise invalid([FieldError("/content", "base64", "not base64")]) from None
     if len(content) > MAX_BYTES:
         raise invalid([FieldError("/content", "too-large", f"more than {MAX_BYTES} bytes")])
-    if not content or not check(content):
+    if not content or not TYPES[form.media_type](content):
         raise invalid([FieldError("/content", "wrong-type", f"the content is not {form.media_type}")])
     return content
+
+
+def refusal(media_type: str, content: bytes) -> str | None:
+    """Why a file that came by itself is not kept; None if it is. The same rules as for a form."""
+    if media_type not in TYPES:
+        return f"the type {media_type} is not allowed"
+    if len(content) > MAX_BYTES:
+        return f"more than {MAX_BYTES} bytes"
+    if not content or not TYPES[media_type](content):
+        return f"the content is not {media_type}"
+    return None
+
+
+_DIGESTS = "SELECT encode(a.sha256, 'hex') FROM crm.attachment a WHERE a.request_id = %(id)s"
+
+
+async def digests(unit: WriteUnit, request_id: UUID) -> frozenset[str]:
+    """Of the files that the request has already. A round trip."""
+    return frozenset(await unit.all(_DIGESTS, {"id": request_id}, lambda row: str(row[0])))
 
 
 def digest(content: bytes) -> str:

@@ -60,56 +60,61 @@ async def write(database: Database, command: Command, id_: UUID, form: MessageFo
     """A letter in either direction, or a note among colleagues."""
 
     async def work(unit: WriteUnit) -> Answer:
-        message = await _add(unit, id_, form)
+        message = await add(unit, id_, form)
         return created(f"{service.PATH}/{id_}/messages", None, message)
 
-    return await _once(database, command, work)
+    return await once(database, command, work)
 
 
 async def receive(database: Database, command: Command, channel: Channel, form: InboundForm) -> Committed:
     """The request made of what arrived by a channel, or continued by it."""
 
     async def work(unit: WriteUnit) -> Answer:
-        id_ = form.request_id
-        if id_ is None:
-            customer = await repository.sole_customer(unit, form.sender.value, form.sender.kind)
-            request = await service.enter(unit, _request(channel, form, customer), command.principal)
-            id_ = request.id
-            message = _message(id_, _letter(channel, form))
-            await correspondence.add(unit, request, message)
-        else:
-            message = await _add(unit, id_, _letter(channel, form))
-        return created(f"{service.PATH}/{id_}", None, message)
+        message = await take_in(unit, channel, form, command.principal)
+        return created(f"{service.PATH}/{message.request_id}", None, message)
 
-    return await _once(database, command, work)
+    return await once(database, command, work)
+
+
+async def take_in(unit: WriteUnit, channel: Channel, form: InboundForm, actor: str) -> Message:
+    """The one way in of whatever arrives, by HTTP or by mail."""
+    if form.request_id is not None:
+        return await add(unit, form.request_id, _letter(channel, form))
+    customer = await repository.sole_customer(unit, form.sender.value, form.sender.kind)
+    request = await service.enter(unit, _request(channel, form, customer), actor)
+    message = _message(request.id, _letter(channel, form))
+    await correspondence.add(unit, request, message)
+    return message
 
 
 async def attach(database: Database, command: Command, id_: UUID, form: AttachmentForm) -> Committed:
     content = attachments.content_of(form)
-    attachment = Attachment(
-        new_id(),
-        id_,
-        form.name,
-        form.media_type,
-        len(content),
-        attachments.digest(content),
-        command.principal,
-        now(),
+
+    async def work(unit: WriteUnit) -> Answer:
+        kept = await keep(unit, id_, form.name, form.media_type, content, actor=command.principal)
+        return created(f"{BASE}/attachments/{kept.id}", None, kept)
+
+    return await once(database, command, work)
+
+
+async def keep(
+    unit: WriteUnit, id_: UUID, name: str, media_type: str, content: bytes, *, actor: str
+) -> Attachment:
+    """A file whose content was checked becomes part of the request."""
+    file = Attachment(
+        new_id(), id_, name, media_type, len(content), attachments.digest(content), actor, now()
     )
 
     async def step(_: WriteUnit, request: CustomerRequest, __: datetime) -> CustomerRequest:
         return transitions.follow(request, EventKind.ATTACHED)
 
-    async def work(unit: WriteUnit) -> Answer:
-        request = await moves.apply(unit, id_, Move(EventKind.ATTACHED, command.principal, form.name, step))
-        await attachments.insert(unit, attachment, content)
-        await events.tell_attachment(unit, request, attachment)
-        return created(f"{BASE}/attachments/{attachment.id}", None, attachment)
-
-    return await _once(database, command, work)
+    request = await moves.apply(unit, id_, Move(EventKind.ATTACHED, actor, name, step))
+    await attachments.insert(unit, file, content)
+    await events.tell_attachment(unit, request, file)
+    return file
 
 
-async def _add(unit: WriteUnit, id_: UUID, form: MessageForm) -> Message:
+async def add(unit: WriteUnit, id_: UUID, form: MessageForm) -> Message:
     """An answer for which was waited starts the clock again; any answer is told to the one in charge."""
 
     async def step(unit: WriteUnit, request: CustomerRequest, _: datetime) -> CustomerRequest:
@@ -125,7 +130,8 @@ async def _add(unit: WriteUnit, id_: UUID, form: MessageForm) -> Message:
     return message
 
 
-async def _once(database: Database, command: Command, work: moves.Work) -> Committed:
+async def once(database: Database, command: Command, work: moves.Work) -> Committed:
+    """What the channel delivered before, or the request has already, is a problem of its own."""
     try:
         return await database.write(command, work)
     except psycopg.errors.UniqueViolation as error:

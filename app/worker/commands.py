@@ -9,6 +9,8 @@ from prometheus_client import start_http_server
 
 from app import logs
 from app.database.database import Database
+from app.mail.intake import Mailbox
+from app.mail.outgoing import MailSender
 from app.settings import Settings
 from app.webhooks.addresses import Guard
 from app.webhooks.dispatch import Dispatcher
@@ -38,7 +40,8 @@ async def _work(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    database, office, dispatcher = Database(settings), office_of(settings), Dispatcher(senders_of(settings))
+    database, office = Database(settings), office_of(settings)
+    dispatcher = Dispatcher(senders_of(settings, database))
     holder = f"{settings.site}/{settings.host}"
     await database.open()
     try:
@@ -49,10 +52,12 @@ async def _work(settings: Settings) -> None:
         await database.close()
 
 
-def senders_of(settings: Settings) -> dict[Target, Sender]:
+def senders_of(settings: Settings, database: Database) -> dict[Target, Sender]:
     """Whatever the settings let us send by; the rest waits in its deliveries."""
     senders: dict[Target, Sender] = {}
     if settings.access_secret is not None:
         secrets = Secrets(settings.access_secret.get_secret_value())
         senders[Target.WEBHOOK] = WebhookSender(secrets, Guard.of(settings.webhook_networks))
+    if settings.smtp is not None and settings.mail_addresses:
+        senders[Target.MAIL] = MailSender(database, Mailbox.of(settings.mail_addresses), settings.smtp)
     return senders

@@ -38,7 +38,7 @@ async def own(postgres_server, start_api, number):
 
 @asynccontextmanager
 async def delivering(crm, office=None):
-    dispatcher = Dispatcher(senders_of(Settings(database_url="x", **SETTINGS)))
+    dispatcher = Dispatcher(senders_of(Settings(database_url="x", **SETTINGS), None))
     async with working(crm.url(), office or AdvisoryOffice(crm.url()), table(dispatcher)) as worker:
         yield worker
         await dispatcher.close()
@@ -253,7 +253,7 @@ async def test_a_name_that_leads_inside_is_not_connected_to(own):
         hook = await subscribe(own, f"https://localhost:{port}/hook")
         await register(own)
         strict = Settings(database_url="x", access_secret=SECRET)
-        dispatcher = Dispatcher(senders_of(strict))
+        dispatcher = Dispatcher(senders_of(strict, None))
         async with working(own.crm.url(), AdvisoryOffice(own.crm.url()), table(dispatcher)):
             async with asyncio.timeout(40):
                 while not (found := await deliveries(own, hook, "pending")) or not found[0]["answer"]:

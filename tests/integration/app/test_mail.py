@@ -1,0 +1,213 @@
+"""R1, R2, R10: letters come by LMTP and leave by SMTP, through real servers on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+import threading
+from contextlib import asynccontextmanager
+from email.message import EmailMessage
+from email.utils import make_msgid
+from uuid import UUID
+
+import psycopg
+import pytest
+from aiosmtpd.controller import Controller
+
+from app.devserver import create_crm_database, free_port
+from app.mail.intake import Mailbox, server_of
+from app.requests.reference import reference_of
+from app.settings import Settings
+from app.webhooks.dispatch import Dispatcher
+from app.worker.commands import senders_of
+from app.worker.jobs import table
+from app.worker.office import AdvisoryOffice
+from tests.integration.app.test_worker import until, working
+
+REQUESTS = "/api/v1/requests"
+BOX = "crm@crm.example"
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
+
+
+class MailServer:
+    """Where letters to customers go: keeps them, or refuses as told."""
+
+    def __init__(self):
+        self.letters, self.refusals = [], []
+        self._lock = threading.Lock()
+
+    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802
+        with self._lock:
+            if self.refusals:
+                return self.refusals.pop(0)
+            self.letters.append((envelope.rcpt_tos, envelope.content.decode()))
+        return "250 OK"
+
+
+@pytest.fixture
+async def own(postgres_server, start_api, number):
+    crm = create_crm_database(postgres_server, f"mail_{number}")
+    async with start_api(crm.url()) as api:
+        api.crm = crm
+        yield api
+
+
+@pytest.fixture
+async def lmtp(own):
+    """The port of the intake, on the API's own database routes."""
+    loop = asyncio.get_running_loop()
+    port = free_port()
+    mailbox = Mailbox.of(BOX)
+    server = await loop.create_server(lambda: server_of(own.database, mailbox, "test"), "127.0.0.1", port)
+    yield port
+    server.close()
+
+
+def written(text="Карта не работает", **headers):
+    message = EmailMessage()
+    fields = {"From": "ivan@firma.example", "To": BOX, "Subject": "Карта", "Message-ID": make_msgid()}
+    for name, value in {**fields, **headers}.items():
+        message[name.replace("_", "-")] = value
+    message.set_content(text)
+    return message
+
+
+async def deliver(port, message, sender="ivan@firma.example"):
+    """(code, text) that a mail server is answered."""
+
+    def talk():
+        with smtplib.LMTP("127.0.0.1", port) as client:
+            try:
+                client.sendmail(sender, [BOX], message.as_bytes())
+            except smtplib.SMTPResponseException as error:
+                return error.smtp_code, error.smtp_error.decode()
+            return 250, ""
+
+    return await asyncio.to_thread(talk)
+
+
+async def requests(api):
+    return (await api.get(REQUESTS)).json()["items"]
+
+
+async def items(api, request, what):
+    return (await api.get(f"{REQUESTS}/{request['id']}/{what}")).json()["items"]
+
+
+@asynccontextmanager
+async def sending(own):
+    server = MailServer()
+    controller = Controller(server, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    settings = Settings(database_url="x", mail_addresses=BOX, smtp=f"127.0.0.1:{controller.port}")
+    dispatcher = Dispatcher(senders_of(settings, own.database))
+    try:
+        async with working(own.crm.url(), AdvisoryOffice(own.crm.url()), table(dispatcher)):
+            yield server
+            await dispatcher.close()
+    finally:
+        controller.stop()
+
+
+async def test_a_letter_becomes_a_request_of_its_sender_with_its_files(own, lmtp, company):
+    contacts = [{"kind": "email", "value": "ivan@firma.example"}]
+    customer = (await own.post("/api/v1/customers", company(contacts=contacts))).json()
+    message = written()
+    message.add_attachment(PNG, maintype="image", subtype="png", filename="фото.png")
+    message.add_attachment(b"MZ", maintype="application", subtype="x-msdownload", filename="v.exe")
+    assert (await deliver(lmtp, message))[0] == 250
+    (request,) = await requests(own)
+    assert (request["channel"], request["subject"], request["customer_id"]) == (
+        "email",
+        "Карта",
+        customer["id"],
+    )
+    (file,) = await items(own, request, "attachments")
+    assert (file["name"], file["size"]) == ("фото.png", len(PNG))
+    letter, note = await items(own, request, "messages")
+    assert (letter["direction"], letter["text"]) == ("in", "Карта не работает")
+    assert (note["direction"], "v.exe" in note["text"]) == ("internal", True)
+
+
+async def test_a_letter_that_comes_twice_is_one_request(own, lmtp):
+    message = written()
+    assert [(await deliver(lmtp, message))[0] for _ in range(2)] == [250, 250]
+    assert len(await requests(own)) == 1
+
+
+async def test_an_answer_finds_its_request_by_the_reference_or_by_what_it_answers(own, lmtp):
+    first = written()
+    await deliver(lmtp, first)
+    (request,) = await requests(own)
+    quoted = written("По номеру", Subject=f"Re: Карта [{reference_of(_uuid(request))}]")
+    threaded = written("По цепочке", In_Reply_To=first["Message-ID"])
+    for answer in (quoted, threaded):
+        assert (await deliver(lmtp, answer))[0] == 250
+    assert len(await requests(own)) == 1
+    texts = [message["text"] for message in await items(own, request, "messages")]
+    assert texts[-2:] == ["По номеру", "По цепочке"]
+
+
+def _uuid(request):
+    return UUID(request["id"])
+
+
+@pytest.mark.parametrize(
+    ("headers", "sender"),
+    [({"Auto_Submitted": "auto-replied"}, "a@b.example"), ({}, ""), ({"Precedence": "bulk"}, "a@b.example")],
+)
+async def test_machines_are_refused_and_register_nothing(own, lmtp, headers, sender):
+    code, text = await deliver(lmtp, written(**headers), sender)
+    assert (code, text[:5]) == (550, "5.7.1")
+    assert await requests(own) == []
+
+
+async def test_a_stranger_to_the_mailbox_is_refused(own, lmtp):
+    def talk():
+        with smtplib.LMTP("127.0.0.1", lmtp) as client:
+            client.sendmail("a@b.example", ["other@crm.example"], written().as_bytes())
+
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        await asyncio.to_thread(talk)
+
+
+async def test_without_a_database_the_mail_server_keeps_the_letter(start_api):
+    """451: it will come again; nothing is lost in a switch of sites."""
+    nowhere = f"host=127.0.0.1 port={free_port()} dbname=crm"
+    async with start_api(nowhere, serves="nothing") as api:
+        loop, port = asyncio.get_running_loop(), free_port()
+        mailbox = Mailbox.of(BOX)
+        server = await loop.create_server(lambda: server_of(api.database, mailbox, "test"), "127.0.0.1", port)
+        assert await deliver(port, written()) == (451, "4.3.0 no-primary")
+        server.close()
+
+
+async def test_an_answer_leaves_by_smtp_and_its_answer_comes_back(own, lmtp):
+    await deliver(lmtp, written())
+    (request,) = await requests(own)
+    async with sending(own) as server:
+        form = {"direction": "out", "channel": "email", "author": "petrova", "text": "Карта разблокирована"}
+        assert (await own.post(f"{REQUESTS}/{request['id']}/messages", form)).status_code == 201
+        await until(lambda: server.letters)
+    ((recipients, text),) = server.letters
+    assert recipients == ["ivan@firma.example"]
+    assert reference_of(_uuid(request)) in text
+    sent_id = next(line for line in text.splitlines() if line.lower().startswith("message-id:")).split()[1]
+    await deliver(lmtp, written("Спасибо", Subject="без номера", In_Reply_To=sent_id))
+    assert [m["text"] for m in await items(own, request, "messages")][-1] == "Спасибо"
+
+
+async def test_a_mail_server_that_is_busy_gets_the_letter_later_and_once(own, lmtp):
+    await deliver(lmtp, written())
+    (request,) = await requests(own)
+    async with sending(own) as server:
+        server.refusals += ["451 4.3.0 later", "451 4.3.0 later"]
+        form = {"direction": "out", "channel": "email", "author": "petrova", "text": "Готово"}
+        await own.post(f"{REQUESTS}/{request['id']}/messages", form)
+        async with asyncio.timeout(60):
+            while not server.letters:
+                async with await psycopg.AsyncConnection.connect(own.crm.admin_url, autocommit=True) as admin:
+                    await admin.execute("UPDATE crm.delivery SET due_at = now() WHERE status = 'pending'")
+                    await admin.execute("UPDATE crm.subscription SET hold_until = NULL")
+                await asyncio.sleep(0.1)
+    assert (len(server.letters), server.refusals) == (1, [])
