@@ -73,6 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
     database = Database(settings)
     vault = Vault(settings.access_secret.get_secret_value()) if settings.access_secret else None
     keyring = Keyring(database, vault)
+    hub = Hub(database)
     recorder = Recorder(database, settings)
 
     @asynccontextmanager
@@ -83,6 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             yield
         finally:
+            await hub.close()
             await recorder.close()
             await keyring.close()
             await database.close()
@@ -99,7 +101,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.database = database
     app.state.settings = settings
     app.state.keyring = keyring
-    app.state.hub = Hub(database)
+    app.state.hub = hub
     app.state.recorder = recorder
     app.state.card_keys = settings.cards
     app.state.sign_in = vault and SignIn(database, keyring, vault, settings.request_deadline_seconds)

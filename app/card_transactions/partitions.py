@@ -6,6 +6,12 @@ from datetime import date
 
 import psycopg
 
+from app.database.answer import Answer, Command
+from app.database.database import Database
+from app.database.units import WriteUnit
+from app.encoding import encode
+from app.identity import now
+
 MONTHS_AHEAD = 3
 # A month that is attached locks the default partition for a moment. Better not now than others kept waiting.
 LOCK_TIMEOUT = "2s"
@@ -28,6 +34,30 @@ def ensure_partitions(connection: psycopg.Connection, months: int = MONTHS_AHEAD
     with connection.transaction():
         wanted = [row[0] for row in connection.execute(_MONTHS, (months,))]
     return tuple(month for month in wanted if _ensure(connection, month))
+
+
+async def step(database: Database, command: Command) -> bool:
+    """The worker's job: the same, a month at a time under its term.
+
+    Raises:
+        ProblemError: somebody holds the default partition; it is tried again.
+    """
+    moment = now()
+    for ahead in range(MONTHS_AHEAD + 1):
+        years, month = divmod(moment.month - 1 + ahead, 12)
+        await _ensure_by(database, command, date(moment.year + years, month + 1, 1))
+    return False
+
+
+async def _ensure_by(database: Database, command: Command, month: date) -> None:
+    async def work(unit: WriteUnit) -> Answer:
+        await unit.queue("SELECT set_config('lock_timeout', %(limit)s, true)", {"limit": LOCK_TIMEOUT})
+        made = await unit.one(
+            "SELECT crm.ensure_card_transaction_month(%(month)s)", {"month": month}, lambda row: bool(row[0])
+        )
+        return Answer(200, encode({"made": made}))
+
+    await database.write(command, work)
 
 
 def _ensure(connection: psycopg.Connection, month: date) -> bool:

@@ -81,6 +81,12 @@ class Hub:
         finally:
             self._leave(recipient, queue)
 
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
     def _listen(self, recipient: str, queue: Queue) -> None:
         self._listeners[recipient].add(queue)
         if self._task is None or self._task.done():
