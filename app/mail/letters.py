@@ -21,6 +21,7 @@ MAX_SUBJECT = 300
 MAX_FILES = 20
 MAX_HOPS = 30
 _BULK = frozenset({"bulk", "junk", "list", "auto_reply"})
+_NOBODY = (None, "", "<>")  # the envelope of a bounce
 _IDS = re.compile(r"<[^<>\s]{1,190}>")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]")
@@ -99,7 +100,7 @@ def _automatic(
 ) -> str | None:
     """RFC 3834 and what programs do instead; the first sign that is found."""
     signs = {
-        "bounce": not envelope_sender or message.get_content_type() == "multipart/report",
+        "bounce": envelope_sender in _NOBODY or message.get_content_type() == "multipart/report",
         "auto-submitted": str(message.get("auto-submitted", "no")).partition(";")[0].strip().lower() != "no",
         "bulk": str(message.get("precedence", "")).strip().lower() in _BULK or "list-id" in message,
         "own letter": MARKER in message or sender in ours,

@@ -51,6 +51,7 @@ def test_a_file_must_be_what_it_says():
     ("headers", "envelope", "sign"),
     [
         ({}, "", "bounce"),
+        ({}, "<>", "bounce"),
         ({"Auto_Submitted": "auto-replied (vacation)"}, "a@b.ru", "auto-submitted"),
         ({"Precedence": "bulk"}, "a@b.ru", "bulk"),
         ({"List_Id": "<news.b.ru>"}, "a@b.ru", "bulk"),
