@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from failover.actuators.absent import Absent
@@ -53,7 +54,9 @@ class Ensemble:
             EffectRefusedError: one answers, or nobody vouches.
         """
         others = self._others(survivor)
-        if alive := [host.name for host in others if answers(host)]:
+        with ThreadPoolExecutor(len(others)) as asking:
+            found = zip(others, asking.map(answers, others), strict=True)
+        if alive := [host.name for host, answered in found if answered]:
             raise EffectRefusedError(
                 f"{', '.join(alive)} answers: that side is alive, nothing may be rewritten"
             )
