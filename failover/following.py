@@ -45,6 +45,13 @@ class LetGoError(Exception):
     """The operator stopped watching; the operation goes on."""
 
 
+def _goes_on(name: str) -> str:
+    return (
+        f"{name} goes on without this program. Watch it: twinsite operation show {name} --follow;"
+        f" end it: twinsite operation abort {name}"
+    )
+
+
 @dataclass(frozen=True)
 class Clock:
     """Time for an operator's program: `monotonic` to wait by, `sleep` to do so."""
@@ -73,12 +80,18 @@ class Counter:
         self._box.submit(request)
         try:
             began = self._taken(request, wait_s)
-        except BaseException:
+        except KeyboardInterrupt:
             self._box.withdraw(request)
-            raise
-        entry = self.follow(began)
-        self._box.withdraw(request)
-        return entry
+            raise self._let_go(request) from None
+        finally:
+            self._box.withdraw(request)
+        return self.follow(began)
+
+    def _let_go(self, request: Request) -> Exception:
+        """The order may have been taken in the very moment in which it was withdrawn."""
+        if self._journal.entry(request.id) is None:
+            return OrderFailedError("withdrawn before anybody took it: nothing was begun")
+        return LetGoError(_goes_on(request.id))
 
     def control(self, request: Request) -> Reply:
         """Hands in what is answered at once: an abort, a resume.
@@ -137,11 +150,7 @@ class Counter:
                     return entry
                 self._clock.sleep(LOOK_EVERY_S)
         except KeyboardInterrupt:
-            raise LetGoError(
-                f"{entry.id} goes on without this program."
-                f" Watch it: twinsite operation show {entry.id} --follow;"
-                f" end it: twinsite operation abort {entry.id}"
-            ) from None
+            raise LetGoError(_goes_on(entry.id)) from None
 
     def _tell_of_office(self, before: str | None) -> str | None:
         now = self._holder()

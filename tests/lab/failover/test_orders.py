@@ -17,7 +17,7 @@ from failover.decide import Mode, Policy
 from failover.desk import Desk, Seat
 from failover.events import EventLog
 from failover.following import Clock as Watch
-from failover.following import Counter, OperationBusyError, OrderFailedError
+from failover.following import Counter, LetGoError, OperationBusyError, OrderFailedError
 from failover.inspection import Inspection
 from failover.journal import Entry, Event, Outcome
 from failover.journal_store import JournalReader, ZooKeeperJournal
@@ -244,6 +244,43 @@ def test_an_operator_aborts_while_there_is_a_way_back(client, agent) -> None:
     assert [each.outcome for each in ended] == [Outcome.ROLLED_BACK]
     assert any("aborted by operator: test" in record.evidence for record in ended[0].records)
     assert estate.writer == "dc1-db1"
+
+
+def interrupting(at: int) -> Watch:
+    """A watch whose user presses Ctrl-C at the given look."""
+    looks = iter(range(1000))
+
+    def sleep(seconds: float) -> None:
+        if next(looks) == at:
+            raise KeyboardInterrupt
+        time.sleep(seconds)
+
+    return Watch(time.monotonic, sleep)
+
+
+def test_an_operator_who_leaves_is_told_how_to_watch_and_the_operation_goes_on(client, agent) -> None:
+    estate = Rehearsal()
+    running = agent("wit-zk1", estate, waits_for=Check.STREAMS)
+
+    with pytest.raises(LetGoError, match=r"goes on without this program\. Watch it: twinsite operation show"):
+        Counter(client(), interrupting(at=15), print).order(asked(site="dc2"))
+    running.go.set()
+
+    (begun,) = JournalReader(client()).entries()
+    assert Counter(client(), WATCH, print).follow(begun).outcome is Outcome.DONE
+    assert estate.writer == "dc2-db1"
+
+
+def test_an_order_that_nobody_has_taken_ends_with_its_operators_program(client) -> None:
+    zk = client()
+    leadership = Leadership(zk, "wit-zk1")  # in office, and deaf
+    leadership.prepare()
+    assert leadership.campaign()
+
+    with pytest.raises(OrderFailedError, match="nothing was begun"):
+        Counter(client(), interrupting(at=3), print).order(asked(site="dc2"))
+
+    assert RequestBox(zk).waiting() == ()
 
 
 @pytest.mark.parametrize(
