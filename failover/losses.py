@@ -56,15 +56,21 @@ def _all_silent(panel: Panel, site: str) -> bool:
 
 
 def _primary(panel: Panel, leader: LeaderKey) -> Iterator[Finding]:
-    for condition, says, contradicts in _questions(panel, leader.name):
-        verdict = panel.ask(panel.site_of.get(leader.name, ""), says, contradicts)
-        evidence = _evidence(panel, leader.name)
-        if verdict.agreeing and not verdict.dissenting:
-            yield _weighed(panel, condition, leader.name, verdict, evidence)
-            return
-        if verdict.agreeing and not _link_explains(panel, leader.name, verdict):
-            yield Finding(Condition.VIEWS_DISAGREE, leader.name, evidence)
-            return
+    """What is confirmed; else what is suspected; else that the observers disagree."""
+    evidence = _evidence(panel, leader.name)
+    asked = [
+        (condition, panel.ask(panel.site_of.get(leader.name, ""), says, contradicts))
+        for condition, says, contradicts in _questions(panel, leader.name)
+    ]
+    found = [
+        _weighed(panel, condition, leader.name, verdict, evidence)
+        for condition, verdict in asked
+        if verdict.agreeing and not verdict.dissenting
+    ]
+    if found:
+        yield min(found, key=lambda finding: not finding.confirmed)
+    elif any(v.agreeing and not _link_explains(panel, leader.name, v) for _, v in asked):
+        yield Finding(Condition.VIEWS_DISAGREE, leader.name, evidence)
 
 
 def _questions(panel: Panel, host: str) -> tuple[tuple[Condition, Says, Says], ...]:
@@ -80,7 +86,9 @@ def _questions(panel: Panel, host: str) -> tuple[tuple[Condition, Says, Says], .
         return gone and not seen(view).postgres.fails
 
     def down(view: AgentView) -> bool:
-        return seen(view).rest.answers and _postgres_gone(seen(view), probes)
+        """After a crash Patroni may keep its askers waiting; a refused port shows that its host is there."""
+        there = seen(view).rest.answers or seen(view).postgres.outcome is Outcome.REFUSED
+        return there and _postgres_gone(seen(view), probes)
 
     return (
         (_kind_of_loss(panel, host), lambda view: seen(view).lost(probes), lambda view: seen(view).answers),

@@ -197,3 +197,38 @@ def test_a_restart_ordered_through_patroni_is_no_crash() -> None:
     found = {finding.condition for finding in diagnose(replace(full, sightings=sightings)).findings}
 
     assert Condition.PRIMARY_PROCESS_DOWN not in found
+
+
+def without_rest(seen: Picture, host: str, *sites: str) -> Picture:
+    """The same picture, where Patroni on the host keeps the agents of some sites waiting."""
+    mute = Signal(Outcome.MUTE, streak=5)
+    sightings = tuple(
+        replace(
+            sighting,
+            view=replace(
+                sighting.view,
+                databases=tuple(
+                    replace(each, rest=mute, report=None) if each.host == host else each
+                    for each in sighting.view.databases
+                ),
+            ),
+        )
+        if sighting.view.site in sites
+        else sighting
+        for sighting in seen.sightings
+    )
+    return replace(seen, sightings=sightings)
+
+
+def test_a_crash_is_one_also_while_patroni_keeps_some_waiting() -> None:
+    crash = picture(WELL.with_health(Health.POSTGRES_DOWN, "dc1-db1"))
+
+    for sites in (("wit",), ("dc2",), ("dc1", "wit")):
+        found = diagnose(without_rest(crash, "dc1-db1", *sites)).main
+        assert (found.condition, found.certainty) == (Condition.PRIMARY_PROCESS_DOWN, Certainty.CONFIRMED)
+
+
+def test_a_patroni_that_only_keeps_all_waiting_is_not_gone() -> None:
+    well = without_rest(picture(WELL), "dc1-db1", "dc1", "dc2", "wit")
+
+    assert diagnose(well).main.condition not in PRIMARY_LOSSES
