@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+import orjson
+import psycopg
 import pytest
+
+from app.imports import load_sql
+from app.imports.load import load
+from app.imports.loader import ACTS_AS
+from app.imports.rows import read_rows
+from app.imports.schemas import Format
 
 CUSTOMERS = "/api/v1/customers"
 
@@ -165,3 +173,70 @@ async def test_an_unknown_card_and_an_unknown_path_are_problems_too(api):
         assert answer.status_code == 404
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["code"] == "not-found"
+
+
+async def test_a_number_with_one_wrong_digit_still_finds_the_card(api, company, number):
+    phone = f"+7918{number % 10_000_000:07}"
+    made = (await api.post(CUSTOMERS, company(contacts=[{"kind": "phone", "value": phone}]))).json()
+    inn = made["inn"]
+    wrong = inn[:4] + str((int(inn[4]) + 1) % 10) + inn[5:]
+    exchanged = phone[:5] + "".join(reversed(phone[5:7])) + phone[7:]
+    for typed, matched in ((wrong, "inn"), (exchanged, "phone")):
+        found = (await api.http.get(f"{CUSTOMERS}/search", params={"q": typed})).json()["items"]
+        hits = {item["customer"]["id"]: item for item in found}
+        assert hits[made["id"]]["matched"] == matched, typed
+        assert hits[made["id"]]["score"] == (1 if typed == phone else 0.9)
+
+
+async def test_persons_addresses_and_snils_find_the_card_too(api, number):
+    digits = f"{number % 10**9:09}"
+    check = (
+        sum(int(digit) * weight for digit, weight in zip(digits, range(9, 0, -1), strict=True)) % 101 % 100
+    )
+    person = {
+        "kind": "person",
+        "name": "Петров Пётр",
+        "snils": f"{digits}{check:02}",
+        "address": f"г.Тула, ул. Мира, д. {number}",
+    }
+    card = (await api.post(CUSTOMERS, person)).json()
+    assert card["given"]["address"] == person["address"]
+    word = "".join("абвгдежзик"[int(digit)] for digit in str(number))
+    contacts = [{"kind": "phone", "value": "+74951234567", "person": f"Хранитель {word}"}]
+    company = (await api.post(CUSTOMERS, {"kind": "company", "name": "База", "contacts": contacts})).json()
+    for query, found in ((person["snils"], card), (f"база {word}", company), (f"хранитиль {word}", company)):
+        items = (await api.http.get(f"{CUSTOMERS}/search", params={"q": query})).json()["items"]
+        assert found["id"] in [item["customer"]["id"] for item in items], query
+
+
+async def test_the_search_says_how_old_its_answer_may_be(api, crm, start_api):
+    fresh = (await api.get(f"{CUSTOMERS}/search?q=нет&fresh=true")).json()
+    assert fresh == {"items": [], "staleness_seconds": 0}
+    async with start_api("host=127.0.0.1 port=1", crm.url(), serves="reads") as away:
+        answered = await away.get(f"{CUSTOMERS}/search?q=нет")
+        refused = await away.get(f"{CUSTOMERS}/search?q=нет&fresh=true")
+    assert answered.status_code == 200, "a replica answers while no primary does"
+    assert (refused.status_code, refused.json()["code"]) == (503, "no-primary")
+
+
+async def test_a_partial_load_enriches_an_existing_card(api, company, number, crm):
+    card = (await api.post(CUSTOMERS, company(stage="lead"))).json()
+    line = {
+        **company(),
+        "name": "Как угодно",
+        "address": "Москва, улица Мира, 1",
+        "contacts": [{"kind": "email", "value": f"n{number}@example.org", "person": "Зоя Кротова"}],
+    }
+    with psycopg.connect(crm.url(), autocommit=True) as connection, connection.transaction():
+        connection.execute(load_sql.ACT, ACTS_AS)
+        counts, rejected = load(connection, list(read_rows([orjson.dumps(line)], 1, Format.NDJSON, None)))
+    assert (counts.enriched, rejected) == (1, [])
+    after = (await api.get(f"{CUSTOMERS}/{card['id']}")).json()
+    assert (after["name"], after["stage"], after["address"]) == (
+        card["name"],
+        "customer",
+        "Москва, ул Мира, 1",
+    )
+    assert after["contacts"] == line["contacts"]
+    found = (await api.http.get(f"{CUSTOMERS}/search", params={"q": f"{number} кротова"})).json()["items"]
+    assert [item["customer"]["id"] for item in found] == [card["id"]]
