@@ -13,6 +13,7 @@ succeeds or somebody creates the file `skip` in --directory. Standard library on
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import os
 import re
@@ -181,7 +182,16 @@ def save_wal(settings: Settings, parted: Divergence, to: Path) -> list[str]:
     where = ["--path", str(wal), "--timeline", str(parted.timeline), "--start", lsn_text(parted.lsn)]
     lines = run([dump, *where], check=False)
     (to / "waldump.txt").write_text(lines, encoding="utf-8")
+    for segment in wal.iterdir():
+        _pack(segment)
     return lines.splitlines()
+
+
+def _pack(segment: Path) -> None:
+    """A segment has its full size however little of it is used."""
+    with segment.open("rb") as whole, gzip.open(f"{segment}.gz", "wb", compresslevel=1) as packed:
+        shutil.copyfileobj(whole, packed)
+    segment.unlink()
 
 
 def read_rows(settings: Settings, found: Sequence[Change], to: Path) -> Iterator[dict[str, object]]:
@@ -258,6 +268,9 @@ def salvage(settings: Settings) -> Report | None:
     report.directory = str(to)
     lines = save_wal(settings, parted, to)
     transactions = committed(lines)
+    if not transactions:
+        shutil.rmtree(to)
+        return None
     found = list(changes(lines, transactions))
     report.transactions = len(transactions)
     rows = list(read_rows(settings, found, to)) if found else []
@@ -298,7 +311,7 @@ def saved_at_once(settings: Settings) -> bool:
         tell(f"NOT rewinding: what only this server has could not be saved: {error}")
         return False
     if report is None:
-        tell("nothing to save: the servers have not parted")
+        tell("nothing to save: no transaction was committed here alone")
     else:
         tell(f"saved {report.transactions} transactions, rows {report.rows} in {report.directory}")
     return True
