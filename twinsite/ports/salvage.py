@@ -18,9 +18,16 @@ from twinsite.outcome import CannotError
 DIRECTORY = "/var/lib/postgresql/salvage"
 SAVES_WITHIN_S = 3600.0
 
-# Patroni is stopped meanwhile: it starts PostgreSQL whenever it can. What it rewinds is saved all the same.
+# Nothing under way is interrupted: before a rewind was saved, and what is still saving must not be rebuilt.
+# Else Patroni is stopped meanwhile: it starts PostgreSQL whenever it can.
 _SAVE = """
 set -e
+if pgrep -u postgres -f salvage.py > /dev/null; then
+    echo "still saving, or unable to: journalctl -t twinsite-salvage" >&2; exit 1
+fi
+if pgrep -u postgres 'pg_rewind|pg_basebackup' > /dev/null; then
+    echo "Patroni rewinds or copies it now; what only it had was saved before" >&2; exit 0
+fi
 data=$(sed -n 's/^  data_dir: //p' /etc/twinsite/patroni.yml)
 systemctl stop patroni
 trap 'systemctl start patroni' EXIT
