@@ -141,7 +141,7 @@ def open_operation(client: KazooClient) -> str | None:
 class Copied:
     """A journal that is also written to disk. A full disk must not stop a failover: it is logged.
 
-    Nor must a slow one: the copy is written by a thread of its own, and complete when the operation ends.
+    Nor must a slow one hold it up: the copy is written by a thread of its own, a moment later.
     """
 
     def __init__(self, store: JournalStore, copy: FileJournal) -> None:
@@ -166,15 +166,11 @@ class Copied:
 
     def _keep(self, entry: Entry) -> None:
         self._pending.put(entry)
-        if entry.outcome is not None:
-            self._pending.join()
 
     def _work(self) -> None:
         while True:
             entry = self._pending.get()
             try:
                 self._copy.save(entry)
-            except OSError as error:
-                log.warning("no copy of %s on disk: %s", entry.id, error)
-            finally:
-                self._pending.task_done()
+            except Exception:
+                log.exception("no copy of %s on disk; the next one is tried all the same", entry.id)
