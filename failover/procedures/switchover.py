@@ -155,6 +155,7 @@ def _settle(switch: Switch) -> tuple[Step, ...]:
             Expectation.of(Check.POOLS_RUNNING),
             do=Instruction.of(Verb.RESUME_POOLS, primary=switch.candidate),
             timeout_s=5.0,
+            unconditional=True,  # also when a timer was faster: HAProxy has still to be told
         ),
         Step(
             "verify",
