@@ -17,10 +17,12 @@ from app.cards.keys import KEY_BYTES
 from app.devserver import DevServerError, create_crm_database, running_server
 from app.events.asyncapi import description
 from app.imports import commands as import_commands
+from app.loyalty.commands import app as ledger_commands
 from app.mail import commands as mail_commands
 from app.main import create_app
 from app.migrate import MigrationError, migrate, waiting
 from app.roles import Role, ensure_database, ensure_roles
+from app.seeding.commands import seed
 from app.server import exit_on_sigterm, run_server
 from app.settings import Settings
 from app.signin.commands import app as access_commands
@@ -31,11 +33,12 @@ app.command("import")(import_commands.import_file)
 app.command("import-worker")(import_commands.import_worker)
 app.command("mail-intake")(mail_commands.mail_intake)
 app.command("worker")(worker_commands.worker)
-app.command("seed")(import_commands.seed)
+app.command("seed")(seed)
 
 app.add_typer(access_commands, name="access")
 app.add_typer(audit_commands, name="audit")
 app.add_typer(card_commands, name="cards")
+app.add_typer(ledger_commands, name="ledger")
 
 
 def main() -> None:

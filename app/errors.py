@@ -34,6 +34,7 @@ class Problem(Enum):
     DUPLICATE_CUSTOMER = Kind("duplicate-customer", 409, "The customer has a card already")
     ALREADY_EXISTS = Kind("already-exists", 409, "It exists already")
     WRONG_STATE = Kind("wrong-state", 409, "The present state does not allow it")
+    INSUFFICIENT_POINTS = Kind("insufficient-points", 409, "There are not as many points")
     TRANSACTION_CONFLICT = Kind("transaction-conflict", 409, "The transaction is known, with other content")
     KEY_IN_PROGRESS = Kind(
         "idempotency-key-in-progress", 409, "The first request is still being worked on", True

@@ -24,6 +24,7 @@ from app.http import BASE
 from app.identification import endpoints as identification_endpoints
 from app.imports import endpoints as imports_endpoints
 from app.knowledge import endpoints as knowledge_endpoints
+from app.loyalty import endpoints as loyalty_endpoints
 from app.middleware import Surroundings
 from app.notifications import endpoints as notifications_endpoints
 from app.notifications.stream import Hub
@@ -40,6 +41,7 @@ from app.signin.secrets import Vault
 from app.signin.service import SignIn
 from app.sla import endpoints as sla_endpoints
 from app.staff import endpoints as staff_endpoints
+from app.stations import endpoints as stations_endpoints
 from app.topics import endpoints as topics_endpoints
 from app.webhooks import endpoints as webhooks_endpoints
 
@@ -50,6 +52,8 @@ SLICES = (
     requests_endpoints.router,
     card_transactions_endpoints.router,
     cards_endpoints.router,
+    *loyalty_endpoints.routers,
+    *stations_endpoints.routers,
     imports_endpoints.router,
     *topics_endpoints.routers,
     *sla_endpoints.routers,

@@ -34,6 +34,9 @@ class Resource(StrEnum):
     REQUEST = "request"
     CARD_TRANSACTION = "card_transaction"
     CARD = "card"
+    LOYALTY = "loyalty"  # points
+    STOCK = "stock"  # what stations have
+    DATA_FEED = "data_feed"  # what integrated systems owe us
     ACCOUNT = "account"
     AUDIT = "audit"
     EVENT = "event"  # the feed
@@ -131,6 +134,40 @@ TABLE: tuple[Rule, ...] = (
     Rule(Role.CHANNEL, Resource.CUSTOMER, Reach.ALL, READ, "finds the sender of a message", PERSONAL),
     Rule(Role.CHANNEL, Resource.REQUEST, Reach.ALL, ALL_OF_IT, "registers what arrives"),
     Rule(Role.PROCESSING, Resource.CARD_TRANSACTION, Reach.ALL, ALL_OF_IT, "delivers its feed"),
+    Rule(Role.AUDITOR, Resource.LOYALTY, Reach.ALL, READ, "follows an entry to its points"),
+    Rule(Role.OPERATOR, Resource.LOYALTY, Reach.ALL, ALL_OF_IT, "corrects points for whoever calls"),
+    Rule(Role.SALES_MANAGER, Resource.LOYALTY, Reach.OWN, READ, "knows what the assigned customers have"),
+    Rule(
+        Role.SERVICE_MANAGER,
+        Resource.LOYALTY,
+        Reach.UNIT,
+        ALL_OF_IT,
+        "corrects the unit's points",
+    ),
+    Rule(Role.HEAD, Resource.LOYALTY, Reach.UNIT, ALL_OF_IT, "answers for the unit"),
+    Rule(Role.HEAD, Resource.LOYALTY, Reach.REGION, ALL_OF_IT, "answers for the regional office"),
+    Rule(
+        Role.PARTNER_MANAGER,
+        Resource.LOYALTY,
+        Reach.PARTNER,
+        READ,
+        "knows what the customers have",
+    ),
+    Rule(Role.CUSTOMER, Resource.LOYALTY, Reach.SELF, READ, "sees the own points in the portal"),
+    Rule(Role.PROCESSING, Resource.LOYALTY, Reach.ALL, MOVE, "redeems points at the cash desk"),
+    *(
+        Rule(role, Resource.STOCK, Reach.ALL, READ, "tells who asks where there is fuel")
+        for role in (
+            *(Role.OPERATOR, Role.SALES_MANAGER, Role.SERVICE_MANAGER, Role.HEAD, Role.PARTNER_MANAGER),
+            Role.CUSTOMER,
+        )
+    ),
+    Rule(Role.INTEGRATION, Resource.STOCK, Reach.ALL, CREATE, "delivers what stations have"),
+    Rule(Role.INTEGRATION, Resource.DATA_FEED, Reach.ALL, CREATE, "says that data have arrived"),
+    *(
+        Rule(role, Resource.DATA_FEED, Reach.ALL, READ, "acts before missing data hurt")
+        for role in (Role.ADMINISTRATOR, Role.OPERATOR, Role.SERVICE_MANAGER, Role.HEAD)
+    ),
     Rule(Role.INTEGRATION, Resource.EVENT, Reach.ALL, READ, "follows what happens"),
     Rule(Role.ADMINISTRATOR, Resource.SUBSCRIPTION, Reach.ALL, ALL_OF_IT, "decides who is sent events"),
     # Cards are reached with their owners.

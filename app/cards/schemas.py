@@ -135,6 +135,10 @@ class CardWithHistory:
     card: Card
     history: Sequence[CardEvent]
 
+    @property
+    def audit_subject(self) -> str:
+        return f"cards/{self.card.id}"
+
 
 @dataclass(frozen=True, slots=True)
 class CardsFound:

@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg
 
 from app import pagination
-from app.cards import repository, rules
+from app.cards import events, repository, rules
 from app.cards.keys import CardKeys
 from app.cards.numbers import CardNumber, new_token
 from app.cards.schemas import (
@@ -52,7 +52,7 @@ async def issue(database: Database, command: Command, keys: CardKeys, form: Issu
 
     async def work(unit: WriteUnit) -> Answer:
         await _store(unit, keys, card, form.card_number)
-        await repository.add_event(unit, card, CardEventKind.ISSUED, command.principal, None)
+        await _record(unit, card, CardEventKind.ISSUED, command.principal, None)
         return created(address(card.id), card.version, card)
 
     try:
@@ -84,6 +84,12 @@ def _new(
         created_at=at,
         changed_at=at,
     )
+
+
+async def _record(unit: WriteUnit, card: Card, kind: CardEventKind, actor: str, reason: str | None) -> None:
+    """Into the card's history, and out to whoever follows it."""
+    await repository.add_event(unit, card, kind, actor, reason)
+    await events.tell(unit, kind, card)
 
 
 async def _store(unit: WriteUnit, keys: CardKeys, card: Card, number: CardNumber) -> None:
@@ -121,7 +127,7 @@ async def _move(
         changed = change(card)
         if changed is not card:
             await repository.update(unit, changed)
-            await repository.add_event(unit, changed, kind, command.principal, reason)
+            await _record(unit, changed, kind, command.principal, reason)
         return Answer(200, encode(changed), {"ETag": etag(changed.version)})
 
     return await database.write(command, work)
@@ -185,9 +191,9 @@ async def swap(
             replaces=old.id,
         )
         await repository.update(unit, ended)
-        await repository.add_event(unit, ended, CardEventKind.REPLACED, command.principal, form.reason)
+        await _record(unit, ended, CardEventKind.REPLACED, command.principal, form.reason)
         await _store(unit, keys, card, number)
-        await repository.add_event(unit, card, CardEventKind.ISSUED, command.principal, form.reason)
+        await _record(unit, card, CardEventKind.ISSUED, command.principal, form.reason)
         return created(address(card.id), card.version, card)
 
     try:

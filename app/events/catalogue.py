@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.cards import events as cards
 from app.customers import events as customers
 from app.directory import events as directory
 from app.events.types import EventType
+from app.loyalty import events as loyalty
 from app.requests import events as requests
+from app.stations import events as stations
 
-CATALOGUE: tuple[EventType[Any], ...] = (*customers.TYPES, *requests.TYPES, *directory.TYPES)
+CATALOGUE: tuple[EventType[Any], ...] = (
+    *customers.TYPES,
+    *requests.TYPES,
+    *directory.TYPES,
+    *cards.TYPES,
+    *loyalty.TYPES,
+    *stations.TYPES,
+)
 
 
 def covers(pattern: str) -> bool:

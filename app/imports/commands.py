@@ -20,7 +20,6 @@ from app.errors import ProblemError
 from app.imports import service
 from app.imports.loader import Loader
 from app.imports.schemas import Format, Job
-from app.seeding.seed import seed_customers
 from app.settings import Settings
 
 FORMATS = {".csv": Format.CSV, ".ndjson": Format.NDJSON, ".jsonl": Format.NDJSON}
@@ -98,13 +97,3 @@ def import_worker() -> None:
         signal.signal(number, lambda *_: stop.set())
     with Loader(settings.database_url.get_secret_value()) as loader:
         loader.run_until(stop)
-
-
-def seed(
-    customers: Annotated[int, typer.Option(min=1, help="How many rows of customers")] = 10_000,
-    number: Annotated[int, typer.Option(help="The same number gives the same base")] = 1,
-) -> None:
-    """Fill the base at CRM_DATABASE_URL with invented customers. Seeding again changes nothing."""
-    dsn = Settings.from_environment().database_url.get_secret_value()
-    for done in seed_customers(dsn, customers, number):
-        typer.echo(f"{done} of {customers}")

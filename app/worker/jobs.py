@@ -12,7 +12,9 @@ from app.card_transactions import partitions
 from app.database.answer import Command
 from app.database.database import Database
 from app.events import housekeeping
+from app.loyalty import accrual
 from app.sla import overdue
+from app.stations import service as stations
 from app.webhooks.dispatch import Dispatcher
 
 Work = Callable[[Database, Command], Awaitable[bool]]
@@ -34,12 +36,24 @@ async def _overdue(database: Database, command: Command) -> bool:
     return overdue.BATCH in orjson.loads(swept.answer.body).values()
 
 
+async def _accrue(database: Database, command: Command) -> bool:
+    swept = await accrual.sweep(database, command)
+    return bool(orjson.loads(swept.answer.body)["received"])
+
+
+async def _missing(database: Database, command: Command) -> bool:
+    swept = await stations.sweep(database, command)
+    return bool(orjson.loads(swept.answer.body)["reported"] == stations.SWEEP_BATCH)
+
+
 JOBS: tuple[Job, ...] = (
     Job("overdue", 5.0, _overdue, "requests past their deadline are marked, their heads told"),
     Job("sequence-events", 0.2, housekeeping.sequence, "committed events get their place in the feed"),
     Job("seal-audit", 1.0, sealing.step, "what was done and shown gets its place in the audit's chains"),
     Job("months-ahead", 3600.0, partitions.step, "card transactions find the partition of their month"),
     Job("purge-events", 600.0, housekeeping.purge, "events are kept for 90 days"),
+    Job("accrue-points", 1.0, _accrue, "what the feed brought gives points, by the accrual rules"),
+    Job("missing-data", 60.0, _missing, "integrated systems that have gone silent are told of"),
 )
 
 

@@ -217,8 +217,10 @@ def _body(path, fuel_card):
         return {"token": fuel_card["token"], **purchase}
     if path.endswith("/limits"):
         return {"daily_quantity": "1"}
-    if "{card_id}" in path:
+    if "{card_id}" in path or "{entry_id}" in path:
         return {"reason": "x"}
+    if "loyalty-accounts" in path:
+        return {"points": "1", "reference": "not mine", "reason": "x"} if "corr" in path else {"points": "1"}
     return {"name": "Чужой"}
 
 

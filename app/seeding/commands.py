@@ -1,0 +1,39 @@
+"""`python -m app seed`: a base to work on, of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from app.seeding.seed import seed_customers
+from app.seeding.store import seed_cards, seed_stations, seed_transactions
+from app.settings import Settings
+
+
+def seed(
+    customers: Annotated[int, typer.Option(min=1, help="How many rows of customers")] = 10_000,
+    number: Annotated[int, typer.Option(help="The same number gives the same base")] = 1,
+    stations: Annotated[int, typer.Option(min=0, max=9999, help="Over 65 regions")] = 0,
+    cards: Annotated[int, typer.Option(min=0, help="Of the companies among the customers")] = 0,
+    transactions: Annotated[int, typer.Option(min=0, help="Of those cards, over a quarter")] = 0,
+) -> None:
+    """Fill the base at CRM_DATABASE_URL with what is invented. Seeding again changes nothing."""
+    settings = Settings.from_environment()
+    dsn = settings.database_url.get_secret_value()
+    if transactions and not (cards and stations):
+        raise typer.BadParameter("transactions need cards and stations")
+    if cards and settings.cards is None:
+        raise typer.BadParameter("cards need CRM_CARD_KEYS (python -m app cards new-key 1)")
+    _tell(seed_customers(dsn, customers, number), customers, "customers")
+    _tell(seed_stations(dsn, stations), stations, "stations")
+    if settings.cards is not None and cards:
+        _tell(seed_cards(dsn, settings.cards, cards, customers, number), cards, "cards")
+    if transactions:
+        _tell(seed_transactions(dsn, transactions, cards, stations, number), transactions, "transactions")
+
+
+def _tell(progress: Iterator[int], of: int, what: str) -> None:
+    for done in progress:
+        typer.echo(f"{done} of {of} {what}")
