@@ -11,6 +11,8 @@ from uuid import UUID
 from app.loyalty.schemas import AccrualRuleForm, Basis
 
 CENT = Decimal("0.01")
+# One mistyped transaction must not stop the accruals of all others by overflowing an account.
+MOST = Decimal(1_000_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def _fits(rule: AccrualRuleForm, bought: Bought) -> bool:
 def points(rule: AccrualRuleForm, bought: Bought) -> Decimal:
     """Towards zero, to the hundredth: a return takes back exactly what its purchase gave."""
     measured = bought.amount if rule.basis is Basis.AMOUNT else bought.quantity
-    return (measured * rule.rate).quantize(CENT, ROUND_DOWN)
+    return max(min((measured * rule.rate).quantize(CENT, ROUND_DOWN), MOST), -MOST)
 
 
 def accruals(

@@ -14,9 +14,9 @@ from pydantic import AwareDatetime, Field, model_validator
 from app.directory.model import Directory, Entry, Localized
 from app.fields import Form, Opaque, Short
 
-Points = Annotated[Decimal, Field(gt=0, max_digits=14, decimal_places=2)]
-Change = Annotated[Decimal, Field(max_digits=14, decimal_places=2)]
-Rate = Annotated[Decimal, Field(ge=0, max_digits=10, decimal_places=4)]
+Points = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2)]
+Change = Annotated[Decimal, Field(max_digits=12, decimal_places=2)]
+Rate = Annotated[Decimal, Field(ge=0, le=1000, max_digits=8, decimal_places=4)]
 Names = Annotated[tuple[Short, ...], Field(max_length=200)]
 
 

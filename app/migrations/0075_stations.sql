@@ -58,7 +58,7 @@ CREATE TABLE crm.stock_report (
     reported_at timestamptz    NOT NULL,
     level       numeric(14, 3) NOT NULL,
     delivered   numeric(14, 3) NOT NULL,
-    sold        numeric(14, 3),  -- null: first report, or the level rose by more than was delivered
+    sold        numeric(16, 3),  -- null: first report, or the level rose by more than was delivered
     seconds     double precision,
     PRIMARY KEY (station, product, reported_at)
 );
@@ -98,8 +98,15 @@ CREATE TABLE crm.data_arrival (
 ) WITH (fillfactor = 70);
 GRANT SELECT, INSERT, UPDATE ON crm.data_arrival TO crm_app;
 
--- What is owed: every source of every active feed, with its last arrival. The processing system's is seen from what it
--- brought, which spares the feed a row that all of its batches would write.
+-- When the processing system last brought something: seen from that, which spares its feed a row that all of its
+-- batches would write. As the owner: that something came is no secret of those who may not see what.
+CREATE FUNCTION crm.last_received() RETURNS timestamptz
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT d.received_at FROM crm.card_transaction_detail d ORDER BY d.received_by DESC LIMIT 1
+$$;
+GRANT EXECUTE ON FUNCTION crm.last_received() TO crm_app;
+
+-- What is owed: every source of every active feed, with its last arrival.
 CREATE VIEW crm.data_due WITH (security_invoker = true) AS
     SELECT f.code AS feed, s.source, a.last_at, a.missed,
            coalesce(a.last_at, s.since) + make_interval(mins => f.interval_minutes) AS due_at
@@ -113,7 +120,7 @@ CREATE VIEW crm.data_due WITH (security_invoker = true) AS
         SELECT d.last_at, d.missed FROM crm.data_arrival d
         WHERE d.feed = f.code AND d.source = s.source AND f.code <> 'processing'
         UNION ALL
-        SELECT (SELECT d.received_at FROM crm.card_transaction_detail d ORDER BY d.received_by DESC LIMIT 1),
+        SELECT crm.last_received(),
                (SELECT d.missed FROM crm.data_arrival d WHERE d.feed = 'processing' AND d.source = '')
         WHERE f.code = 'processing'
     ) AS a ON true

@@ -13,6 +13,7 @@ WINDOW = timedelta(days=7)
 FULL = Decimal("0.95")  # of the tanks: the next delivery would not fit
 DAY_SECONDS = 86_400
 GRAIN = Decimal("0.001")
+MOST = Decimal("99999999999.999")  # that the column holds: two reports a moment apart say nothing sensible
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def per_day(sold: Decimal | None, seconds: float | None) -> Decimal | None:
     """The rate over what is known of the window."""
     if sold is None or not seconds:
         return None
-    return (sold * DAY_SECONDS / Decimal(seconds)).quantize(GRAIN)
+    return min((sold * DAY_SECONDS / Decimal(seconds)).quantize(GRAIN), MOST)
 
 
 def days_of_cover(level: Decimal, sold_per_day: Decimal | None) -> Decimal | None:

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from app.card_transactions.schemas import Moment
 from app.directory.model import Code, Directory, Entry, Localized
 from app.fields import Form, Short
+from app.identity import now
 
 MAX_REPORTS = 1000
+CLOCK_SKEW = timedelta(minutes=5)
 Level = Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=3)]
 Days = Annotated[Decimal, Field(ge=0, max_digits=6, decimal_places=2)]
+
+
+def _has_happened(moment: datetime) -> datetime:
+    """A mistyped year would outdate everything that comes after it."""
+    if moment > now() + CLOCK_SKEW:
+        raise ValueError("this lies in the future")
+    return moment
+
+
+Happened = Annotated[Moment, AfterValidator(_has_happened)]
 
 
 class ProductKind(StrEnum):
@@ -75,7 +87,7 @@ class StockReport(Form):
 
     station: Short
     product: Short
-    at: Moment
+    at: Happened
     level: Level
     delivered: Level = Decimal(0)
     capacity: Level | None = None
@@ -90,7 +102,7 @@ class ArrivalForm(Form):
 
     feed: Code
     source: Code | None = None
-    at: Moment
+    at: Happened
 
 
 class Alarm(StrEnum):

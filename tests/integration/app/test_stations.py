@@ -94,6 +94,12 @@ async def test_late_and_repeated_reports_change_nothing(api, station):
     assert (await stock_of(api, code))["level"] == "9000.000"
 
 
+async def test_a_report_from_the_future_is_refused(api, station):
+    _, known_as = await station()
+    answer = await api.post(REPORTS, {"reports": [report(known_as, 1, -1)]})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/reports/0/at")
+
+
 async def test_many_reports_at_once_keep_the_newest(api, station):
     code, known_as = await station()
     await asyncio.gather(*(sent(api, report(known_as, 1000 + hours, hours)) for hours in range(8)))

@@ -70,6 +70,11 @@ def test_a_return_takes_what_its_purchase_gave(amount, rate):
     assert points(form, sold) + points(form, returned) == 0
 
 
+def test_a_mistyped_amount_overflows_nothing():
+    mistyped = replace(BOUGHT, amount=Decimal("999999999999.99"))
+    assert points(rule(rate="1000").form, mistyped) == Decimal(1_000_000_000)
+
+
 def test_a_return_of_what_was_spent_takes_what_is_left():
     returned = replace(BOUGHT, amount=Decimal(-5000))
     (booked,) = accruals([rule()], [returned], {CUSTOMER: Decimal(30)})

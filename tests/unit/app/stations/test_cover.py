@@ -40,6 +40,10 @@ def test_a_rate_is_never_negative(sold, seconds):
     assert per_day(sold, seconds) >= 0
 
 
+def test_reports_a_moment_apart_overflow_nothing():
+    assert per_day(Decimal("199999999999.998"), 0.000001) == Decimal("99999999999.999")
+
+
 def test_cover_is_the_days_that_a_level_lasts():
     assert days_of_cover(Decimal(10_000), Decimal(2_000)) == 5
     assert days_of_cover(Decimal(10_000), None) is None
