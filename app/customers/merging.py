@@ -26,6 +26,7 @@ from app.encoding import encode
 from app.errors import FieldError, Problem, ProblemError, invalid, not_found
 from app.http import created
 from app.identity import new_id, now
+from app.loyalty import service as loyalty
 
 Rows = Mapping[str, Sequence[str]]
 
@@ -94,6 +95,8 @@ async def merge(database: Database, command: Command, target_id: UUID, form: Mer
         await events.tell_both(unit, events.MERGED, both.source, both.target)
         rows = await _repoint(unit, source.id, target.id, None)
         made = await unit.one(_INSERT, _record(command, form, both, rows), _merge)
+        assert made is not None
+        await loyalty.transfer(unit, source.id, target.id, f"merge {made.id}", command.principal)
         return created(f"{service.address(target_id)}/merges", None, made)
 
     return await database.write(command, work)
@@ -116,6 +119,7 @@ async def undo(database: Database, command: Command, target_id: UUID, merge_id: 
         await _write(unit, both)
         await events.tell_both(unit, events.SEPARATED, both.source, both.target)
         await _repoint(unit, target_id, source_id, rows)
+        await loyalty.give_back(unit, target_id, source_id, f"merge {merge_id}", command.principal)
         parameters = {"id": merge_id, "at": now(), "actor": command.principal}
         return Answer(200, encode(await unit.one(_UNDO, parameters, _merge)))
 

@@ -62,31 +62,35 @@ def _entry(row: TupleRow) -> LedgerEntry:
 ACCOUNT = Read(
     f"""
     SELECT c.id, coalesce(a.balance, 0)
-    FROM crm.customer c LEFT JOIN crm.ledger_account a ON a.owner = c.id
+    FROM crm.customer c LEFT JOIN crm.ledger_account a ON a.owner = coalesce(c.merged_into, c.id)
     WHERE {READ_GATE} AND c.id = %(customer_id)s""",
     lambda row: Account(*row),
 )
 ENTRIES = Read(
     f"""
     SELECT {_ENTRY}
-    FROM crm.ledger_account a
+    FROM crm.customer c
+    JOIN crm.ledger_account a ON a.owner = coalesce(c.merged_into, c.id)
     JOIN crm.ledger_posting p ON p.account_id = a.id
     JOIN crm.ledger_entry e ON e.id = p.entry_id
-    WHERE {READ_GATE} AND a.owner = %(customer_id)s AND p.entry_id < %(below)s
+    WHERE {READ_GATE} AND c.id = %(customer_id)s AND p.entry_id < %(below)s
     ORDER BY p.entry_id DESC LIMIT %(rows)s""",
     _entry,
 )
 _FIND = f"""
 SELECT {_ENTRY} FROM crm.ledger_entry e
 JOIN crm.ledger_posting p ON p.entry_id = e.id
-JOIN crm.ledger_account a ON a.id = p.account_id AND a.owner = %(customer_id)s
+JOIN crm.ledger_account a ON a.id = p.account_id
+JOIN crm.customer c ON c.id = %(customer_id)s AND a.owner = coalesce(c.merged_into, c.id)
 WHERE e.id = %(entry_id)s
 """
 _POSTINGS = (
     "SELECT p.account_id, p.amount FROM crm.ledger_posting p WHERE p.entry_id = %(entry_id)s ORDER BY p.line"
 )
 _LOCK = "SELECT l.id, l.owner, l.balance FROM crm.lock_ledger_accounts(%(owners)s) AS l"
-_VISIBLE = "SELECT c.id FROM crm.customer c WHERE c.id = %(customer_id)s"
+_OWNER = "SELECT coalesce(c.merged_into, c.id) FROM crm.customer c WHERE c.id = %(customer_id)s"
+_TRANSFER = "SELECT crm.transfer_points(%(giver)s, %(taker)s, %(reference)s, %(actor)s, NULL)"
+_GIVE_BACK = "SELECT crm.return_points(%(giver)s, %(taker)s, %(reference)s, %(actor)s)"
 _INSERT_ENTRIES = """
 INSERT INTO crm.ledger_entry
     (id, kind, reference, reverses, rule, rule_version, occurred_at, created_at, actor, note, postings)
@@ -126,9 +130,19 @@ async def lock(unit: WriteUnit, owners: Sequence[UUID]) -> Mapping[UUID, tuple[U
     return dict(rows)
 
 
-async def sees(unit: WriteUnit, customer_id: UUID) -> bool:
-    """Whether the asker reaches the customer: `lock` does not ask."""
-    return await unit.one(_VISIBLE, {"customer_id": customer_id}, lambda row: row[0]) is not None
+async def owner(unit: WriteUnit, customer_id: UUID) -> UUID | None:
+    """Whose account it is, if the asker reaches the customer: `lock` does not ask."""
+    return await unit.one(_OWNER, {"customer_id": customer_id}, lambda row: UUID(str(row[0])))
+
+
+async def transfer(unit: WriteUnit, giver: UUID, taker: UUID, reference: str, actor: str) -> None:
+    """Queued."""
+    await unit.queue(_TRANSFER, {"giver": giver, "taker": taker, "reference": reference, "actor": actor})
+
+
+async def give_back(unit: WriteUnit, giver: UUID, taker: UUID, reference: str, actor: str) -> None:
+    """Queued."""
+    await unit.queue(_GIVE_BACK, {"giver": giver, "taker": taker, "reference": reference, "actor": actor})
 
 
 async def find(unit: WriteUnit, customer_id: UUID, entry_id: UUID) -> LedgerEntry | None:

@@ -91,24 +91,25 @@ async def reverse(
     return await _write(database, command, work)
 
 
-async def transfer(unit: WriteUnit, giver: UUID, taker: UUID, reference: str, actor: str) -> Decimal:
-    """Everything that one customer has becomes another's, as when two cards of one customer are merged.
+async def transfer(unit: WriteUnit, giver: UUID, taker: UUID, reference: str, actor: str) -> None:
+    """Queued: all that one customer has becomes another's, as when two cards of one customer are merged."""
+    await repository.transfer(unit, giver, taker, reference, actor)
 
-    Part of the caller's transaction. Returns the points moved. Breaks REFERENCE_CONSTRAINT if done before.
-    """
-    accounts = await repository.lock(unit, [giver, taker])
-    (from_account, balance), (to_account, _) = accounts[giver], accounts[taker]
-    if balance:
-        postings = moved(balance, to=to_account, by=from_account)
-        await repository.post(unit, [_entry(EntryKind.TRANSFER, reference, actor, None, postings)])
-    return balance
+
+async def give_back(unit: WriteUnit, giver: UUID, taker: UUID, reference: str, actor: str) -> None:
+    """Queued: what a transfer of this reference brought the giver goes back, as far as it was not spent."""
+    await repository.give_back(unit, giver, taker, reference, actor)
 
 
 async def _account(unit: WriteUnit, customer_id: UUID) -> tuple[UUID, Decimal]:
-    """The account of a customer within reach and what is on it, locked until the commit."""
-    if not await repository.sees(unit, customer_id):
+    """The account of a customer within reach and what is on it, locked until the commit.
+
+    That of the card it became part of, if it was merged.
+    """
+    owner = await repository.owner(unit, customer_id)
+    if owner is None:
         raise not_found("customer")
-    return (await repository.lock(unit, [customer_id]))[customer_id]
+    return (await repository.lock(unit, [owner]))[owner]
 
 
 def _entry(

@@ -105,6 +105,38 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION crm.lock_ledger_accounts(uuid[]) TO crm_app;
 
+-- What one customer has becomes another's, as when their cards are merged: all of it, or at most `most`. As the owner:
+-- points go over whatever the caller may do with them; who may merge was decided before. Returns what went over.
+CREATE FUNCTION crm.transfer_points(giver uuid, taker uuid, of_reference text, by_actor text, most numeric)
+RETURNS numeric
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    entry  uuid := crm.new_id();
+    points numeric;
+BEGIN
+    PERFORM FROM crm.lock_ledger_accounts(ARRAY[giver, taker]);
+    SELECT least(a.balance, most) INTO points FROM crm.ledger_account a WHERE a.owner = giver;
+    IF points > 0 THEN
+        INSERT INTO crm.ledger_entry (id, kind, reference, occurred_at, actor, postings)
+        VALUES (entry, 'transfer', of_reference, now(), by_actor, 2);
+        INSERT INTO crm.ledger_posting (entry_id, line, account_id, amount)
+        SELECT entry, l.line, a.id, l.amount
+        FROM (VALUES (1, giver, -points), (2, taker, points)) AS l (line, owner, amount)
+        JOIN crm.ledger_account a ON a.owner = l.owner;
+    END IF;
+    RETURN points;
+END $$;
+-- And back: as much of what went over as is still there.
+CREATE FUNCTION crm.return_points(giver uuid, taker uuid, of_reference text, by_actor text) RETURNS numeric
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT crm.transfer_points(giver, taker, of_reference || ', undone', by_actor, went.points)
+    FROM (SELECT coalesce(max(p.amount), 0) AS points
+          FROM crm.ledger_entry e JOIN crm.ledger_posting p ON p.entry_id = e.id
+          WHERE e.kind = 'transfer' AND e.reference = of_reference) AS went
+$$;
+GRANT EXECUTE ON FUNCTION crm.transfer_points(uuid, uuid, text, text, numeric),
+    crm.return_points(uuid, uuid, text, text) TO crm_app;
+
 -- Accrual rules as data, and how far the feed has been accrued: everything received by transactions up to this one.
 CREATE TABLE crm.accrual_rule (
     code        text           PRIMARY KEY,

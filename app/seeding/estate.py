@@ -30,6 +30,7 @@ PRICES = {
 }
 _PRODUCTS = ("AI-92", "AI-95", "AI-95", "DT", "DT", "AI-98")
 _STEP = 104_729  # prime: transactions go round all cards without following their order
+_MOMENTS = 1_000_003  # prime too: of the period; beyond a million transactions they are shared
 _OF_COMPANIES = 5  # each fifth customer of the seed is a person
 
 
@@ -93,11 +94,11 @@ def token(seed: int, number: int) -> str:
 
 
 def transactions(seed: int, count: int, cards_there: int, stations_there: int) -> Iterator[Transaction]:
-    """In the order of their time. `count` is also what they are spread by over the period."""
+    """Spread over the period at any count, and so not in the order of their time."""
     for block in range((count + BLOCK - 1) // BLOCK):
         random = Random(f"{seed}:feed:{block}")  # noqa: S311  # reproducible is the point
         for number in range(block * BLOCK, min(count, (block + 1) * BLOCK)):
-            moment = FIRST_DAY + PERIOD * number / count
+            moment = FIRST_DAY + PERIOD * (number * _STEP % _MOMENTS) / _MOMENTS
             card = token(seed, number * _STEP % cards_there)
             station = f"АЗС-{random.randrange(stations_there) + 1:04}"
             yield _transaction(random, f"seed:{seed}:{number}", card, station, moment)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from itertools import islice
 from typing import TypeVar
+from uuid import UUID
 
 import psycopg
 
@@ -106,8 +107,9 @@ def _store_stations(connection: psycopg.Connection, batch: Sequence[Station]) ->
 
 
 def _store_cards(connection: psycopg.Connection, keys: CardKeys, batch: Sequence[FuelCard]) -> None:
-    rows = connection.execute(_OWNERS, (sorted({card.owner for card in batch}),)).fetchall()
-    owners = dict(rows)
+    owners: dict[str, UUID] = dict(
+        connection.execute(_OWNERS, (sorted({card.owner for card in batch}),)).fetchall()
+    )
     cards = {new_id(): card for card in batch if card.owner in owners}
     sealed = [keys.seal(card.number, id_) for id_, card in cards.items()]
     moment = now()

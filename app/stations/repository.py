@@ -34,9 +34,20 @@ def _alarm(value: str | None) -> Alarm | None:
 
 
 def _stock(row: TupleRow) -> Stock:
-    *rest, level, capacity, reported_at, sold_per_day, alarm, alarm_since = row
-    cover = days_of_cover(level, sold_per_day)
-    return Stock(*rest, level, capacity, reported_at, sold_per_day, cover, _alarm(alarm), alarm_since)
+    station, product, title, region, level, capacity, reported_at, sold_per_day, alarm, alarm_since = row
+    return Stock(
+        station=station,
+        product=product,
+        station_title=title,
+        region=region,
+        level=level,
+        capacity=capacity,
+        reported_at=reported_at,
+        sold_per_day=sold_per_day,
+        days_of_cover=days_of_cover(level, sold_per_day),
+        alarm=_alarm(alarm),
+        alarm_since=alarm_since,
+    )
 
 
 FILTERS = {

@@ -87,7 +87,9 @@ def _followed(
         for report in sorted(reports, key=lambda report: report.at):
             if standing is not None and report.at <= standing.reported_at:
                 continue
-            sale = standing and cover.sale(standing, report.level, report.delivered, report.at)
+            sale = None
+            if standing is not None:
+                sale = cover.sale(standing, report.level, report.delivered, report.at)
             counting.append(Reported(key, report.at, report.level, report.delivered, sale))
             before = standing or Standing(report.level, None, report.at)
             standing = replace(

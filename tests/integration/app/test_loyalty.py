@@ -18,9 +18,8 @@ from typer.testing import CliRunner
 from app.access.policy import Role as Held
 from app.access.principal import Principal, access_of, acting_as
 from app.cli import app as commands
-from app.database.answer import Answer, Command
+from app.database.answer import Command
 from app.devserver import create_crm_database
-from app.loyalty import service
 from app.worker.jobs import JOBS
 
 ACCOUNTS, CUSTOMERS, FEED = "/api/v1/loyalty-accounts", "/api/v1/customers", "/api/v1/card-transactions"
@@ -213,19 +212,22 @@ async def test_points_that_were_spent_cannot_be_taken_back(api, customer):
     assert (await give(api, customer, "0")).status_code == 422
 
 
-async def test_merged_customers_keep_their_points(api, company, customer, number):
-    other = (await api.post(CUSTOMERS, company(kpp="770101002"))).json()["id"]
-    await give(api, customer, "70")
-    await give(api, other, "5")
-    moved = []
-
-    async def work(unit):
-        moved.append(await service.transfer(unit, customer, other, f"merge-{number}", "test"))
-        return Answer(200, b"")
-
-    await api.database.write(Command("test", "test", None, b"", 10), work)
-    assert moved == [Decimal(70)]
-    assert (await balance(api, customer), await balance(api, other)) == (Decimal(0), Decimal(75))
+async def test_merged_customers_keep_their_points(api, company, customer, verify):
+    """And take back what was not spent when the merge is undone."""
+    other = (await api.post(CUSTOMERS, {"kind": "person", "name": "Иванов Иван"})).json()["id"]
+    survivor = (await api.post(CUSTOMERS, {"kind": "person", "name": "Иванов И."})).json()["id"]
+    await give(api, other, "70")
+    await give(api, survivor, "5")
+    merged = await api.post(f"{CUSTOMERS}/{survivor}/merges", {"source_id": other, "reason": "один человек"})
+    assert merged.status_code == 201, merged.text
+    assert await balance(api, survivor) == await balance(api, other) == Decimal(75), "the old id leads there"
+    assert (await redeem(api, other, "15")).json()["balance"] == "60.00"
+    undone = await api.post(f"{CUSTOMERS}/{survivor}/merges/{merged.json()['id']}/undo", {})
+    assert undone.status_code == 200, undone.text
+    assert (await balance(api, survivor), await balance(api, other)) == (Decimal(0), Decimal(60))
+    kinds = [item["kind"] for item in (await api.get(f"{ACCOUNTS}/{other}/entries")).json()["items"]]
+    assert kinds == ["transfer", "transfer", "correction"]
+    assert verify().exit_code == 0
 
 
 async def test_points_are_reached_with_their_owner(api, company):
