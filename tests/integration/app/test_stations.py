@@ -189,6 +189,7 @@ async def test_a_station_whose_levels_stay_away_is_missing(api, station, admin):
         "UPDATE crm.station SET changed_at = now() - interval '1 day' WHERE code = ANY(%s)",
         ([silent[0], speaking[0]],),
     )
+    admin.execute("UPDATE crm.data_feed SET changed_at = now() - interval '1 day' WHERE code = 'stock'")
     await sent(api, report(speaking[1], 100))
     missing = await owed(api, "stock")
     assert silent[0] in missing
