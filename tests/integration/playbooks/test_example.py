@@ -24,8 +24,13 @@ from infra.topology import Estate, load_estate
 
 ROLES = CHECKOUT / "playbooks" / "roles"
 TEMPLATE = "ansible.builtin.template"
-# What a run learns from the hosts, and from its own packing.
-LEARNT = {"release_hash": {"stdout": "0" * 64}, "keepalived_own_interface": {"stdout": "ens3"}}
+# What a run learns from the hosts, from its own packing, and from `twinsite recover-quorum`.
+LEARNT = {
+    "release_hash": {"stdout": "0" * 64},
+    "keepalived_own_interface": {"stdout": "ens3"},
+    "ensemble_members": "{{ groups['zookeeper'] }}",
+    "postgresql_held": {"stat": {"exists": False}},
+}
 ASKING = "Ask the hosts before anything changes"
 KEPT = ("loop", "loop_control", "vars", "when")
 
