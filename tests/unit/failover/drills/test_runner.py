@@ -16,6 +16,14 @@ from failover.drills.ports import PortError
 from failover.drills.scenarios import SCENARIOS
 
 
+@pytest.fixture(autouse=True)
+def hang_ups_count():
+    """A drill leaves an ignored SIGHUP ignored, and these tests may themselves run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("name", [name for name, scenario in SCENARIOS.items() if not scenario.must_fail])
 def test_a_drill_of_a_cluster_that_keeps_its_promises_passes(drill, world, name):
     verdict = drill(name)
