@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import httpx
 
 from failover.model import Access, Coordination, EstateView, Layout, Node, Primary
-from failover.observe.patroni import change
+from failover.observe.patroni import change, leads
 from failover.observe.problems import Problem, Severity, problems
 from failover.observe.wait import wait_until
 
@@ -21,6 +21,10 @@ Progress = Callable[[str], None]
 
 # Patroni polls for the end of a switch for max(10, loop_wait) rounds of two seconds (patroni/api.py).
 _REST_DEADLINE_S = 30.0
+# Patroni's "failed" may be wrong (see `request`): how long the candidate may take to prove it so.
+_PROOF_DEADLINE_S = 10.0
+_PROOF_POLL_S = 0.5
+_PROOF_ANSWER_S = 2.0
 _SETTLE_DEADLINE_S = 90.0
 
 # Warnings under which a switch would leave less than the full set of copies, or that Patroni would refuse.
@@ -100,11 +104,15 @@ def _candidate(view: EstateView, site: str) -> Node:
 
 
 def request(switch: Switch, access: Access) -> None:
-    """Ask Patroni for the switch; returns when it says that it is done.
+    """Ask Patroni for the switch; returns when it is done.
+
+    Patroni's "Switchover failed" (503) is a guess: it reads the leader's key, then the request's, from a
+    ZooKeeper server that may lag behind, and a switch that ends between the two readings looks as if it
+    had been dropped (`poll_failover_result` in patroni/api.py 4.1; seen in a drill). So the candidate is asked.
 
     Raises:
         SwitchoverRefusedError: Patroni says no (412).
-        SwitchoverFailedError: it says that it failed, or does not answer.
+        SwitchoverFailedError: it failed, or Patroni does not answer.
     """
     body = {"leader": switch.leader.name, "candidate": switch.candidate.name}
     try:
@@ -113,8 +121,17 @@ def request(switch: Switch, access: Access) -> None:
         raise SwitchoverFailedError(f"Patroni on {switch.leader.name} did not answer: {error}") from error
     if answer.status_code == httpx.codes.PRECONDITION_FAILED:
         raise SwitchoverRefusedError(f"Patroni refuses: {answer.text}")
-    if answer.status_code != httpx.codes.OK:
+    if answer.status_code != httpx.codes.OK and not _leads_soon(switch.candidate, access):
         raise SwitchoverFailedError(f"Patroni answers {answer.status_code}: {answer.text}")
+
+
+def _leads_soon(node: Node, access: Access) -> bool:
+    deadline = time.monotonic() + _PROOF_DEADLINE_S
+    while not leads(access, node, deadline_s=_PROOF_ANSWER_S):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_PROOF_POLL_S)
+    return True
 
 
 def carry_out(switch: Switch, layout: Layout, access: Access, progress: Progress) -> SwitchReport:

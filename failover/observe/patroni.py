@@ -47,6 +47,19 @@ def change(
         return client.request(method, url(node, path), json=dict(body))
 
 
+def leads(access: Access, node: Node, *, deadline_s: float) -> bool:
+    """Whether a host runs as primary with the leader's lock, by GET /primary; no answer means no.
+
+    Raises:
+        OSError: a file of the access is missing or unreadable.
+    """
+    with httpx.Client(verify=tls_context(access), timeout=deadline_s, trust_env=False) as client:
+        try:
+            return client.get(url(node, "primary")).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+
 async def read_member(client: httpx.AsyncClient, node: Node) -> PatroniMember:
     """Both documents of one host.
 

@@ -1,9 +1,11 @@
 from dataclasses import replace
 
+import httpx
 import pytest
 
-from failover.model import Role
-from failover.planned import SwitchoverRefusedError, plan
+from failover import planned
+from failover.model import Access, Role
+from failover.planned import SwitchoverFailedError, SwitchoverRefusedError, plan, request
 from tests.unit.failover.observe.estates import SILENT, healthy, standby_row, state, with_database
 
 
@@ -54,3 +56,39 @@ def test_what_is_wrong_is_named():
     view = replace(view, coordination=replace(view.coordination, config={"pause": True}))
     with pytest.raises(SwitchoverRefusedError, match="maintenance mode"):
         plan(view, "dc2")
+
+
+@pytest.fixture
+def patroni(monkeypatch):
+    """Patroni answers a request for a switch with one status code; the candidate leads or does not."""
+
+    def answer(status, *, candidate_leads):
+        reply = httpx.Response(status, text="Switchover failed")
+        monkeypatch.setattr(planned, "change", lambda *_args, **_options: reply)
+        monkeypatch.setattr(planned, "leads", lambda *_args, **_options: candidate_leads)
+        monkeypatch.setattr(planned, "_PROOF_DEADLINE_S", 0.0)
+
+    return answer
+
+
+def ask(tmp_path):
+    switch = plan(healthy(), "dc2")
+    paths = (tmp_path / name for name in ("ca.pem", "operator.pem", "operator.key"))
+    request(switch, Access(*paths, monitor_password="unused", patroni_rest_password="unused"))
+
+
+def test_a_switch_that_patroni_calls_failed_is_done_when_the_candidate_leads(patroni, tmp_path):
+    patroni(503, candidate_leads=True)
+    ask(tmp_path)
+
+
+def test_a_switch_that_failed_is_told_as_patroni_tells_it(patroni, tmp_path):
+    patroni(503, candidate_leads=False)
+    with pytest.raises(SwitchoverFailedError, match="503: Switchover failed"):
+        ask(tmp_path)
+
+
+def test_a_switch_that_patroni_refuses_is_refused(patroni, tmp_path):
+    patroni(412, candidate_leads=False)
+    with pytest.raises(SwitchoverRefusedError, match="Patroni refuses"):
+        ask(tmp_path)
