@@ -108,7 +108,8 @@ def request(switch: Switch, access: Access) -> None:
 
     Patroni's "Switchover failed" (503) is a guess: it reads the leader's key, then the request's, from a
     ZooKeeper server that may lag behind, and a switch that ends between the two readings looks as if it
-    had been dropped (`poll_failover_result` in patroni/api.py 4.1; seen in a drill). So the candidate is asked.
+    had been dropped (`poll_failover_result` in patroni/api.py 4.1; seen in a drill). So the candidate is
+    asked.
 
     Raises:
         SwitchoverRefusedError: Patroni says no (412).
