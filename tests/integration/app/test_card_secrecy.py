@@ -5,22 +5,17 @@ A server of its own that logs every statement with its parameters; the API as se
 
 from __future__ import annotations
 
-import base64
-import os
-import signal
 import subprocess
-import sys
-import time
 
 import httpx
 import psycopg
 import pytest
 from stdnum import luhn
 
-from app.devserver import create_crm_database, find_programs, free_port, running_server
+from app.devserver import create_crm_database, find_programs, running_server
+from tests.integration.serving import serving
 
 CARDS = "/api/v1/cards"
-START_SECONDS = 30.0
 
 
 def card_number(digits):
@@ -40,41 +35,10 @@ def server():
 @pytest.fixture
 def served(server, tmp_path):
     """An address, and where the API's output goes."""
-    database, port, output = create_crm_database(server), free_port(), tmp_path / "output"
-    environment = {
-        **os.environ,
-        "CRM_DATABASE_URL": database.url(),
-        "CRM_LISTEN": f"127.0.0.1:{port}",
-        "CRM_WORKERS": "1",
-        "CRM_LOG_LEVEL": "DEBUG",
-        "CRM_CARD_KEYS": f"1:{base64.b64encode(os.urandom(32)).decode()}",
-        "CRM_DRAIN_SECONDS": "1",
-    }
-    with output.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "app", "serve"], env=environment, stdout=out, stderr=out
-        )
-    try:
-        _wait_ready(process, f"http://127.0.0.1:{port}")
-        yield f"http://127.0.0.1:{port}", output
-        process.send_signal(signal.SIGTERM)
-        process.wait(START_SECONDS)
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _wait_ready(process, address):
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "serve ended"
-        try:
-            if httpx.get(f"{address}/health/ready").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    pytest.fail("serve did not become ready")
+    output = tmp_path / "output"
+    settings = {"CRM_WORKERS": "1", "CRM_LOG_LEVEL": "DEBUG"}
+    with serving(create_crm_database(server), output, **settings) as address:
+        yield address, output
 
 
 def _everything_that_can_be_done_with_a_number(address):

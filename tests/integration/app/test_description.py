@@ -6,12 +6,9 @@ no 5xx, no undocumented status, no body that breaks its schema. Deterministic, a
 
 from __future__ import annotations
 
-import base64
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -21,13 +18,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance, unsupported_method
 
-from app.devserver import create_crm_database, free_port
+from app.devserver import create_crm_database
 from app.main import create_app
 from app.metrics import forget_dead_workers
 from app.settings import Settings
+from tests.integration.serving import START_SECONDS, serving
 
 EXAMPLES = int(os.environ.get("CRM_SCHEMATHESIS_EXAMPLES", "10"))
-START_SECONDS = 120.0  # two workers on a machine that others share
 
 
 @pytest.fixture(scope="module")
@@ -37,38 +34,9 @@ def served(postgres_server) -> Iterator[str]:
     On a database of its own: what Schemathesis makes up includes rules that would assign others' requests.
     """
     crm = create_crm_database(postgres_server, "described")
-    port = free_port()
-    environment = {
-        **os.environ,
-        "CRM_DATABASE_URL": crm.url(),
-        "CRM_REPLICA_URL": crm.url(),
-        "CRM_LISTEN": f"127.0.0.1:{port}",
-        "CRM_SITE": "dc1",
-        "CRM_LOG_LEVEL": "WARNING",
-        "CRM_DRAIN_SECONDS": "1",
-        "CRM_CARD_KEYS": f"1:{base64.b64encode(os.urandom(32)).decode()}",
-    }
-    with subprocess.Popen([sys.executable, "-m", "app", "serve"], env=environment) as process:
-        try:
-            _wait_ready(process, f"http://127.0.0.1:{port}")
-            yield f"http://127.0.0.1:{port}"
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(START_SECONDS) == 0
-        finally:
-            process.kill()
-
-
-def _wait_ready(process, address):
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "serve ended"
-        try:
-            if httpx.get(f"{address}/health/ready").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    pytest.fail("serve did not become ready")
+    settings = {"CRM_REPLICA_URL": crm.url(), "CRM_SITE": "dc1", "CRM_LOG_LEVEL": "WARNING"}
+    with serving(crm, **settings) as address:
+        yield address
 
 
 DESCRIPTION = create_app(Settings(database_url="postgresql:///")).openapi()
