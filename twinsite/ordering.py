@@ -11,14 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import KazooException
-from kazoo.handlers.threading import KazooTimeoutError
 
 from failover.conditions import Condition
 from failover.following import Clock, Counter, Say
 from failover.journal import Entry, Outcome
 from failover.model import Access, Layout
-from failover.observe.zookeeper import connect
+from failover.observe import zookeeper as observe
 from failover.plan import Operation
 from failover.requests import Control, Request
 from failover.transitions import Durability, row_for
@@ -53,17 +51,13 @@ def session(layout: Layout, access: Access) -> Iterator[KazooClient]:
         CannotError: none to be had (then the rule for that is all that can be explained), or it was lost.
     """
     try:
-        client = connect(layout, access, CONNECTS_WITHIN_S)
-    except OSError as error:
+        with observe.session(layout, access, CONNECTS_WITHIN_S) as client:
+            yield client
+    except observe.NoSessionError as error:
         row = row_for(Condition.ZOOKEEPER_WITHOUT_QUORUM, Durability.AVAILABLE)
         raise CannotError(f"{error}. [{row.rule}] {row.comment}") from error
-    try:
-        yield client
-    except (KazooException, KazooTimeoutError) as error:
-        raise CannotError(f"ZooKeeper did not answer: {error!r}") from error
-    finally:
-        client.stop()
-        client.close()
+    except observe.SessionLostError as error:
+        raise CannotError(str(error)) from error
 
 
 def operator() -> str:

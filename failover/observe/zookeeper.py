@@ -11,6 +11,8 @@ import json
 import logging
 import re
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -39,6 +41,14 @@ _LARGEST_ANSWER = 64 * 1024
 # kazoo reports every refused connection as a warning; here refusal is a finding, not news.
 _QUIET = logging.getLogger("failover.observe.kazoo")
 _QUIET.setLevel(logging.CRITICAL)
+
+
+class NoSessionError(OSError):
+    """The ensemble gave no session within the deadline."""
+
+
+class SessionLostError(OSError):
+    """A session was had, and then something asked in it stayed without an answer."""
 
 
 async def read_server(node: Node, tls: ssl.SSLContext) -> ZooKeeperState:
@@ -115,7 +125,7 @@ def connect(layout: Layout, access: Access, deadline_s: float) -> KazooClient:
     """A started client of the whole ensemble; the caller stops and closes it.
 
     Raises:
-        OSError: no session within the deadline (seconds).
+        NoSessionError: no session within the deadline (seconds).
     """
     client = client_of(layout, access)
     try:
@@ -123,8 +133,26 @@ def connect(layout: Layout, access: Access, deadline_s: float) -> KazooClient:
     except KazooTimeoutError:
         client.stop()
         client.close()
-        raise OSError(f"no session with ZooKeeper within {deadline_s:g} s") from None
+        raise NoSessionError(f"no session with ZooKeeper within {deadline_s:g} s") from None
     return client
+
+
+@contextmanager
+def session(layout: Layout, access: Access, deadline_s: float) -> Iterator[KazooClient]:
+    """A session with the whole ensemble, ended with the block.
+
+    Raises:
+        NoSessionError: none within the deadline (seconds).
+        SessionLostError: ZooKeeper refused or left open what the block asked.
+    """
+    client = connect(layout, access, deadline_s)
+    try:
+        yield client
+    except (KazooException, KazooTimeoutError) as error:
+        raise SessionLostError(f"ZooKeeper did not answer: {error!r}") from error
+    finally:
+        client.stop()
+        client.close()
 
 
 def _read_coordination(layout: Layout, access: Access, deadline_s: float) -> Coordination:

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import KazooException, NoNodeError
-from kazoo.handlers.threading import KazooTimeoutError
+from kazoo.exceptions import NoNodeError
 
 from failover.drills.model import OrchestratorMode
 from failover.drills.ports import PortError
@@ -17,7 +16,7 @@ from failover.journal import Entry
 from failover.journal_store import JournalReader
 from failover.leadership import ANSWER_S, LEADER
 from failover.model import Access, Layout
-from failover.observe.zookeeper import connect
+from failover.observe.zookeeper import NoSessionError, SessionLostError, session
 
 _SESSION_WITHIN_S = 5.0
 
@@ -57,16 +56,10 @@ class Agents:
     def _session(self) -> Iterator[KazooClient]:
         """Raises PortError: no session, or it was lost while asking."""
         try:
-            client = connect(self._layout, self._access, _SESSION_WITHIN_S)
-        except OSError as error:
+            with session(self._layout, self._access, _SESSION_WITHIN_S) as client:
+                yield client
+        except (NoSessionError, SessionLostError) as error:
             raise PortError(str(error)) from error
-        try:
-            yield client
-        except (KazooException, KazooTimeoutError) as error:
-            raise PortError(f"ZooKeeper did not answer: {error!r}") from error
-        finally:
-            client.stop()
-            client.close()
 
 
 def _holder(client: KazooClient) -> str | None:
