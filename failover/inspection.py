@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 from failover.deadline import deadline
 from failover.model import Layout, Unreachable, ZooKeeperState
 from failover.observe.attempt import attempt, reason_of
+from failover.observe.postgres import HERE, TIMELINE
 from failover.observe.zookeeper import read_server
 
 ANSWERS_WITHIN_S = 2.0
@@ -30,19 +31,12 @@ OF_THE_HOST = (
     "in_hot_standby",
 )
 
-_FIGURES = """
-WITH here AS (
-    SELECT pg_is_in_recovery() AS standby,
-           CASE WHEN pg_is_in_recovery()
-                THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())
-                ELSE pg_current_wal_flush_lsn() END AS flushed)
+_FIGURES = f"""
+{HERE}
 SELECT standby,
        current_setting('server_version') AS version,
        (flushed - '0/0'::pg_lsn)::bigint AS flush_lsn,
-       CASE WHEN standby
-            THEN coalesce((SELECT received_tli FROM pg_stat_wal_receiver),
-                          (SELECT timeline_id FROM pg_control_checkpoint()))
-            ELSE ('x' || substr(pg_walfile_name(flushed), 1, 8))::bit(32)::int END AS timeline,
+       {TIMELINE} AS timeline,
        CASE WHEN standby THEN (flushed - pg_last_wal_replay_lsn())::bigint ELSE 0 END AS replay_bytes,
        greatest(0, (flushed - (SELECT redo_lsn FROM pg_control_checkpoint()))::bigint) AS unflushed_bytes,
        extract(epoch FROM clock_timestamp() - (SELECT checkpoint_time FROM pg_control_checkpoint()))::float8
@@ -51,13 +45,13 @@ SELECT standby,
                   WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()), 0)::float8
            AS longest_transaction_s,
        (SELECT coalesce(json_object_agg(application_name, json_build_array(
-                   state, (flushed - flush_lsn)::bigint, extract(epoch FROM flush_lag))), '{}')
+                   state, (flushed - flush_lsn)::bigint, extract(epoch FROM flush_lag))), '{{}}')
           FROM pg_stat_replication) AS standbys,
        (SELECT json_object_agg(name, setting) FROM pg_settings
          WHERE source NOT IN ('default', 'override', 'session', 'client', 'user', 'database')
            AND NOT name = ANY(%s) AND NOT starts_with(name, 'recovery_target')) AS settings
   FROM here
-"""
+"""  # noqa: S608 - of constants
 
 
 @dataclass(frozen=True)

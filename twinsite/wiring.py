@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from psycopg.conninfo import make_conninfo
-
 from failover import model
 from failover.inspection import HostInspector
 from failover.observe.attempt import tls_context
-from failover.observe.postgres import PORT, USER
+from failover.observe.postgres import conninfo
 from infra.secrets import SecretStore
 from infra.topology import Estate, Host
 
@@ -37,22 +35,10 @@ def inspector_of(layout: model.Layout, access: model.Access) -> HostInspector:
     Raises:
         OSError: a file of the access is missing or unreadable.
     """
-    addresses = {node.name: node.address for node in layout.databases}
-
-    def conninfo(host: str) -> str:
-        return make_conninfo(
-            host=host,
-            hostaddr=addresses[host],
-            port=PORT,
-            dbname="postgres",
-            user=USER,
-            password=access.monitor_password,
-            sslmode="verify-full",
-            sslrootcert=str(access.ca_certificate),
-            application_name="twinsite-plan",
-        )
-
-    return HostInspector(layout, conninfo, tls_context(access))
+    nodes = {node.name: node for node in layout.databases}
+    return HostInspector(
+        layout, lambda host: conninfo(nodes[host], access, "twinsite-plan"), tls_context(access)
+    )
 
 
 def access_of(store: SecretStore) -> model.Access:

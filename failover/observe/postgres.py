@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from failover.model import Access, DatabaseState, Node, Role, Standby
@@ -15,18 +16,26 @@ USER = "monitor"
 # libpq takes whole seconds and waits at least two.
 _CONNECT_TIMEOUT_S = 2
 
-_STATE = """
+# A query's first clause: the row `here` says what the server is, and up to where it has flushed WAL.
+HERE = """
 WITH here AS (
     SELECT pg_is_in_recovery() AS standby,
            CASE WHEN pg_is_in_recovery()
                 THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())
                 ELSE pg_current_wal_flush_lsn() END AS flushed)
-SELECT standby,
-       -- A standby without a receiver knows its timeline from its last restart point only.
+"""
+# Of `here`. A standby without a receiver knows its timeline from its last restart point only.
+TIMELINE = """
        CASE WHEN standby
             THEN coalesce((SELECT received_tli FROM pg_stat_wal_receiver),
                           (SELECT timeline_id FROM pg_control_checkpoint()))
-            ELSE ('x' || substr(pg_walfile_name(flushed), 1, 8))::bit(32)::int END AS timeline,
+            ELSE ('x' || substr(pg_walfile_name(flushed), 1, 8))::bit(32)::int END
+"""
+
+_STATE = f"""
+{HERE}
+SELECT standby,
+       {TIMELINE} AS timeline,
        (flushed - '0/0'::pg_lsn)::bigint AS flush_lsn,
        ((CASE WHEN standby THEN pg_last_wal_replay_lsn() ELSE flushed END) - '0/0'::pg_lsn)::bigint
            AS replay_lsn,
@@ -43,7 +52,22 @@ SELECT standby,
                    'replay_lag_s', extract(epoch FROM replay_lag)) ORDER BY application_name), '[]')
           FROM pg_stat_replication) AS standbys
   FROM here
-"""
+"""  # noqa: S608 - of constants
+
+
+def conninfo(node: Node, access: Access, application_name: str) -> str:
+    """To the host's database `postgres` as role `monitor`, over TLS and by the host's name."""
+    return make_conninfo(
+        host=node.name,
+        hostaddr=node.address,
+        port=PORT,
+        dbname="postgres",
+        user=USER,
+        password=access.monitor_password,
+        sslmode="verify-full",
+        sslrootcert=str(access.ca_certificate),
+        application_name=application_name,
+    )
 
 
 async def read_database(node: Node, access: Access) -> DatabaseState:
@@ -53,16 +77,8 @@ async def read_database(node: Node, access: Access) -> DatabaseState:
         psycopg.Error: no connection, or the server is not ready for queries.
     """
     connection = await psycopg.AsyncConnection.connect(
-        host=node.name,
-        hostaddr=node.address,
-        port=PORT,
-        dbname="postgres",
-        user=USER,
-        password=access.monitor_password,
-        sslmode="verify-full",
-        sslrootcert=str(access.ca_certificate),
+        conninfo(node, access, "twinsite-observe"),
         connect_timeout=_CONNECT_TIMEOUT_S,
-        application_name="twinsite-observe",
         autocommit=True,
         row_factory=dict_row,
     )

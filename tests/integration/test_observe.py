@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from failover.inspection import HostInspector
 from failover.model import Access, Layout, Node, Role, Site, Unreachable
 from failover.observe.estate import observe_async
 from failover.observe.postgres import state_of
@@ -23,6 +24,13 @@ async def test_a_real_primary_says_what_it_is(postgres_server):
     assert state.timeline == 1
     assert state.flush_lsn == state.replay_lsn > 0
     assert state.standbys == ()
+
+
+def test_a_real_primary_says_what_a_switch_rests_on(postgres_server):
+    server = HostInspector(Layout((), (), (), ()), lambda _: postgres_server.url(), None).server("here")
+    assert (server.standby, server.timeline, server.replay_bytes, server.streams) == (False, 1, 0, {})
+    assert server.flush_lsn > 0
+    assert server.settings["fsync"] == "off"
 
 
 @pytest.fixture
