@@ -15,6 +15,8 @@ from uuid import UUID
 
 from fastapi import Query
 
+from app.database.database import Database, Found, Freshness
+from app.database.units import Parameters, Read
 from app.errors import FieldError, Problem, ProblemError
 
 T = TypeVar("T")
@@ -95,3 +97,20 @@ def page(rows: Sequence[I], limit: int, path: str, query: Mapping[str, str]) -> 
     items = rows[:limit]
     more = len(rows) > limit
     return Page(items, next_address(path, query, items[-1].id) if more else None)
+
+
+async def read(
+    database: Database,
+    freshness: Freshness,
+    statement: Read[I],
+    parameters: Parameters,
+    *,
+    path: str,
+    query: Mapping[str, str],
+    limit: int,
+    cursor: str | None,
+) -> tuple[Page[I], Found[I]]:
+    """The page after the cursor. The statement takes `below` (an id) and `rows` besides the parameters."""
+    window = {"below": decode_cursor(cursor), "rows": limit + 1}
+    found = await database.read(statement, {**parameters, **window}, freshness)
+    return page(found.rows, limit, path, {"limit": str(limit), **query}), found

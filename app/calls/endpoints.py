@@ -12,7 +12,7 @@ from app.calls.schemas import Call, CallForm
 from app.database.answer import Answer
 from app.database.units import WriteUnit
 from app.encoding import encode
-from app.errors import FieldError, Problem, invalid, not_found
+from app.errors import FieldError, Problem, invalid
 from app.http import (
     BASE,
     READ_PROBLEMS,
@@ -54,6 +54,4 @@ async def put_call(form: CallForm, command: KeyedCommand, database: TheDatabase)
 async def get_call(call_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
     """One call with its timers and the link to its recording."""
     found = await database.read(repository.ONE, {"id": call_id}, freshness)
-    if found.first is None:
-        raise not_found("call")
-    return shown(found.first, found)
+    return shown(found.one("call"), found)

@@ -12,7 +12,7 @@ from app.database.answer import Answer, Command, Committed
 from app.database.database import Database, Found, Freshness
 from app.database.units import WriteUnit
 from app.encoding import encode
-from app.errors import FieldError, Problem, ProblemError, invalid, not_found
+from app.errors import FieldError, Problem, ProblemError, invalid
 from app.http import BASE
 
 PATH = f"{BASE}/card-transactions"
@@ -81,6 +81,4 @@ async def get(
     database: Database, processing_id: str, freshness: Freshness
 ) -> tuple[TransactionForm, Found[TransactionForm]]:
     found = await database.read(repository.BY_ID, {"processing_id": processing_id}, freshness)
-    if found.first is None:
-        raise not_found("card transaction")
-    return found.first, found
+    return found.one("card transaction"), found

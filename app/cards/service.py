@@ -218,18 +218,17 @@ async def get(
     database: Database, id_: UUID, freshness: Freshness
 ) -> tuple[CardWithHistory, Found[CardWithHistory]]:
     found = await database.read(repository.WITH_HISTORY, {"id": id_}, freshness)
-    if found.first is None:
-        raise not_found("card")
-    return found.first, found
+    return found.one("card"), found
 
 
 async def page(
     database: Database, freshness: Freshness, filters: dict[str, str], *, limit: int, cursor: str | None
 ) -> tuple[Page[Card], Found[Card]]:
     """`filters`: by the names in repository.FILTERS."""
-    parameters = {**filters, "below": pagination.decode_cursor(cursor), "rows": limit + 1}
-    found = await database.read(repository.page(frozenset(filters)), parameters, freshness)
-    return pagination.page(found.rows, limit, PATH, {"limit": str(limit), **filters}), found
+    statement = repository.page(frozenset(filters))
+    return await pagination.read(
+        database, freshness, statement, filters, path=PATH, query=filters, limit=limit, cursor=cursor
+    )
 
 
 async def check(
@@ -240,9 +239,7 @@ async def check(
     day, month = rules.day_and_month(moment)
     parameters = {"token": form.token, "day": day, "month": month, "moment": moment}
     found = await database.read(repository.USAGE, parameters, freshness)
-    if found.first is None:
-        raise not_found("card")
-    card, used = found.first
+    card, used = found.one("card")
     refused = rules.refusal(card, used, form)
     return Verdict(refused is None, refused), found
 

@@ -186,16 +186,14 @@ async def duplicates(
 
 async def get(database: Database, id_: UUID, freshness: Freshness) -> tuple[Customer, Found[Customer]]:
     found = await database.read(repository.BY_ID, {"id": id_}, freshness)
-    if found.first is None:
-        raise not_found("customer")
-    return found.first, found
+    return found.one("customer"), found
 
 
 async def page(
     database: Database, freshness: Freshness, *, limit: int, cursor: str | None, external_id: str | None
 ) -> tuple[Page[Customer], Found[Customer]]:
     statement = repository.PAGE if external_id is None else repository.PAGE_BY_EXTERNAL_ID
-    query = {"limit": str(limit), **({} if external_id is None else {"external_id": external_id})}
-    parameters = {"below": pagination.decode_cursor(cursor), "rows": limit + 1, "external_id": external_id}
-    found = await database.read(statement, parameters, freshness)
-    return pagination.page(found.rows, limit, PATH, query), found
+    query = {} if external_id is None else {"external_id": external_id}
+    return await pagination.read(
+        database, freshness, statement, query, path=PATH, query=query, limit=limit, cursor=cursor
+    )

@@ -32,7 +32,6 @@ from app.customers.sections import (
 )
 from app.database.database import Database, Found, Freshness
 from app.database.units import READ_GATE, Read
-from app.errors import not_found
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +104,4 @@ async def window(
 ) -> tuple[Window, Found[Window]]:
     """Raises ProblemError: not-found."""
     found = await database.read(_statement(frozenset(names)), {"id": id_}, freshness)
-    if found.first is None:
-        raise not_found("customer")
-    return found.first, found
+    return found.one("customer"), found

@@ -21,7 +21,7 @@ from app.database.execution import UNKNOWN_DETAIL, Execution, Promise, Work, exp
 from app.database.outcome import Failure, Verdict, judge
 from app.database.route import Route, RouteName, RouteOverloadedError, RouteUnavailableError, Seen
 from app.database.units import Parameters, Read, UnitAbandonedError
-from app.errors import Problem, ProblemError
+from app.errors import Problem, ProblemError, not_found
 from app.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -49,6 +49,12 @@ class Found(Generic[T]):
     @property
     def first(self) -> T | None:
         return self.rows[0] if self.rows else None
+
+    def one(self, what: str) -> T:
+        """The first row. Raises ProblemError (not-found), which says what is not there."""
+        if not self.rows:
+            raise not_found(what)
+        return self.rows[0]
 
 
 class Database:

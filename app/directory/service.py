@@ -78,9 +78,7 @@ async def get(
     database: Database, directory: Directory[E], code: str, freshness: Freshness
 ) -> tuple[Kept[E], Found[Kept[E]]]:
     found = await database.read(repository.one(directory), {"code": code}, freshness)
-    if found.first is None:
-        raise not_found("entry")
-    return found.first, found
+    return found.one("entry"), found
 
 
 async def page(

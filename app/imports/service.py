@@ -10,7 +10,7 @@ from uuid import UUID
 from app.database.answer import Answer, Command
 from app.database.database import Database, Found, Freshness
 from app.database.units import WriteUnit
-from app.errors import FieldError, Problem, ProblemError, invalid, not_found
+from app.errors import FieldError, Problem, ProblemError, invalid
 from app.http import BASE
 from app.identity import new_id
 from app.imports import repository
@@ -130,9 +130,7 @@ def _other_content() -> ProblemError:
 
 async def get(database: Database, id_: UUID, freshness: Freshness) -> tuple[Job, Found[Job]]:
     found = await database.read(repository.BY_ID, {"id": id_}, freshness)
-    if found.first is None:
-        raise not_found("bulk load")
-    return found.first, found
+    return found.one("bulk load"), found
 
 
 async def rejections(

@@ -174,17 +174,14 @@ async def account(
     database: Database, customer_id: UUID, freshness: Freshness
 ) -> tuple[Account, Found[Account]]:
     found = await database.read(repository.ACCOUNT, {"customer_id": customer_id}, freshness)
-    if found.first is None:
-        raise not_found("customer")
-    return found.first, found
+    return found.one("customer"), found
 
 
 async def history(
     database: Database, customer_id: UUID, freshness: Freshness, *, limit: int, cursor: str | None
 ) -> tuple[Page[LedgerEntry], Found[LedgerEntry]]:
     """Newest first."""
-    below = pagination.decode_cursor(cursor)
-    parameters = {"customer_id": customer_id, "below": below, "rows": limit + 1}
-    found = await database.read(repository.ENTRIES, parameters, freshness)
-    path = f"{PATH}/{customer_id}/entries"
-    return pagination.page(found.rows, limit, path, {"limit": str(limit)}), found
+    path, mine = f"{PATH}/{customer_id}/entries", {"customer_id": customer_id}
+    return await pagination.read(
+        database, freshness, repository.ENTRIES, mine, path=path, query={}, limit=limit, cursor=cursor
+    )

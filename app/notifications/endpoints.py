@@ -54,11 +54,17 @@ async def list_notifications(
     cursor: Cursor = None,
 ) -> Response:
     """Of one person, newest first; with `unread` only those that were not read."""
-    below = pagination.decode_cursor(cursor)
-    parameters = {"recipient": recipient, "below": below, "rows": limit + 1}
-    found = await database.read(repository.UNREAD if unread else repository.ALL, parameters, freshness)
-    query = {"recipient": recipient, "unread": str(unread).lower(), "limit": str(limit)}
-    return shown(pagination.page(found.rows, limit, f"{BASE}/notifications", query), found)
+    page, found = await pagination.read(
+        database,
+        freshness,
+        repository.UNREAD if unread else repository.ALL,
+        {"recipient": recipient},
+        path=f"{BASE}/notifications",
+        query={"recipient": recipient, "unread": str(unread).lower()},
+        limit=limit,
+        cursor=cursor,
+    )
+    return shown(page, found)
 
 
 # Not in the description: a tool that walks through it would wait for the end of each stream.

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from app.directory.model import Kept
-from app.errors import Problem, not_found
+from app.errors import Problem
 from app.http import (
     READ_PROBLEMS,
     WRITE_PROBLEMS,
@@ -85,9 +85,7 @@ async def list_attachments(request_id: UUID, database: TheDatabase, freshness: T
 async def get_attachment(attachment_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
     """The file. Never shown in place: a hostile file must not run in a browser under our name."""
     found = await database.read(attachments.CONTENT, {"id": attachment_id}, freshness)
-    if found.first is None:
-        raise not_found("attachment")
-    file = found.first
+    file = found.one("attachment")
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name)}",
         "X-Content-Type-Options": "nosniff",

@@ -11,7 +11,7 @@ from app import cleansing, pagination
 from app.database.answer import Answer, Command, Committed
 from app.database.database import Database, Found, Freshness
 from app.database.units import WriteUnit
-from app.errors import FieldError, Problem, ProblemError, not_found
+from app.errors import FieldError, Problem, ProblemError
 from app.http import BASE, created
 from app.identity import new_id, now
 from app.notifications import repository as notifications
@@ -117,24 +117,21 @@ async def assignment(
     database: Database, id_: UUID, freshness: Freshness
 ) -> tuple[Assignment, Found[Assignment]]:
     found = await database.read(repository.ASSIGNMENT, {"id": id_}, freshness)
-    if found.first is None:
-        raise not_found("request")
-    return found.first, found
+    return found.one("request"), found
 
 
 async def get(
     database: Database, id_: UUID, freshness: Freshness
 ) -> tuple[RequestWithHistory, Found[RequestWithHistory]]:
     found = await database.read(repository.WITH_HISTORY, {"id": id_}, freshness)
-    if found.first is None:
-        raise not_found("request")
-    return found.first, found
+    return found.one("request"), found
 
 
 async def page(
     database: Database, freshness: Freshness, filters: dict[str, str], *, limit: int, cursor: str | None
 ) -> tuple[Page[CustomerRequest], Found[CustomerRequest]]:
     """`filters`: by the names in repository.FILTERS."""
-    parameters = {**filters, "below": pagination.decode_cursor(cursor), "rows": limit + 1}
-    found = await database.read(repository.page(frozenset(filters)), parameters, freshness)
-    return pagination.page(found.rows, limit, PATH, {"limit": str(limit), **filters}), found
+    statement = repository.page(frozenset(filters))
+    return await pagination.read(
+        database, freshness, statement, filters, path=PATH, query=filters, limit=limit, cursor=cursor
+    )

@@ -69,9 +69,7 @@ async def profile(
     database: Database, id_: UUID, freshness: Freshness
 ) -> tuple[ProfileForm, Found[ProfileForm]]:
     found = await database.read(repository.PROFILE, {"id": id_}, freshness)
-    if found.first is None:
-        raise not_found("customer")
-    return found.first, found
+    return found.one("customer"), found
 
 
 async def save_profile(database: Database, command: Command, id_: UUID, form: ProfileForm) -> Committed:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
-from app.errors import Problem, not_found
+from app.errors import Problem
 from app.http import (
     READ_PROBLEMS,
     WRITE_PROBLEMS,
@@ -81,9 +81,8 @@ async def list_subscriptions(database: TheDatabase, freshness: TheFreshness) -> 
 @router.get("/{webhook_id}", response_model=Subscription, responses=ONE)
 async def get_subscription(webhook_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
     found = await database.read(repository.ONE, {"id": webhook_id}, freshness)
-    if found.first is None:
-        raise not_found("subscription")
-    return shown(found.first, found, {"ETag": etag(found.first.version)})
+    subscription = found.one("subscription")
+    return shown(subscription, found, {"ETag": etag(subscription.version)})
 
 
 @router.put(

@@ -78,9 +78,7 @@ async def secret(
             Problem.WRONG_STATE, "this installation has no CRM_ACCESS_SECRET", state="no secret"
         )
     found = await database.read(repository.SECRET, {"id": id_}, freshness)
-    if found.first is None:
-        raise not_found("subscription")
-    number, rotated_at = found.first
+    number, rotated_at = found.one("subscription")
     current, *previous = secrets.current(id_, number, rotated_at, now())
     until = rotated_at + OVERLAP if previous and rotated_at else None
     return Secret(current, previous[0] if previous else None, until), Found(found.rows, found.from_replica)
