@@ -135,27 +135,18 @@ async def _move(
 
 async def block(database: Database, command: Command, id_: UUID, reason: str) -> Committed:
     """From the commit on no check allows anything. Idempotent whatever the key."""
-    kind, moment = CardEventKind.BLOCKED, now()
-    return await _move(
-        database,
-        command,
-        id_,
-        lambda card: rules.with_status(card, CardStatus.BLOCKED, moment),
-        kind=kind,
-        reason=reason,
-    )
+    change, kind = _into(CardStatus.BLOCKED), CardEventKind.BLOCKED
+    return await _move(database, command, id_, change, kind=kind, reason=reason)
 
 
 async def unblock(database: Database, command: Command, id_: UUID, reason: str) -> Committed:
-    kind, moment = CardEventKind.UNBLOCKED, now()
-    return await _move(
-        database,
-        command,
-        id_,
-        lambda card: rules.with_status(card, CardStatus.ACTIVE, moment),
-        kind=kind,
-        reason=reason,
-    )
+    change, kind = _into(CardStatus.ACTIVE), CardEventKind.UNBLOCKED
+    return await _move(database, command, id_, change, kind=kind, reason=reason)
+
+
+def _into(status: CardStatus) -> Callable[[Card], Card]:
+    moment = now()
+    return lambda card: rules.with_status(card, status, moment)
 
 
 async def limit(
