@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
@@ -38,33 +38,31 @@ class Booked:
 async def redeem(database: Database, command: Command, customer_id: UUID, form: RedemptionForm) -> Committed:
     """Raises ProblemError: not-found, insufficient-points, already-exists."""
 
-    async def work(unit: WriteUnit) -> Answer:
-        account, balance = await _account(unit, customer_id)
-        entry = _entry(
-            EntryKind.REDEMPTION,
-            form.reference,
-            command.principal,
-            form.note,
-            moved(-form.points, to=account, by=REDEEMED),
-        )
-        return await _book(unit, customer_id, entry, balance)
+    def entry(account: UUID) -> NewEntry:
+        postings = moved(-form.points, to=account, by=REDEEMED)
+        return _entry(EntryKind.REDEMPTION, form.reference, command.principal, form.note, postings)
 
-    return await _write(database, command, work)
+    return await _enter(database, command, customer_id, entry)
 
 
 async def correct(database: Database, command: Command, customer_id: UUID, form: CorrectionForm) -> Committed:
     """Raises ProblemError: not-found, insufficient-points, already-exists."""
 
+    def entry(account: UUID) -> NewEntry:
+        postings = moved(form.points, to=account, by=CORRECTED)
+        return _entry(EntryKind.CORRECTION, form.reference, command.principal, form.reason, postings)
+
+    return await _enter(database, command, customer_id, entry)
+
+
+async def _enter(
+    database: Database, command: Command, customer_id: UUID, entry: Callable[[UUID], NewEntry]
+) -> Committed:
+    """An entry of a customer's account, which is locked meanwhile."""
+
     async def work(unit: WriteUnit) -> Answer:
         account, balance = await _account(unit, customer_id)
-        entry = _entry(
-            EntryKind.CORRECTION,
-            form.reference,
-            command.principal,
-            form.reason,
-            moved(form.points, to=account, by=CORRECTED),
-        )
-        return await _book(unit, customer_id, entry, balance)
+        return await _book(unit, customer_id, entry(account), balance)
 
     return await _write(database, command, work)
 
