@@ -13,7 +13,6 @@ from app.access.policy import Role as Held
 from app.access.principal import Principal, access_of, acting_as
 
 REPORTS, STOCK, MISSING = "/api/v1/stock-reports", "/api/v1/stock", "/api/v1/missing-data"
-NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 @pytest.fixture
@@ -30,9 +29,21 @@ def station(api, number):
     return make
 
 
-def report(known_as, level, hours_ago=0, product="AI-95", **more):
-    at = (NOW - timedelta(hours=hours_ago)).isoformat()
-    return {"station": known_as, "product": product, "at": at, "level": str(level), **more}
+@pytest.fixture
+def now():
+    """When the test began: one moment for all that it says."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+@pytest.fixture
+def report(now):
+    """Makes a report of a level as it was some hours before the test."""
+
+    def make(known_as, level, hours_ago=0, product="AI-95", **more):
+        at = (now - timedelta(hours=hours_ago)).isoformat()
+        return {"station": known_as, "product": product, "at": at, "level": str(level), **more}
+
+    return make
 
 
 async def sent(api, *reports):
@@ -46,7 +57,7 @@ async def stock_of(api, code, product="ai-95"):
     return items[0] if items else None
 
 
-async def test_levels_give_the_rate_of_sales_and_the_days_that_are_left(api, station):
+async def test_levels_give_the_rate_of_sales_and_the_days_that_are_left(api, station, report):
     code, known_as = await station()
     assert await sent(api, report(known_as, 10_000, 24, capacity="30000")) == {"accepted": 1, "outdated": 0}
     first = await stock_of(api, code)
@@ -58,7 +69,7 @@ async def test_levels_give_the_rate_of_sales_and_the_days_that_are_left(api, sta
     assert now["station_title"] == "АЗС № 0"
 
 
-async def test_a_shortage_is_told_when_it_begins_and_when_it_is_over(api, station, admin):
+async def test_a_shortage_is_told_when_it_begins_and_when_it_is_over(api, station, admin, report):
     code, known_as = await station()
     await sent(api, report(known_as, 10_000, 48), report(known_as, 6_000, 24))
     await sent(api, report(known_as, 2_000, 2))
@@ -78,13 +89,13 @@ async def test_a_shortage_is_told_when_it_begins_and_when_it_is_over(api, statio
     assert sorted(told, key=str) == [("shortage",), (None,)]
 
 
-async def test_too_much_is_an_alarm_too(api, station):
+async def test_too_much_is_an_alarm_too(api, station, report):
     code, known_as = await station()
     await sent(api, report(known_as, 29_000, 0, capacity="30000"))
     assert (await stock_of(api, code))["alarm"] == "surplus"
 
 
-async def test_late_and_repeated_reports_change_nothing(api, station):
+async def test_late_and_repeated_reports_change_nothing(api, station, report):
     code, known_as = await station()
     await sent(api, report(known_as, 9_000, 1))
     assert await sent(api, report(known_as, 9_500, 2), report(known_as, 1, 1)) == {
@@ -94,19 +105,19 @@ async def test_late_and_repeated_reports_change_nothing(api, station):
     assert (await stock_of(api, code))["level"] == "9000.000"
 
 
-async def test_a_report_from_the_future_is_refused(api, station):
+async def test_a_report_from_the_future_is_refused(api, station, report):
     _, known_as = await station()
     answer = await api.post(REPORTS, {"reports": [report(known_as, 1, -1)]})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/reports/0/at")
 
 
-async def test_many_reports_at_once_keep_the_newest(api, station):
+async def test_many_reports_at_once_keep_the_newest(api, station, report):
     code, known_as = await station()
     await asyncio.gather(*(sent(api, report(known_as, 1000 + hours, hours)) for hours in range(8)))
     assert (await stock_of(api, code))["level"] == "1000.000"
 
 
-async def test_an_unknown_name_is_named_and_nothing_is_taken(api, station):
+async def test_an_unknown_name_is_named_and_nothing_is_taken(api, station, report):
     code, known_as = await station()
     body = {"reports": [report(known_as, 1), report("АЗС-нет", 1), report(known_as, 1, product="нет")]}
     answer = await api.post(REPORTS, body)
@@ -118,7 +129,7 @@ async def test_an_unknown_name_is_named_and_nothing_is_taken(api, station):
     assert await stock_of(api, code) is None
 
 
-async def test_stock_is_listed_page_by_page_and_summed_up_by_region(api, station, admin):
+async def test_stock_is_listed_page_by_page_and_summed_up_by_region(api, station, admin, report):
     region = "87"  # nobody else's in these tests
     codes = [await station(place, region) for place in range(3)]
     products = ("AI-92", "AI-95")
@@ -161,13 +172,12 @@ def told(admin, entity):
     return row[0]
 
 
-async def test_a_system_that_has_gone_silent_is_told_of_once(api, number, admin):
+async def test_a_system_that_has_gone_silent_is_told_of_once(api, number, admin, now):
     feed = f"loyalty-{number}"
     title = {"ru": "Лояльность", "en": "Loyalty", "kk": "Адалдық"}
     form = {"code": feed, "title": title, "interval_minutes": 30, "by_station": False}
     assert (await api.post("/api/v1/data-feeds", form)).status_code == 201
     assert await owed(api, feed) == set(), "it has half an hour from its entering"
-    now = datetime.now(UTC)  # not NOW: a run may take longer than the feed's interval
     late = {"feed": feed, "at": (now - timedelta(hours=1)).isoformat()}
     assert (await api.post("/api/v1/data-arrivals", late)).status_code == 201
     assert await owed(api, feed) == {""}
@@ -180,11 +190,11 @@ async def test_a_system_that_has_gone_silent_is_told_of_once(api, number, admin)
     admin.execute("UPDATE crm.data_arrival SET last_at = now() - interval '1 day' WHERE feed = %s", (feed,))
     await swept(api)
     assert told(admin, f"data-feed:{feed}:") == 2, "silent again"
-    unknown = await api.post("/api/v1/data-arrivals", {"feed": "nobody", "at": NOW.isoformat()})
+    unknown = await api.post("/api/v1/data-arrivals", {"feed": "nobody", "at": now.isoformat()})
     assert unknown.json()["errors"][0]["pointer"] == "/feed"
 
 
-async def test_a_station_whose_levels_stay_away_is_missing(api, station, admin):
+async def test_a_station_whose_levels_stay_away_is_missing(api, station, admin, report):
     silent, speaking = await station(0), await station(1)
     admin.execute(
         "UPDATE crm.station SET changed_at = now() - interval '1 day' WHERE code = ANY(%s)",
@@ -199,7 +209,7 @@ async def test_a_station_whose_levels_stay_away_is_missing(api, station, admin):
     assert silent[0] not in await owed(api, "stock")
 
 
-async def test_the_processing_feed_is_missed_by_what_it_brings(api, number, admin):
+async def test_the_processing_feed_is_missed_by_what_it_brings(api, number, admin, now):
     admin.execute("UPDATE crm.card_transaction_detail SET received_at = now() - interval '1 hour'")
     admin.execute("UPDATE crm.data_feed SET changed_at = now() - interval '1 day' WHERE code = 'processing'")
     assert await owed(api, "processing") == {""}
@@ -212,7 +222,7 @@ async def test_the_processing_feed_is_missed_by_what_it_brings(api, number, admi
         "quantity": "1",
         "amount": "60",
         "currency": "RUB",
-        "occurred_at": NOW.isoformat(),
+        "occurred_at": now.isoformat(),
     }
     assert (await api.post("/api/v1/card-transactions", bought)).status_code == 201
     assert await owed(api, "processing") == set()
@@ -221,7 +231,7 @@ async def test_the_processing_feed_is_missed_by_what_it_brings(api, number, admi
     assert mark == (None,), "it may be missed again"
 
 
-async def test_who_may_see_stock_and_who_may_deliver_it(api, station):
+async def test_who_may_see_stock_and_who_may_deliver_it(api, station, report):
     code, known_as = await station()
     system = Principal("stock-system", frozenset({Held.INTEGRATION}))
     customer = Principal(
