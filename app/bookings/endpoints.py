@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -9,7 +10,7 @@ import psycopg
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime
 
-from app.bookings import repository
+from app.bookings import events, repository
 from app.bookings.schemas import Availability, AvailabilityForm, Booking, BookingForm, BookingKind, Slots
 from app.database.answer import Answer
 from app.database.units import WriteUnit
@@ -42,6 +43,7 @@ async def add_availability(form: AvailabilityForm, command: KeyedCommand, databa
 
     async def work(unit: WriteUnit) -> Answer:
         await repository.add_availability(unit, availability)
+        await events.tell_offered(unit, availability)
         return created(f"{BASE}/slots?kind={form.kind}", None, availability)
 
     try:
@@ -78,6 +80,7 @@ async def book_slot(form: BookingForm, command: KeyedCommand, database: TheDatab
             new_id(), slot.person, slot.kind, slot.start, slot.end, form.contact, form.request_id, False
         )
         await repository.book(unit, booking)
+        await events.tell(unit, events.BOOKED, booking)
         return created(f"{BASE}/bookings/{booking.id}", None, booking)
 
     try:
@@ -95,9 +98,13 @@ async def cancel_booking(booking_id: UUID, command: KeyedCommand, database: TheD
     """Free the slot again; cancelling twice changes nothing."""
 
     async def work(unit: WriteUnit) -> Answer:
-        booking = await repository.cancel(unit, booking_id)
+        booking = await repository.lock(unit, booking_id)
         if booking is None:
             raise not_found("booking")
+        if not booking.cancelled:
+            await repository.cancel(unit, booking_id)
+            await events.tell(unit, events.CANCELLED, booking)
+            booking = replace(booking, cancelled=True)
         return Answer(200, encode(booking))
 
     return await run(database, command, work)

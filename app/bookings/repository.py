@@ -46,10 +46,11 @@ INSERT INTO crm.booking (id, person, kind, during, contact, request_id, cancelle
 VALUES (%(id)s, %(person)s, %(kind)s, tstzrange(%(start)s, %(end)s), %(contact)s, %(request_id)s, false,
         %(created_at)s)
 """
-_CANCEL = """
-UPDATE crm.booking SET cancelled = true WHERE id = %(id)s
-RETURNING id, person, kind, lower(during), upper(during), contact, request_id, cancelled
+_LOCK = """
+SELECT id, person, kind, lower(during), upper(during), contact, request_id, cancelled
+FROM crm.booking WHERE id = %(id)s FOR UPDATE
 """
+_CANCEL = "UPDATE crm.booking SET cancelled = true WHERE id = %(id)s"
 
 
 async def add_availability(unit: WriteUnit, availability: Availability) -> None:
@@ -70,7 +71,13 @@ async def book(unit: WriteUnit, booking: Booking) -> None:
     await unit.queue(_BOOK, {**values, "kind": booking.kind.value, "created_at": now()})
 
 
-async def cancel(unit: WriteUnit, id_: UUID) -> Booking | None:
+async def lock(unit: WriteUnit, id_: UUID) -> Booking | None:
+    """A round trip."""
     return await unit.one(
-        _CANCEL, {"id": id_}, lambda row: Booking(row[0], row[1], BookingKind(row[2]), *row[3:])
+        _LOCK, {"id": id_}, lambda row: Booking(row[0], row[1], BookingKind(row[2]), *row[3:])
     )
+
+
+async def cancel(unit: WriteUnit, id_: UUID) -> None:
+    """Queued."""
+    await unit.queue(_CANCEL, {"id": id_})

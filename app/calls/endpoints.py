@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg
 from fastapi import APIRouter, Response
 
-from app.calls import repository
+from app.calls import events, repository
 from app.calls.schemas import Call, CallForm
 from app.database.answer import Answer
 from app.database.units import WriteUnit
@@ -35,8 +35,11 @@ async def put_call(form: CallForm, command: KeyedCommand, database: TheDatabase)
     """Tell of a call when it rings, when it is answered and when it ends; each time what is known then."""
 
     async def work(unit: WriteUnit) -> Answer:
+        known = await repository.lock(unit, form.external_id)
         call = await repository.put(unit, new_id(), form)
         assert call is not None
+        if call != known:
+            await events.tell(unit, call)
         return Answer(200, encode(call), {"Location": f"{BASE}/calls/{call.id}"})
 
     try:

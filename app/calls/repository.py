@@ -36,11 +36,17 @@ SET operator = coalesce(excluded.operator, c.operator),
                       THEN c.keep_until END
 RETURNING {_COLUMNS}
 """
+_LOCK = f"SELECT {_COLUMNS} FROM crm.call c WHERE c.external_id = %(external_id)s FOR UPDATE"
 
 
 def _call(row: TupleRow) -> Call:
     id_, external_id, direction, *rest = row
     return Call(id_, external_id, CallDirection(direction), *rest)
+
+
+async def lock(unit: WriteUnit, external_id: str) -> Call | None:
+    """What was known of a call before; held until the commit. A round trip."""
+    return await unit.one(_LOCK, {"external_id": external_id}, _call)
 
 
 async def put(unit: WriteUnit, id_: UUID, form: CallForm) -> Call | None:

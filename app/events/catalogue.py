@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.bookings import events as bookings
+from app.calls import events as calls
+from app.card_transactions import events as card_transactions
 from app.cards import events as cards
 from app.customers import events as customers
 from app.directory import events as directory
 from app.events.types import EventType
+from app.imports import events as imports
 from app.loyalty import events as loyalty
 from app.requests import events as requests
 from app.stations import events as stations
@@ -19,6 +23,10 @@ CATALOGUE: tuple[EventType[Any], ...] = (
     *cards.TYPES,
     *loyalty.TYPES,
     *stations.TYPES,
+    *card_transactions.TYPES,
+    *calls.TYPES,
+    *bookings.TYPES,
+    *imports.TYPES,
 )
 
 

@@ -18,7 +18,7 @@ from app.problems import problems
 
 router = APIRouter(tags=["integration"], route_class=StrictRoute)
 
-TypePattern = Annotated[str, StringConstraints(pattern=r"^(\*|[a-z_]{1,40}\.(\*|[a-z_]{1,40}))$")]
+TypePattern = Annotated[str, StringConstraints(pattern=r"^(\*|[a-z_-]{1,40}\.(\*|[a-z_-]{1,40}))$")]
 """`request.closed`, `request.*` or `*`."""
 
 After = Annotated[str | None, Query(max_length=64, description="From `next`, or `latest`")]

@@ -202,4 +202,5 @@ SET loaded_blocks = %(next)s, created = p.created + %(created)s, enriched = p.en
     loaded_at = CASE WHEN j.received_at IS NOT NULL AND j.received_blocks = %(next)s THEN now() END
 FROM crm.import_job j
 WHERE p.job_id = %(job)s AND j.id = p.job_id
+RETURNING p.job_id, p.created, p.enriched, p.unchanged, p.rejected, p.loaded_at
 """

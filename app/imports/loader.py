@@ -17,8 +17,9 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from app.imports import load_sql
+from app.imports import events, load_sql
 from app.imports.blocks import lines
+from app.imports.events import LoadAdvanced
 from app.imports.load import OvertakenError, load, reject
 from app.imports.rows import Header, read_header, read_rows
 from app.imports.schemas import Format, Rejection, Row
@@ -179,4 +180,6 @@ def _load_part(connection: psycopg.Connection, part: _Part) -> None:
         "unchanged": counts.unchanged,
         "rejected": counts.rejected,
     }
-    connection.execute(load_sql.ADVANCE, {**blocks, **figures})
+    row = connection.execute(load_sql.ADVANCE, {**blocks, **figures}).fetchone()
+    assert row is not None, "the job is claimed"
+    events.tell(connection, LoadAdvanced(*row))
