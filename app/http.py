@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, cast
+from urllib.parse import quote
 
 import orjson
 from fastapi import Depends, Header, Query, Request, Response
@@ -172,6 +173,16 @@ def shown(
     return Response(encode(masked(value, hidden_now())), status, extra, JSON)
 
 
+def downloaded(name: str, media_type: str, sha256: str, content: bytes) -> Response:
+    """A file. Never shown in place: a hostile one must not run in a browser under our name."""
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
+        "X-Content-Type-Options": "nosniff",
+        "ETag": f'"{sha256}"',
+    }
+    return Response(content, 200, headers, media_type)
+
+
 def created(location: str, version: int | None, value: object) -> Answer:
     headers = {"Location": location} if version is None else {"Location": location, "ETag": etag(version)}
     return Answer(201, encode(value), headers)
@@ -180,6 +191,10 @@ def created(location: str, version: int | None, value: object) -> Answer:
 async def run(database: Database, command: Command, work: Work) -> Response:
     return written(await database.write(command, work))
 
+
+FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+}
 
 # Every read may answer with these, and every write.
 READ_PROBLEMS = (

@@ -126,9 +126,14 @@ def _checked_email(text: str) -> str:
     return checked.normalized.lower()
 
 
+def document_number(text: str) -> str:
+    """A contract's or a deal's number as it is looked for: capitals, without spaces."""
+    return re.sub(r"\s", "", text).upper()
+
+
 def search_forms(text: str) -> tuple[str, ...]:
     """Every exact key that what was typed into the search box could mean."""
-    forms = {text.strip()}
+    forms = {text.strip(), document_number(text)}
     for check in (inn, ogrn, snils, phone, email):
         try:
             forms.add(check(text))

@@ -15,9 +15,15 @@ from app.bookings import endpoints as bookings_endpoints
 from app.calls import endpoints as calls_endpoints
 from app.card_transactions import endpoints as card_transactions_endpoints
 from app.cards import endpoints as cards_endpoints
+from app.catalogue import endpoints as catalogue_endpoints
+from app.chats import endpoints as chats_endpoints
+from app.claims import endpoints as claims_endpoints
+from app.community import endpoints as community_endpoints
+from app.contracts import endpoints as contracts_endpoints
 from app.customers import endpoints as customers_endpoints
 from app.customers import merging_endpoints
 from app.database.database import Database
+from app.deals import endpoints as deals_endpoints
 from app.events import endpoints as events_endpoints
 from app.external import endpoints as external_endpoints
 from app.http import BASE
@@ -29,6 +35,7 @@ from app.middleware import Surroundings
 from app.notifications import endpoints as notifications_endpoints
 from app.notifications.stream import Hub
 from app.openapi import describe
+from app.orders import endpoints as orders_endpoints
 from app.reports import endpoints as reports_endpoints
 from app.requests import dossier_endpoints
 from app.requests import endpoints as requests_endpoints
@@ -65,6 +72,13 @@ SLICES = (
     bookings_endpoints.router,
     calls_endpoints.router,
     reports_endpoints.router,
+    *deals_endpoints.routers,
+    contracts_endpoints.router,
+    *catalogue_endpoints.routers,
+    orders_endpoints.router,
+    *claims_endpoints.routers,
+    community_endpoints.router,
+    chats_endpoints.router,
     events_endpoints.router,
     audit_endpoints.router,
     webhooks_endpoints.router,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -10,6 +11,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
@@ -17,6 +19,7 @@ from starlette.types import Scope
 from app.cards.numbers import without_numbers
 from app.encoding import encode
 from app.errors import FieldError, Problem, ProblemError
+from app.language.catalogue import translate, wanted
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +60,7 @@ class ProblemDetails(BaseModel):
 
 def problem_response(scope: Scope, error: ProblemError) -> Response:
     kind = error.problem.value
+    language = wanted(Headers(scope=scope).get("accept-language"))
     content: dict[str, Any] = {
         "type": f"urn:twinsite:problem:{kind.code}",
         "title": kind.title,
@@ -69,8 +73,23 @@ def problem_response(scope: Scope, error: ProblemError) -> Response:
     }
     if error.errors:
         content["errors"] = error.errors
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if kind.retry else None
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if kind.retry else {}
+    headers["Vary"] = "Accept-Language"
+    if language is not None:
+        headers["Content-Language"] = language
+        content |= in_language(error, language)
     return Response(encode(content), kind.status, headers, MEDIA_TYPE)
+
+
+def in_language(error: ProblemError, language: str) -> dict[str, Any]:
+    """What of a problem is said to people; its codes stay as they are."""
+    fields = [replace(each, detail=translate(each.detail, language)) for each in error.errors]
+    named = "; ".join(f"{each.pointer.lstrip('/')}: {each.detail}" for each in fields[:5])
+    said = {
+        "title": translate(error.problem.value.title, language),
+        "detail": named or translate(error.detail, language),
+    }
+    return {**said, "errors": fields} if fields else said
 
 
 def problems(*kinds: Problem) -> dict[int | str, dict[str, Any]]:

@@ -24,6 +24,15 @@ RESOURCES = {
     "stock-reports": Resource.STOCK,
     "missing-data": Resource.DATA_FEED,
     "data-arrivals": Resource.DATA_FEED,
+    "deals": Resource.DEAL,
+    "tasks": Resource.DEAL,
+    "contracts": Resource.CONTRACT,
+    "catalogue": Resource.CONTRACT,
+    "orders": Resource.ORDER,
+    "claims": Resource.CLAIM,
+    "claim-kinds": Resource.REFERENCE,
+    **dict.fromkeys(("posts", "members", "conversations"), Resource.COMMUNITY),
+    "chats": Resource.CHAT,
     "accounts": Resource.ACCOUNT,
     "audit": Resource.AUDIT,
     "events": Resource.EVENT,
@@ -45,9 +54,17 @@ RESOURCES = {
             "stations",
             "products",
             "data-feeds",
+            "deal-stages",
+            "catalogue-products",
         ),
         Resource.DIRECTORY,
     ),
+}
+# Steps within a resource that are somebody else's: by the first and the last segment.
+STEPS = {
+    ("orders", "decision"): Resource.DECISION,
+    ("claims", "decision"): Resource.DECISION,
+    ("orders", "vehicle"): Resource.SHIPMENT,
 }
 # POST that changes nothing, and POST below a collection that only adds to it.
 READ_BY_POST = frozenset({f"{BASE}customers/check", f"{BASE}cards/search", f"{BASE}cards/check"})
@@ -68,7 +85,8 @@ def need(method: str, path: str) -> Need | None:
     """None: open to everyone (health, metrics, the description, sign-in)."""
     if path in OPEN or not path.startswith(BASE):
         return None
-    resource = RESOURCES.get(path.removeprefix(BASE).partition("/")[0], Resource.OTHER)
+    first, *_, last = path.removeprefix(BASE).split("/") * 2
+    resource = STEPS.get((first, last)) or RESOURCES.get(first, Resource.OTHER)
     return Need(resource, _action(method, path))
 
 

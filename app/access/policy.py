@@ -24,6 +24,7 @@ class Role(StrEnum):
     HEAD = "head"
     PARTNER_MANAGER = "partner_manager"
     CUSTOMER = "customer"
+    CARRIER = "carrier"  # a haulier or forwarder; its principal's partner says which
     CHANNEL = "channel"
     PROCESSING = "processing"
     INTEGRATION = "integration"  # a system that follows the feed of events
@@ -37,6 +38,15 @@ class Resource(StrEnum):
     LOYALTY = "loyalty"  # points
     STOCK = "stock"  # what stations have
     DATA_FEED = "data_feed"  # what integrated systems owe us
+    DEAL = "deal"  # and the tasks of its stages
+    CONTRACT = "contract"  # and the catalogue that contracts allow
+    ORDER = "order"
+    CLAIM = "claim"
+    DECISION = "decision"  # on a customer's order or claim
+    SHIPMENT = "shipment"  # which vehicle comes for an order
+    COMMUNITY = "community"  # feed and messenger of the portal's clients
+    CHAT = "chat"  # of a client with its managers
+    REFERENCE = "reference"  # directories that the portal shows too
     ACCOUNT = "account"
     AUDIT = "audit"
     EVENT = "event"  # the feed
@@ -62,6 +72,7 @@ class Reach(StrEnum):
     PARTNER = "partner"
     OWN = "manager"  # the row is assigned to the principal
     SELF = "customer"  # the row is the principal's company's
+    CARRIER = "carrier"  # the row is to be carried by the principal's partner
 
 
 class Hidden(StrEnum):
@@ -86,6 +97,8 @@ CREATE = READ | {Action.CREATE}
 MOVE = READ | {Action.CHANGE}
 ALL_OF_IT = CREATE | {Action.CHANGE}
 PERSONAL = frozenset(Hidden)
+AGREED = (Resource.DEAL, Resource.CONTRACT, Resource.ORDER, Resource.CLAIM)
+SALES = (*AGREED, Resource.DECISION, Resource.SHIPMENT, Resource.CHAT)
 
 TABLE: tuple[Rule, ...] = (
     *(
@@ -182,6 +195,46 @@ TABLE: tuple[Rule, ...] = (
     Rule(Role.PARTNER_MANAGER, Resource.CARD, Reach.PARTNER, ALL_OF_IT, "serves the distributor's customers"),
     Rule(Role.CUSTOMER, Resource.CARD, Reach.SELF, MOVE, "blocks and limits the own cards in the portal"),
     Rule(Role.PROCESSING, Resource.CARD, Reach.ALL, MOVE, "asks before a purchase; blocks what was stolen"),
+    # What is agreed with customers is reached with them.
+    *(
+        Rule(role, resource, reach, ALL_OF_IT, reason)
+        for resource in SALES
+        for role, reach, reason in (
+            (Role.SALES_MANAGER, Reach.OWN, "sells to the assigned customers"),
+            (Role.SERVICE_MANAGER, Reach.UNIT, "supports the unit's contracts"),
+            (Role.HEAD, Reach.UNIT, "answers for the unit"),
+            (Role.HEAD, Reach.REGION, "answers for the regional office"),
+            (Role.PARTNER_MANAGER, Reach.PARTNER, "serves the distributor's customers"),
+        )
+    ),
+    *(
+        Rule(role, resource, Reach.ALL, READ, reason)
+        for resource in AGREED
+        for role, reason in (
+            (Role.OPERATOR, "tells whoever calls how it stands"),
+            (Role.AUDITOR, "follows an entry to its record"),
+        )
+    ),
+    # The portal: what is the company's own, and no more.
+    Rule(Role.CUSTOMER, Resource.CONTRACT, Reach.SELF, READ, "sees the own contracts and what they allow"),
+    Rule(Role.CUSTOMER, Resource.ORDER, Reach.SELF, ALL_OF_IT, "orders in the portal"),
+    Rule(Role.CUSTOMER, Resource.SHIPMENT, Reach.SELF, ALL_OF_IT, "says which vehicle comes"),
+    Rule(Role.CUSTOMER, Resource.CLAIM, Reach.SELF, ALL_OF_IT, "complains in the portal"),
+    Rule(Role.CUSTOMER, Resource.CHAT, Reach.SELF, ALL_OF_IT, "asks the own managers"),
+    Rule(Role.CUSTOMER, Resource.COMMUNITY, Reach.SELF, ALL_OF_IT, "talks to the other clients"),
+    Rule(Role.ADMINISTRATOR, Resource.COMMUNITY, Reach.ALL, MOVE, "keeps order in the feed"),
+    Rule(Role.CUSTOMER, Resource.REFERENCE, Reach.ALL, READ, "sees which documents a claim needs"),
+    Rule(Role.CARRIER, Resource.ORDER, Reach.CARRIER, READ, "sees what it is to carry"),
+    Rule(Role.CARRIER, Resource.SHIPMENT, Reach.CARRIER, MOVE, "says which vehicle comes"),
+    *(
+        Rule(Role.INTEGRATION, resource, Reach.ALL, MOVE, "the accounting system follows orders and decides")
+        for resource in (Resource.CONTRACT, Resource.ORDER, Resource.CLAIM, Resource.DECISION)
+    ),
+    *(
+        Rule(role, Resource.REFERENCE, Reach.ALL, READ, "works by the directories")
+        for role in (Role.OPERATOR, Role.SALES_MANAGER, Role.SERVICE_MANAGER, Role.HEAD, Role.PARTNER_MANAGER)
+    ),
+    Rule(Role.ADMINISTRATOR, Resource.REFERENCE, Reach.ALL, ALL_OF_IT, "keeps the directories"),
 )
 
 
@@ -197,7 +250,12 @@ class Zone:
 
     def values(self, reach: Reach) -> tuple[str, ...]:
         """What a row's attribute must be one of. Without a value nothing is reached."""
-        one = {Reach.OWN: self.principal, Reach.PARTNER: self.partner, Reach.SELF: self.customer}
+        one = {
+            Reach.OWN: self.principal,
+            Reach.PARTNER: self.partner,
+            Reach.CARRIER: self.partner,
+            Reach.SELF: self.customer,
+        }
         many = {Reach.UNIT: self.units, Reach.REGION: self.regions}
         if reach in many:
             return many[reach]

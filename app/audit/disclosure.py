@@ -15,7 +15,7 @@ from app.access.operations import Need
 from app.access.policy import Action, Resource
 
 # Reading all the rest is recorded, what was never thought of too.
-NOTHING_PERSONAL = frozenset({Resource.DIRECTORY})
+NOTHING_PERSONAL = frozenset({Resource.DIRECTORY, Resource.REFERENCE})
 
 _shown: ContextVar[list[str] | None] = ContextVar("shown", default=None)
 

@@ -39,6 +39,21 @@ REFERENCES = (
     ),
     Reference("crm.representative", "customer_id", Way.MOVES, "whoever spoke for the one speaks for both"),
     Reference("crm.identification", "customer_id", Way.STAYS, "what was verified of the card as it was"),
+    *(
+        Reference(table, "customer_id", Way.MOVES, "what was agreed with a customer goes with it")
+        for table in (
+            "crm.deal",
+            "crm.task",
+            "crm.contract",
+            "crm.sales_order",
+            "crm.claim",
+            "crm.claim_document",
+        )
+    ),
+    Reference(
+        "crm.record_event", "customer_id", Way.MOVES, "a history goes with its record", key="record_id"
+    ),
+    Reference("crm.chat_message", "customer_id", Way.MOVES, "one chat of one customer"),
     Reference("crm.account", "customer", Way.MOVES, "whoever signs in sees the card that lives"),
     Reference("crm.customer", "merged_into", Way.MOVES, "cards merged earlier lead to the last one at once"),
     Reference(

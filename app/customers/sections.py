@@ -8,7 +8,7 @@ would be read as floats.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -106,6 +106,28 @@ class TransactionRow:
     occurred_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class ContractRow:
+    """`valid_until` is the last day, null without end."""
+
+    id: UUID
+    number: str
+    status: str
+    unit: str
+    valid_from: date
+    valid_until: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """A deal, an order or a claim, and where it stands."""
+
+    id: UUID
+    number: str
+    state: str
+    created_at: datetime
+
+
 _REQUEST = "SELECT r.id, r.topic, r.subject, r.status, r.priority, r.assignee, r.created_at, r.solution_due"
 _OF_CARD = "FROM crm.request r WHERE r.customer_id = c.id"
 
@@ -156,6 +178,35 @@ SECTIONS: tuple[Section, ...] = (
             FROM (SELECT r.id {_OF_CARD} ORDER BY r.id DESC LIMIT 30) AS q
             JOIN crm.booking b ON b.request_id = q.id
             WHERE NOT b.cancelled AND upper(b.during) > now() ORDER BY lower(b.during) LIMIT 10""",
+    ),
+    Section(
+        "contracts",
+        ContractRow,
+        Resource.CONTRACT,
+        """SELECT k.id, k.number, k.status, k.unit, k.valid_from, k.valid_until
+           FROM crm.contract k WHERE k.customer_id = c.id ORDER BY k.id DESC LIMIT 20""",
+    ),
+    Section(
+        "deals",
+        StepRow,
+        Resource.DEAL,
+        """SELECT d.id, d.number, d.stage AS state, d.created_at
+           FROM crm.deal d WHERE d.customer_id = c.id ORDER BY d.id DESC LIMIT 10""",
+    ),
+    Section(
+        "orders",
+        StepRow,
+        Resource.ORDER,
+        """SELECT o.id, o.number, o.status AS state, o.created_at
+           FROM crm.sales_order o WHERE o.customer_id = c.id AND NOT o.archived
+           ORDER BY o.id DESC LIMIT 10""",
+    ),
+    Section(
+        "claims",
+        StepRow,
+        Resource.CLAIM,
+        """SELECT k.id, k.number, k.status AS state, k.created_at
+           FROM crm.claim k WHERE k.customer_id = c.id ORDER BY k.id DESC LIMIT 10""",
     ),
     Section(
         "cards",

@@ -24,10 +24,12 @@ from app.customers.sections import (
     BookingRow,
     CallRow,
     CardRow,
+    ContractRow,
     NoteRow,
     ProfileRow,
     RequestRow,
     Section,
+    StepRow,
     TransactionRow,
 )
 from app.database.database import Database, Found, Freshness
@@ -45,6 +47,10 @@ class Window:
     notes: Sequence[NoteRow] | None = None
     calls: Sequence[CallRow] | None = None
     bookings: Sequence[BookingRow] | None = None
+    contracts: Sequence[ContractRow] | None = None
+    deals: Sequence[StepRow] | None = None
+    orders: Sequence[StepRow] | None = None
+    claims: Sequence[StepRow] | None = None
     cards: Sequence[CardRow] | None = None
     transactions: Sequence[TransactionRow] | None = None
     withheld: Sequence[str] = field(default=())

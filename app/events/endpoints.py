@@ -12,6 +12,7 @@ from app.errors import Problem
 from app.events import feed
 from app.events.asyncapi import description
 from app.events.feed import FeedPage
+from app.events.types import MAX_PATTERNS
 from app.http import JSON, READ_PROBLEMS, StrictRoute, TheDatabase, UnkeyedCommand, written
 from app.pagination import DEFAULT_LIMIT, Limit
 from app.problems import problems
@@ -22,7 +23,9 @@ TypePattern = Annotated[str, StringConstraints(pattern=r"^(\*|[a-z_-]{1,40}\.(\*
 """`request.closed`, `request.*` or `*`."""
 
 After = Annotated[str | None, Query(max_length=64, description="From `next`, or `latest`")]
-Types = Annotated[list[TypePattern], Query(max_length=50, description="`request.closed`, `request.*` or `*`")]
+Types = Annotated[
+    list[TypePattern], Query(max_length=MAX_PATTERNS, description="`request.closed`, `request.*` or `*`")
+]
 FEED_PROBLEMS = problems(*READ_PROBLEMS, Problem.CURSOR_INVALID, Problem.CURSOR_LOST, Problem.OUTCOME_UNKNOWN)
 
 

@@ -9,6 +9,8 @@ from uuid import UUID
 
 P = TypeVar("P")
 
+MAX_PATTERNS = 200  # that one reader may name: room for all types that there are
+
 
 @dataclass(frozen=True, slots=True)
 class EventType(Generic[P]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Response
@@ -10,12 +9,14 @@ from fastapi import APIRouter, Response
 from app.directory.model import Kept
 from app.errors import Problem
 from app.http import (
+    FILE,
     READ_PROBLEMS,
     WRITE_PROBLEMS,
     KeyedCommand,
     StrictRoute,
     TheDatabase,
     TheFreshness,
+    downloaded,
     shown,
     written,
 )
@@ -77,21 +78,13 @@ async def list_attachments(request_id: UUID, database: TheDatabase, freshness: T
 @router.get(
     "/attachments/{attachment_id}",
     response_class=Response,
-    responses={
-        **problems(*READ_PROBLEMS, Problem.NOT_FOUND),
-        200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
-    },
+    responses={**problems(*READ_PROBLEMS, Problem.NOT_FOUND), **FILE},
 )
 async def get_attachment(attachment_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
-    """The file. Never shown in place: a hostile file must not run in a browser under our name."""
+    """The file."""
     found = await database.read(attachments.CONTENT, {"id": attachment_id}, freshness)
     file = found.one("attachment")
-    headers = {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name)}",
-        "X-Content-Type-Options": "nosniff",
-        "ETag": f'"{file.sha256}"',
-    }
-    return Response(file.content, 200, headers, file.media_type)
+    return downloaded(file.name, file.media_type, file.sha256, file.content)
 
 
 @router.get("/requests/{request_id}/articles", response_model=list[Kept[ArticleForm]], responses=OF_REQUEST)

@@ -39,8 +39,8 @@ class Setting:
 
 _SETTING = f"""
 SELECT to_jsonb(t) - {_ADDED}, t.version, q.unit, to_jsonb(k) - {_ADDED}, g.time_zone, g.code,
-       p.region, p.customer_type, p.planned_volume, coalesce(p.vip, false), p.manager, p.contract_unit,
-       c.stage, c.name,
+       p.region, p.customer_type, p.planned_volume, coalesce(p.vip, false), p.manager,
+       coalesce(p.contract_unit, crm.contract_unit(c.id)), c.stage, c.name,
        (SELECT coalesce(jsonb_agg(to_jsonb(a) - {_ADDED}), '[]') FROM crm.assignment_rule a WHERE a.active)
 FROM crm.topic t
 JOIN crm.queue q ON q.code = t.queue

@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints, field_validator
 
 from app.events.catalogue import covers
 from app.events.endpoints import TypePattern
+from app.events.types import MAX_PATTERNS
 from app.fields import Form, Opaque, Short
 
 Url = Annotated[str, StringConstraints(min_length=10, max_length=1000, pattern=r"^[!-~]+$")]
@@ -29,7 +30,7 @@ class SubscriptionForm(Form):
 
     url: Url
     title: Short
-    types: Annotated[tuple[TypePattern, ...], Field(min_length=1, max_length=50)]
+    types: Annotated[tuple[TypePattern, ...], Field(min_length=1, max_length=MAX_PATTERNS)]
     only: Annotated[dict[Opaque, Opaque], Field(max_length=10, default_factory=dict)]
     active: bool = True
 

@@ -9,6 +9,7 @@ import orjson
 
 from app.audit import sealing
 from app.card_transactions import partitions
+from app.contracts import service as contracts
 from app.database.answer import Command
 from app.database.database import Database
 from app.events import housekeeping
@@ -50,6 +51,7 @@ JOBS: tuple[Job, ...] = (
     Job("overdue", 5.0, _overdue, "requests past their deadline are marked, their heads told"),
     Job("sequence-events", 0.2, housekeeping.sequence, "committed events get their place in the feed"),
     Job("seal-audit", 1.0, sealing.step, "what was done and shown gets its place in the audit's chains"),
+    Job("prolong-contracts", 3600.0, contracts.prolong_due, "contracts whose terms say so go on"),
     Job("months-ahead", 3600.0, partitions.step, "card transactions find the partition of their month"),
     Job("purge-events", 600.0, housekeeping.purge, "events are kept for 90 days"),
     Job("accrue-points", 1.0, _accrue, "what the feed brought gives points, by the accrual rules"),

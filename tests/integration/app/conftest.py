@@ -129,6 +129,14 @@ def company(number: int) -> Callable[..., dict[str, object]]:
 
 
 @pytest.fixture
+async def customer(api: Api, company: Callable[..., dict[str, object]]) -> dict[str, str]:
+    """A card of such a company."""
+    answer = await api.post("/api/v1/customers", company())
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+@pytest.fixture
 def start_api() -> Callable[..., object]:
     """`running_api`, for tests with servers and settings of their own."""
     return running_api

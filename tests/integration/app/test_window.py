@@ -48,6 +48,7 @@ async def test_one_call_returns_everything_about_the_customer(api, company, numb
     assert [each["started_at"] for each in window["calls"]] == ["2026-01-02T03:04:05Z"]
     assert [(each["last_four"], each["status"]) for each in window["cards"]] == [("4242", "active")]
     assert [(each["station"], each["amount"]) for each in window["transactions"]] == [("АЗС-0012", "2200.00")]
+    assert window["contracts"] == window["deals"] == window["orders"] == window["claims"] == []
     assert window["bookings"] == window["profile"] == window["withheld"] == []
 
 
@@ -63,10 +64,13 @@ async def test_a_role_sees_the_sections_that_are_meant_for_it(api, company, numb
         assert answer.status_code == 200, answer.text
         shown[principal.id] = answer.json()
     assert shown["auditor"]["customer"]["inn"].startswith("******")
-    assert shown["portal"]["withheld"] == ["profile", "notes", "calls"]
+    assert shown["portal"]["withheld"] == ["profile", "notes", "calls", "deals"]
     assert shown["portal"]["notes"] is None
     assert [each["id"] for each in shown["portal"]["open_requests"]] == [request["id"]]
-    assert shown["mail"]["withheld"] == ["cards", "transactions"]
+    assert shown["mail"]["withheld"] == [
+        *("contracts", "deals", "orders", "claims"),
+        *("cards", "transactions"),
+    ]
     assert all(set(window["withheld"]) <= set(NAMES) for window in shown.values())
 
 

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from app.errors import FieldError, Problem, ProblemError, invalid
 from app.problems import pointer, problem_response, to_problem
 
-SCOPE = {"path": "/api/v1/customers", "state": {"request_id": "r-1"}}
+SCOPE = {"path": "/api/v1/customers", "state": {"request_id": "r-1"}, "headers": []}
 
 
 def test_a_problem_is_answered_as_rfc_9457_says():

@@ -66,10 +66,10 @@ def test_labels_say_how_far_each_rule_reaches():
 
 
 # What everybody who may see it sees all of.
-IN_NO_ZONE = {"directory:*", "stock:*", "data_feed:*"}
+IN_NO_ZONE = {"directory:*", "reference:*", "stock:*", "data_feed:*"}
 
 
-@pytest.mark.parametrize("role", [Role.HEAD, Role.PARTNER_MANAGER, Role.CUSTOMER])
+@pytest.mark.parametrize("role", [Role.HEAD, Role.PARTNER_MANAGER, Role.CUSTOMER, Role.CARRIER])
 def test_a_role_without_its_zone_reaches_nothing(role):
     for action in Action:
         reached = labels(rules_of({role}), action, Zone("x"))
@@ -77,7 +77,15 @@ def test_a_role_without_its_zone_reaches_nothing(role):
 
 
 def test_reaches_are_the_attributes_of_rows():
-    assert {reach.value for reach in Reach} == {"*", "manager", "unit", "region", "partner", "customer"}
+    assert {reach.value for reach in Reach} == {
+        "*",
+        "manager",
+        "unit",
+        "region",
+        "partner",
+        "customer",
+        "carrier",
+    }
 
 
 def test_nobody_may_nothing_and_a_trusted_network_everything():
@@ -101,6 +109,10 @@ def test_a_zone_cannot_break_out_of_its_label():
         ("POST", "/api/v1/card-transactions/batch", Resource.CARD_TRANSACTION, Action.CREATE),
         ("POST", "/api/v1/cards/search", Resource.CARD, Action.READ),
         ("POST", "/api/v1/cards/1/block", Resource.CARD, Action.CHANGE),
+        ("POST", "/api/v1/orders", Resource.ORDER, Action.CREATE),
+        ("GET", "/api/v1/orders/1/validation", Resource.ORDER, Action.READ),
+        ("POST", "/api/v1/orders/1/decision", Resource.DECISION, Action.CHANGE),
+        ("PUT", "/api/v1/orders/1/vehicle", Resource.SHIPMENT, Action.CHANGE),
         ("GET", "/api/v1/never-heard-of", Resource.OTHER, Action.READ),
         ("GET", "/api/v1/customers%2f..", Resource.OTHER, Action.READ),
     ],

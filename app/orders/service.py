@@ -1,0 +1,185 @@
+"""What can be done with orders: draft, fill in, validate, submit, repeat, put away, decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from app.database.answer import Command, Committed
+from app.database.database import Database, Found, Freshness
+from app.database.units import WriteUnit
+from app.errors import FieldError, invalid, not_found
+from app.identity import now
+from app.orders import repository, rules
+from app.orders.schemas import (
+    ORDERS,
+    Content,
+    DecisionForm,
+    Discount,
+    DiscountForm,
+    DiscountStatus,
+    Order,
+    OrderForm,
+    OrderStatus,
+    Vehicle,
+)
+from app.orders.validation import Basis, faults
+from app.records import repository as records
+from app.records import service
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Whether an order could be submitted now, and what is wrong with it."""
+
+    valid: bool
+    errors: tuple[FieldError, ...]
+
+
+def _filled(form: Content) -> dict[str, Any]:
+    return {name: getattr(form, name) for name in Content.model_fields}
+
+
+async def draft(database: Database, command: Command, form: OrderForm) -> Committed:
+    """A draft may be as incomplete as it likes."""
+
+    async def make(unit: WriteUnit) -> Order:
+        return await _new(unit, form.customer_id, _filled(form))
+
+    return await service.create(database, command, ORDERS, "drafted", make)
+
+
+async def _new(unit: WriteUnit, customer_id: UUID, content: dict[str, Any], **more: Any) -> Order:
+    order = Order.model_construct(
+        **service.fresh(customer_id),
+        number=await repository.next_number(unit),
+        status=OrderStatus.DRAFT,
+        archived=False,
+        **{"discount": None, "amount": None, "currency": None, "repeats": None, **content, **more},
+    )
+    await _own_contract(unit, order)
+    return order
+
+
+async def _own_contract(unit: WriteUnit, order: Order) -> None:
+    """The foreign key would see all contracts: even a draft names only one of the customer's own."""
+    if order.contract_id is not None and await _basis(unit, order) is None:
+        wrong = FieldError("/contract_id", "unknown-contract", "the customer has no such contract")
+        raise invalid([wrong])
+
+
+async def repeat(database: Database, command: Command, id_: UUID) -> Committed:
+    """A new draft with the content of an order; the day is to be said anew."""
+
+    async def make(unit: WriteUnit) -> Order:
+        first = await records.lock(unit, ORDERS, id_)
+        if first is None:
+            raise not_found(ORDERS.word)
+        content = {name: getattr(first, name) for name in Content.model_fields}
+        content["requisites"] = first.requisites.model_copy(update={"wanted_on": None})
+        return await _new(unit, first.customer_id, content, repeats=first.id)
+
+    return await service.create(database, command, ORDERS, "drafted", make)
+
+
+async def fill_in(
+    database: Database, command: Command, id_: UUID, *, expected: str, form: Content
+) -> Committed:
+    async def change(unit: WriteUnit, order: Order) -> Order:
+        rules.require(order, rules.OPEN_TO_CHANGES)
+        changed = order.model_copy(update=_filled(form))
+        await _own_contract(unit, changed)
+        return _without_promises(changed)
+
+    return await service.change(database, command, ORDERS, id_, change, kind="changed", expected=expected)
+
+
+def _without_promises(order: Order) -> Order:
+    """A discount that was granted for other content is to be asked for again."""
+    if order.discount is None or order.discount.status is not DiscountStatus.GRANTED:
+        return order
+    again = Discount(
+        status=DiscountStatus.REQUESTED, percent=order.discount.percent, reason=order.discount.reason
+    )
+    return order.model_copy(update={"discount": again, "amount": None})
+
+
+async def submit(database: Database, command: Command, id_: UUID, note: str | None) -> Committed:
+    """Raises ProblemError (validation) that names everything that is wrong."""
+
+    async def change(unit: WriteUnit, order: Order) -> Order:
+        submitted = rules.stepped(order, "submitted")
+        basis = await _basis(unit, order)
+        errors = faults(order, basis, now().date())
+        if errors or basis is None:
+            raise invalid(errors)
+        money = {"amount": rules.amount(order, basis.products), "currency": basis.currency}
+        return submitted.model_copy(update=money)
+
+    return await service.change(database, command, ORDERS, id_, change, kind="submitted", note=note)
+
+
+async def _basis(unit: WriteUnit, order: Order) -> Basis | None:
+    return await repository.basis(unit, _about(order))
+
+
+def _about(order: Order) -> dict[str, object]:
+    products = [item.product for item in order.items]
+    return repository.about(order.contract_id, order.customer_id, products, now().date())
+
+
+async def validate(database: Database, id_: UUID, freshness: Freshness) -> tuple[Validation, Found[Order]]:
+    order, found = await service.get(database, ORDERS, id_, freshness)
+    basis = (await database.read(repository.BASIS, _about(order), freshness)).first
+    errors = tuple(faults(order, basis, now().date()))
+    return Validation(not errors, errors), found
+
+
+async def step(
+    database: Database,
+    command: Command,
+    id_: UUID,
+    change: Callable[[Order], Order],
+    *,
+    kind: str,
+    note: str | None = None,
+) -> Committed:
+    """Whatever needs nothing but the order."""
+
+    async def changed(_: WriteUnit, order: Order) -> Order:
+        return change(order)
+
+    return await service.change(database, command, ORDERS, id_, changed, kind=kind, note=note)
+
+
+async def ask_discount(database: Database, command: Command, id_: UUID, form: DiscountForm) -> Committed:
+    return await step(
+        database,
+        command,
+        id_,
+        lambda order: rules.with_request(order, form),
+        kind="discount_requested",
+        note=form.reason,
+    )
+
+
+async def name_vehicle(
+    database: Database, command: Command, id_: UUID, *, expected: str, vehicle: Vehicle
+) -> Committed:
+    async def change(_: WriteUnit, order: Order) -> Order:
+        return rules.with_vehicle(order, vehicle)
+
+    return await service.change(
+        database, command, ORDERS, id_, change, kind="vehicle_named", expected=expected
+    )
+
+
+async def decide(database: Database, command: Command, id_: UUID, form: DecisionForm) -> Committed:
+    async def change(unit: WriteUnit, order: Order) -> Order:
+        basis = await _basis(unit, order)
+        return rules.decided(order, form, {} if basis is None else basis.products)
+
+    kind = rules.DECIDED[form.decision]
+    return await service.change(database, command, ORDERS, id_, change, kind=kind, note=form.note)

@@ -1,0 +1,173 @@
+"""Contracts and the catalogue that they allow, in the words of the seeds (S3, S4)."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.access.policy import Role as Held
+from app.contracts.service import prolong_due
+from app.database.answer import Command
+from tests.integration.app.sales import (
+    CATALOGUE,
+    CONTRACTS,
+    DEALS,
+    ORDERS,
+    agree,
+    asking,
+    complete,
+    contract,
+    day,
+    enter_goods,
+    named,
+)
+
+
+@pytest.fixture
+async def goods(api, number):
+    return await enter_goods(api, number)
+
+
+@pytest.fixture
+async def agreed(api, customer, goods, number):
+    """A contract that allows the barrel and the bulk, not the bucket."""
+    barrel, _, bulk = goods
+    return await agree(api, customer, number, [(barrel, "100000.50", "10"), (bulk, "90000", None)])
+
+
+async def test_a_contract_is_concluded_once_changed_prolonged_and_ended(api, customer, number):
+    form = contract(customer, number, valid_until="2026-01-31")
+    made = await api.post(CONTRACTS, form)
+    assert (await api.post(CONTRACTS, form)).json()["code"] == "already-exists"
+    address = made.headers["Location"]
+    prolonged = await api.post(f"{address}/prolong", {})
+    assert prolonged.json()["valid_until"] == "2027-01-31"
+    back = await api.post(f"{address}/prolong", {"until": "2026-06-30"})
+    assert named(back.json()) == {"/until": "not-later"}
+    ended = await api.post(f"{address}/terminate", {"note": "По соглашению сторон"})
+    assert ended.json()["status"] == "terminated"
+    assert (await api.post(f"{address}/prolong", {})).json()["code"] == "wrong-state"
+    wrong = await api.post(CONTRACTS, contract(customer, f"{number}-2", unit="nowhere"))
+    assert named(wrong.json()) == {"/unit": "unknown-code"}
+
+
+async def test_a_contract_comes_from_a_deal_of_the_same_customer(api, customer, company, number):
+    deal = (await api.post(DEALS, {"customer_id": customer["id"], "title": "Карты"})).json()
+    other = (await api.post("/api/v1/customers", company(kpp="770102001"))).json()
+    wrong = await api.post(CONTRACTS, contract(other, number, deal_id=deal["id"]))
+    assert named(wrong.json()) == {"/deal_id": "unknown"}
+    made = await api.post(CONTRACTS, contract(customer, number, deal_id=deal["id"]))
+    assert made.json()["deal_id"] == deal["id"], made.text
+
+
+async def test_the_worker_prolongs_what_its_terms_prolong(api, customer, number):
+    soon, late = day(10), day(100)
+    due = (await api.post(CONTRACTS, contract(customer, f"{number}-a", valid_until=soon))).json()
+    later = (await api.post(CONTRACTS, contract(customer, f"{number}-b", valid_until=late))).json()
+    await prolong_due(api.database, Command("test", "worker", None, b"", 10))
+    assert (await api.get(f"{CONTRACTS}/{due['id']}")).json()["valid_until"] > late
+    assert (await api.get(f"{CONTRACTS}/{later['id']}")).json()["valid_until"] == late
+
+
+async def test_the_unit_of_the_contract_gets_the_customers_requests(api, customer, number):
+    """ "Only those whose contracts are assigned to the unit where they work"; another unit takes it over."""
+    north, south = f"north-{number}", f"south-{number}"
+    for unit in (north, south):
+        title = {"ru": unit, "en": unit, "kk": unit}
+        assert (await api.post("/api/v1/units", {"code": unit, "title": title})).status_code == 201
+    form = {
+        "customer_id": customer["id"],
+        "channel": "call",
+        "topic": "contracts",
+        "subject": "?",
+        "text": "?",
+    }
+    made = await api.post(CONTRACTS, contract(customer, number, unit=north))
+    assert (await api.post("/api/v1/requests", form)).json()["unit"] == north
+    taken = {
+        key: value
+        for key, value in contract(customer, number, unit=south).items()
+        if key not in ("customer_id", "number")
+    }
+    moved = await api.http.put(made.headers["Location"], json=taken, headers={"If-Match": "*"})
+    assert moved.status_code == 200, moved.text
+    assert (await api.post("/api/v1/requests", form)).json()["unit"] == south
+    await api.post(f"{made.headers['Location']}/terminate", {"note": "Расторгнут"})
+    assert (await api.post("/api/v1/requests", form)).json()["unit"] not in (north, south)
+
+
+async def test_customers_are_found_by_the_numbers_of_their_contracts_and_deals(api, customer, number):
+    made = (await api.post(CONTRACTS, contract(customer, f"{number}/ЛК"))).json()
+    deal = (await api.post(DEALS, {"customer_id": customer["id"], "title": "Карты"})).json()
+    for typed, matched in (
+        (made["number"], "contract"),
+        (f" д-{number}/лк", "contract"),
+        (deal["number"], "deal"),
+    ):
+        found = (await api.http.get("/api/v1/customers/search", params={"q": typed, "fresh": True})).json()
+        assert [(each["customer"]["id"], each["matched"]) for each in found["items"]] == [
+            (customer["id"], matched)
+        ], typed
+    window = (await api.get(f"/api/v1/customers/{customer['id']}/window")).json()
+    assert [each["number"] for each in window["contracts"]] == [made["number"]]
+    assert [(each["number"], each["state"]) for each in window["deals"]] == [(deal["number"], "contact")]
+
+
+async def test_the_catalogue_has_only_what_the_contract_allows(api, agreed, goods):
+    barrel, _, bulk = goods
+    shown = (await api.get(f"{CATALOGUE}?contract_id={agreed['id']}")).json()
+    assert [item["product"] for item in shown["items"]] == [barrel, bulk]
+    assert shown["items"][0]["offers"][0] | {"contract_id": 0} == {
+        "contract_id": 0,
+        "contract": agreed["number"],
+        "price": "100000.50",
+        "currency": "RUB",
+    }
+    assert {each["value"]: each["count"] for each in shown["facets"]["packaging"]} == {"packed": 1, "bulk": 1}
+    packed = (await api.get(f"{CATALOGUE}?contract_id={agreed['id']}&packaging=packed")).json()
+    assert [item["product"] for item in packed["items"]] == [barrel]
+    assert len(packed["facets"]["packaging"]) == 2, "what else could be chosen in this facet"
+    assert [each["value"] for each in packed["facets"]["plant"]] == ["Пермь"]
+    first = (await api.get(f"{CATALOGUE}?contract_id={agreed['id']}&limit=1")).json()
+    second = (await api.get(first["next"])).json()
+    assert ([item["product"] for item in second["items"]], second["next"]) == ([bulk], None)
+
+
+@pytest.mark.parametrize(
+    ("facet", "value", "kept"),
+    [
+        ("plant", "Волгоград", "bulk"),
+        ("kind", "Моторное масло", "barrel"),
+        ("line", "Geyser", "bulk"),
+        ("standard", "API SN", "barrel"),
+        ("viscosity", "5W-40", "barrel"),
+        ("container", "Автоцистерна", "bulk"),
+        ("packaging", "bulk", "bulk"),
+    ],
+)
+async def test_each_filter_of_the_seed_narrows_the_catalogue(api, agreed, facet, value, kept):
+    wanted = {"contract_id": agreed["id"], facet: value}
+    answer = await api.http.get(CATALOGUE, params=wanted)
+    assert answer.status_code == 200, answer.text
+    shown = answer.json()
+    assert [item["product"].split("-")[0] for item in shown["items"]] == [kept]
+    chosen = {each["value"]: each["count"] for each in shown["facets"][facet]}
+    assert chosen[value] == 1
+    none = (await api.http.get(CATALOGUE, params={**wanted, facet: "нет такого"})).json()
+    assert (none["items"], none["next"]) == ([], None)
+
+
+async def test_a_buyer_finds_what_its_contracts_in_force_allow_and_orders_nothing_else(
+    api, customer, company, agreed, goods
+):
+    other = (await api.post("/api/v1/customers", company(kpp="770102001"))).json()
+    theirs = await agree(api, other, f"{goods[1]}-other", [(goods[1], "1", None)])
+    with asking("buyer", Held.CUSTOMER, customer=customer["id"]):
+        shown = (await api.get(CATALOGUE)).json()["items"]
+        assert [item["product"] for item in shown] == [goods[0], goods[2]]
+        assert (await api.get(f"{CATALOGUE}?contract_id={theirs['id']}")).json()["items"] == []
+        foreign = await api.post(ORDERS, complete(customer, theirs, goods))
+        assert named(foreign.json()) == {"/contract_id": "unknown-contract"}
+        assert (await api.get("/api/v1/catalogue-products")).status_code == 403
+    await api.post(f"{CONTRACTS}/{agreed['id']}/terminate", {"note": "Расторгнут"})
+    with asking("buyer", Held.CUSTOMER, customer=customer["id"]):
+        assert (await api.get(CATALOGUE)).json()["items"] == []

@@ -1,0 +1,102 @@
+"""Orders of the portal, in the words of the seed (S5)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.app.sales import ORDERS, VEHICLE, agree, complete, enter_goods, named
+
+
+@pytest.fixture
+async def goods(api, number):
+    return await enter_goods(api, number)
+
+
+@pytest.fixture
+async def agreed(api, customer, goods, number):
+    """A contract that allows the barrel and the bulk, not the bucket."""
+    barrel, _, bulk = goods
+    return await agree(api, customer, number, [(barrel, "100000.50", "10"), (bulk, "90000", None)])
+
+
+async def _step(api, order, step, **form):
+    return await api.post(f"{ORDERS}/{order['id']}/{step}", form)
+
+
+async def test_an_order_is_validated_submitted_and_fulfilled(api, customer, agreed, goods):
+    draft = (await api.post(ORDERS, {"customer_id": customer["id"]})).json()
+    assert draft["status"] == "draft"
+    lacking = (await api.get(f"{ORDERS}/{draft['id']}/validation")).json()
+    assert set(named(lacking)) == {
+        "/contract_id",
+        "/requisites/consignee",
+        "/requisites/delivery",
+        "/requisites/wanted_on",
+        "/items",
+    }
+    assert (await _step(api, draft, "submit")).status_code == 422
+    form = complete(customer, agreed, goods)
+    del form["customer_id"]
+    filled = await api.http.put(f"{ORDERS}/{draft['id']}", json=form, headers={"If-Match": '"1"'})
+    assert filled.status_code == 200, filled.text
+    submitted = await _step(api, draft, "submit")
+    assert (submitted.json()["status"], submitted.json()["amount"]) == ("submitted", "200001.00"), (
+        submitted.text
+    )
+    edited = await api.http.put(f"{ORDERS}/{draft['id']}", json=form, headers={"If-Match": "*"})
+    assert (edited.status_code, edited.json()["state"]) == (409, "submitted")
+    assert (await _step(api, draft, "archive")).status_code == 409, "it is on its way"
+    for decision in ("confirm", "ship", "complete"):
+        assert (await _step(api, draft, "decision", decision=decision)).status_code == 200
+    assert (await _step(api, draft, "cancel")).json()["state"] == "completed"
+    assert (await _step(api, draft, "archive")).json()["archived"] is True
+    archive = (await api.get(f"{ORDERS}?customer_id={customer['id']}&archived=true")).json()["items"]
+    assert [order["id"] for order in archive] == [draft["id"]]
+
+
+async def test_requisites_items_and_vehicle_are_validated(api, customer, agreed, goods):
+    barrel, bucket, bulk = goods
+    wrong = complete(
+        customer,
+        agreed,
+        goods,
+        requisites={
+            "consignee": "А",
+            "consignee_inn": "7707083890",
+            "delivery": "pickup",
+            "wanted_on": "2020-01-01",
+        },
+        items=[
+            {"product": barrel, "quantity": "10.5"},
+            {"product": bucket, "quantity": "1"},
+            {"product": bulk, "quantity": "1.5"},
+        ],
+        vehicle={**VEHICLE, "plate": "Я 000 ЯЯ"},
+    )
+    order = (await api.post(ORDERS, wrong)).json()
+    refused = await _step(api, order, "submit")
+    assert named(refused.json()) == {
+        "/requisites/wanted_on": "in-the-past",
+        "/requisites/consignee_inn": "inn-checksum",
+        "/items/0/quantity": "too-much",
+        "/items/1/product": "not-in-contract",
+        "/vehicle/plate": "plate",
+        "/vehicle/kind": "needs-tanker",
+    }
+
+
+async def test_an_order_is_repeated_and_a_discount_asked_for(api, customer, agreed, goods):
+    first = (await api.post(ORDERS, complete(customer, agreed, goods))).json()
+    again = await api.http.post(f"{ORDERS}/{first['id']}/repeat", headers={"Idempotency-Key": first["id"]})
+    assert again.status_code == 201, again.text
+    order = again.json()
+    assert (order["repeats"], order["items"], order["status"]) == (first["id"], first["items"], "draft")
+    assert order["number"] != first["number"]
+    assert order["requisites"]["wanted_on"] is None
+    asked = await _step(api, first, "discount-request", percent="12.5", reason="Большой объём")
+    assert asked.json()["discount"]["status"] == "requested", asked.text
+    await _step(api, first, "submit")
+    granted = await _step(api, first, "decision", decision="grant_discount", percent="10")
+    assert granted.json()["amount"] == "180000.90"
+    twice = await _step(api, first, "decision", decision="grant_discount")
+    assert twice.json()["state"] == "no-discount-requested"

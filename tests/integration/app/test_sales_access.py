@@ -1,0 +1,161 @@
+"""The access matrix by region, distributor, product and contract, for each role of the portal (S7).
+
+That products and contracts limit what a buyer orders is in test_contracts.py.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from app.access.policy import Role as Held
+from tests.integration.app.sales import (
+    CLAIMS,
+    CONTRACTS,
+    DEALS,
+    ORDERS,
+    VEHICLE,
+    agree,
+    asking,
+    complete,
+    contract,
+    enter_goods,
+)
+
+ELSEWHERE = "00000000-0000-0000-0000-000000000001"
+
+
+class Who(NamedTuple):
+    """A role, by what it is held to the customer, by what to others, and whether it sees deals."""
+
+    role: Held
+    within: dict[str, object]
+    outside: dict[str, object]
+    deals: bool = True
+
+
+MATRIX = (
+    Who(Held.SALES_MANAGER, {"id": "ivanov"}, {"id": "petrova"}),
+    Who(Held.SERVICE_MANAGER, {"units": ("north",)}, {"units": ("south",)}),
+    Who(Held.HEAD, {"units": ("north",)}, {"units": ("south",)}),
+    Who(Held.HEAD, {"regions": ("54",)}, {"regions": ("77",)}),
+    Who(Held.PARTNER_MANAGER, {"partner": "distributor"}, {"partner": "rival"}),
+    Who(Held.CUSTOMER, {"customer": None}, {"customer": ELSEWHERE}, deals=False),
+)
+
+
+async def step(api, order, name, **form):
+    return await api.post(f"{ORDERS}/{order['id']}/{name}", form)
+
+
+@pytest.fixture
+async def records(api, customer, admin, number):
+    """One of each for a customer in everybody's zone, as {address: the record}."""
+    admin.execute(
+        "UPDATE crm.customer SET zone_manager = 'ivanov', zone_unit = 'north', zone_region = '54',"
+        " zone_partner = 'distributor' WHERE id = %s",
+        (customer["id"],),
+    )
+    claim = {"kind": "quality", "subject": "Вода в масле", "text": "Партия 17"}
+    forms = {
+        DEALS: {"title": "Карты"},
+        CONTRACTS: contract(customer, number),
+        ORDERS: {},
+        CLAIMS: claim,
+    }
+    made = {}
+    for address, form in forms.items():
+        answer = await api.post(address, {**form, "customer_id": customer["id"]})
+        assert answer.status_code == 201, answer.text
+        made[address] = answer.json()
+    return made
+
+
+def as_(role, card, held):
+    """Whoever is held so; a buyer without a customer of its own is the card's."""
+    zone = {"id": "somebody", **held}
+    if role is Held.CUSTOMER:
+        zone["customer"] = zone["customer"] or card["id"]
+    return asking(zone.pop("id"), role, **zone)
+
+
+@pytest.mark.parametrize("who", MATRIX, ids=lambda who: "-".join((who.role, *who.within)))
+async def test_each_role_sees_what_its_zone_reaches_and_nothing_else(api, customer, records, who):
+    for address, record in records.items():
+        one, listed = f"{address}/{record['id']}", f"{address}?customer_id={customer['id']}"
+        with as_(who.role, customer, who.within):
+            seen = address != DEALS or who.deals
+            assert (await api.get(one)).status_code == (200 if seen else 403), one
+            if seen:
+                assert [each["id"] for each in (await api.get(listed)).json()["items"]] == [record["id"]]
+        with as_(who.role, customer, who.outside):
+            assert (await api.get(one)).status_code == (404 if seen else 403), one
+            if seen:
+                assert (await api.get(listed)).json()["items"] == []
+                assert (await api.get(f"{one}/history")).status_code == 404
+                assert (await api.get(f"{one}/display")).status_code == 404
+
+
+@pytest.mark.parametrize("who", MATRIX, ids=lambda who: "-".join((who.role, *who.within)))
+async def test_each_role_changes_what_its_zone_reaches_and_nothing_else(api, customer, records, who):
+    order = records[ORDERS]
+    path, form = f"{ORDERS}/{order['id']}", {"comment": "Изменено"}
+    with as_(who.role, customer, who.outside):
+        answer = await api.http.put(path, json=form, headers={"If-Match": "*"})
+        assert answer.status_code == 404, answer.text
+        assert (await step(api, order, "cancel")).status_code == 404
+        assert (await api.post(ORDERS, {"customer_id": customer["id"]})).json()["code"] == "unknown-customer"
+        assert (await step(api, order, "decision", decision="confirm")).status_code in (403, 404)
+    with as_(who.role, customer, who.within):
+        answer = await api.http.put(path, json=form, headers={"If-Match": "*"})
+        assert (answer.status_code, answer.json()["version"]) == (200, 2), answer.text
+        decided = await step(api, order, "decision", decision="confirm")
+        assert decided.status_code == (409 if who.deals else 403), (
+            "a draft is not confirmed; a buyer decides nothing"
+        )
+
+
+async def test_each_role_of_the_portal_reaches_its_own_orders(api, company, number):
+    with asking("ivanov", Held.SALES_MANAGER):
+        mine = (await api.post("/api/v1/customers", company())).json()
+        agreed = (await api.post(CONTRACTS, contract(mine, number))).json()
+    buyer = asking("buyer", Held.CUSTOMER, customer=mine["id"])
+    with buyer:
+        assert (await api.get(f"{CONTRACTS}/{agreed['id']}")).status_code == 200
+        assert (
+            await api.http.put(
+                f"{CONTRACTS}/{agreed['id']}/products", json={"products": []}, headers={"If-Match": "*"}
+            )
+        ).status_code in (403, 404)
+        order = (await api.post(ORDERS, {"customer_id": mine["id"], "carrier": "fast"})).json()
+        decided = await step(api, order, "decision", decision="confirm")
+    assert decided.status_code == 403
+    for stranger in (
+        asking("other", Held.CUSTOMER, customer="00000000-0000-0000-0000-000000000001"),
+        asking("petrova", Held.SALES_MANAGER),
+        asking("fast-1", Held.CARRIER, partner="fast"),  # a draft is the buyer's own
+    ):
+        with stranger:
+            assert (await api.get(f"{ORDERS}/{order['id']}")).status_code == 404
+            assert (await step(api, order, "cancel")).status_code in (403, 404)
+    with asking("ivanov", Held.SALES_MANAGER):
+        assert (await api.get(f"{ORDERS}/{order['id']}")).status_code == 200
+
+
+async def test_a_carrier_sees_what_it_carries_and_names_the_vehicle(api, customer, number):
+    goods = await enter_goods(api, number)
+    agreed = await agree(api, customer, number, [(goods[0], "100000", None)])
+    order = (await api.post(ORDERS, complete(customer, agreed, goods, carrier="fast"))).json()
+    await step(api, order, "submit")
+    with asking("fast-1", Held.CARRIER, partner="fast"):
+        assert (await api.get(f"{ORDERS}/{order['id']}")).json()["status"] == "submitted"
+        named = await api.http.put(
+            f"{ORDERS}/{order['id']}/vehicle",
+            json={**VEHICLE, "plate": "123ABC02"},
+            headers={"If-Match": "*"},
+        )
+        assert (named.status_code, named.json()["vehicle"]["plate"]) == (200, "123ABC02"), named.text
+        assert (await api.get(f"/api/v1/customers/{customer['id']}")).status_code in (403, 404)
+    with asking("slow-1", Held.CARRIER, partner="slow"):
+        assert (await api.get(f"{ORDERS}/{order['id']}")).status_code == 404
