@@ -6,7 +6,7 @@ The contract is docs/crm-api.md.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
@@ -52,11 +52,27 @@ def get_customer(customer_id: str) -> Call:
     return _get(f"/customers/{customer_id}", facts=_card)
 
 
+def get_window(customer_id: str) -> Call:
+    """Everything of a customer in one call."""
+    return _get(f"/customers/{customer_id}/window", facts=_window)
+
+
+def get_points(customer_id: str) -> Call:
+    return _get(f"/loyalty-accounts/{customer_id}")
+
+
+def list_cards(customer_id: str) -> Call:
+    return _get("/cards", {"customer_id": customer_id, "limit": "20"}, stale=True)
+
+
 def search(text: str) -> Call:
     return _get("/customers/search", {"q": text, "limit": "10"}, stale=True)
 
 
-def register_request(marker: str, customer_id: str | None, *, channel: str, subject: str) -> Call:
+def register_request(
+    marker: str, customer_id: str | None, *, channel: str, subject: str, sender: str | None = None
+) -> Call:
+    """Of a known customer, or of a sender whom nobody has identified."""
     body = {
         "customer_id": customer_id,
         "channel": channel,
@@ -64,6 +80,7 @@ def register_request(marker: str, customer_id: str | None, *, channel: str, subj
         "subject": subject,
         "text": subject,
         "external_id": marker,
+        "sender": sender,
     }
     return _post("/requests", body)
 
@@ -81,13 +98,38 @@ def get_request(request_id: str, *, stale: bool = False) -> Call:
     return _get(f"/requests/{request_id}", stale=stale, facts=_request)
 
 
+def get_articles(request_id: str) -> Call:
+    """What the knowledge base says to the request's topic."""
+    return _get(f"/requests/{request_id}/articles")
+
+
 def list_requests(customer_id: str, *, stale: bool) -> Call:
     return _get("/requests", {"customer_id": customer_id, "limit": "20"}, stale=stale, facts=_page)
 
 
 def send_transaction(marker: str, purchase: Purchase) -> Call:
-    body = {
-        "processing_id": marker,
+    return _post("/card-transactions", _transaction(marker, purchase), facts=_nothing)
+
+
+def send_batch(marker: str, purchases: Sequence[Purchase]) -> Call:
+    """The first has the marker for its id: a batch is stored whole or not at all, so it stands for all."""
+    ids = (marker, *(f"with {marker} {number}" for number in range(1, len(purchases))))
+    batch = [_transaction(id_, bought) for id_, bought in zip(ids, purchases, strict=True)]
+    return _post("/card-transactions/batch", {"transactions": batch}, facts=_nothing)
+
+
+def first_found(answer: Answer) -> str | None:
+    """Return the id of the best match of a search."""
+    items = answer.body.get("items")
+    match items:
+        case [{"customer": {"id": str(found)}}, *_]:
+            return found
+    return None
+
+
+def _transaction(processing_id: str, purchase: Purchase) -> dict[str, object]:
+    return {
+        "processing_id": processing_id,
         "card_token": purchase.card_token,
         "station": purchase.station,
         "product": purchase.product,
@@ -96,7 +138,6 @@ def send_transaction(marker: str, purchase: Purchase) -> Call:
         "currency": "RUB",
         "occurred_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    return _post("/card-transactions", body, facts=_nothing)
 
 
 def created_id(answer: Answer) -> str | None:
@@ -125,6 +166,11 @@ def _changed(answer: Answer) -> Facts:
 
 def _card(answer: Answer) -> Facts:
     return Facts(seen=_texts([answer.body.get("external_id")]))
+
+
+def _window(answer: Answer) -> Facts:
+    customer = answer.body.get("customer")
+    return Facts(seen=_texts([customer.get("external_id")]) if isinstance(customer, dict) else ())
 
 
 def _request(answer: Answer) -> Facts:

@@ -36,7 +36,7 @@ def _entry(text: str) -> Entry:
 @app.command()
 def run(
     *,
-    profile: Annotated[Profile, typer.Option(parser=_profile, help="smoke, steady or peak")],
+    profile: Annotated[Profile, typer.Option(parser=_profile, help=f"one of {', '.join(PROFILES)}")],
     entry: Annotated[list[Entry], typer.Option(parser=_entry, help="NAME=URL, the preferred one first")],
     history: Annotated[Path, typer.Option(help="the ledger, appended to", dir_okay=False)],
     ca: Annotated[Path | None, typer.Option(help="the entries' certificate authority", exists=True)] = None,

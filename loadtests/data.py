@@ -14,6 +14,8 @@ REGIONS = tuple(f"{number:02d}" for number in range(1, 66))  # 65 regions (seed 
 _FORMS = ("ООО", "АО", "ИП", "ПАО")
 _WORDS = ("Ромашка", "Вектор", "Север", "Магистраль", "Альянс", "Транзит", "Восток", "Меридиан", "Прогресс")
 _PEOPLE = ("Иванов Иван", "Петрова Анна", "Сидоров Пётр", "Ахметов Данияр", "Ким Елена")
+# Channels of what is written instead of called (app/requests/channels.py).
+WRITTEN = ("site", "messenger", "chat", "complaints_book", "map_review")
 _PRODUCTS = ("AI-92", "AI-95", "AI-98", "DT", "LPG")
 SUBJECTS = (
     "Карта не работает",
@@ -31,6 +33,11 @@ class Company:
     kpp: str
     phone: str
     person: str
+
+    @property
+    def phone_as_spoken(self) -> str:
+        """Return the phone as people write it down."""
+        return f"8 ({self.phone[2:5]}) {self.phone[5:8]}-{self.phone[8:10]}-{self.phone[10:]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,14 @@ def company(rng: random.Random) -> Company:
         phone=f"+79{rng.randrange(10**9):09d}",
         person=rng.choice(_PEOPLE),
     )
+
+
+def misspelt(rng: random.Random, name: str) -> str:
+    """Return the name of a company without its form, two neighbouring letters of it changed over."""
+    word = name.partition('"')[2].rstrip('"')
+    letters = word.partition("-")[0]
+    place = rng.choice([n for n in range(1, len(letters) - 1) if letters[n] != letters[n + 1]])
+    return f"{word[:place]}{word[place + 1]}{word[place]}{word[place + 2 :]}"
 
 
 def purchase(rng: random.Random) -> Purchase:

@@ -30,6 +30,7 @@ class Person:
     facts: random.Random
     habits: random.Random
     customers: list[str] = field(default_factory=list)
+    companies: list[data.Company] = field(default_factory=list)
 
     def write(
         self, function: str, make: Callable[[str], api.Call], entity: str | None = None
@@ -55,59 +56,69 @@ def take_a_call(person: Person, handle_s: float) -> None:
     The whole takes about `handle_s` seconds. Every third caller is new and gets a card first.
     """
     pause_s = handle_s / 6
-    customer_id = _find_caller(person, pause_s)
+    customer_id = find_caller(person, pause_s)
     if customer_id is None:
         return
     person.read("get_customer", api.get_customer(customer_id), entity=customer_id)
     person.think(person.habits.uniform(0.5, 1.5) * pause_s)
-    request_id = _register(person, customer_id, channel="call")
+    request_id = register(person, customer_id, channel="call")
     if request_id is None:
         return
-    _work_on(person, request_id, pause_s)
+    work_on(person, request_id, pause_s)
 
 
 def look_after_own(person: Person, register_share: float) -> None:
     """A portal client: read the own card, list the own requests, sometimes register one."""
-    if not person.customers:
-        _register_customer(person)
-    if not person.customers:
+    customer_id = own_card(person)
+    if customer_id is None:
         return
-    customer_id = person.customers[0]
     if person.habits.random() < register_share:
-        _register(person, customer_id, channel="portal")
+        register(person, customer_id, channel="portal")
     person.read("list_requests", api.list_requests(customer_id, stale=True), entity=customer_id)
+
+
+def own_card(person: Person) -> str | None:
+    """The card of somebody who has one; it is made at the first look."""
+    return person.customers[0] if person.customers else register_customer(person)
 
 
 NEW_CALLERS_SHARE = 1 / 3
 
 
-def _find_caller(person: Person, pause_s: float) -> str | None:
+def find_caller(person: Person, pause_s: float) -> str | None:
+    """A card of a caller known or new, None where none could be made."""
     if person.customers and person.habits.random() >= NEW_CALLERS_SHARE:
         return person.habits.choice(person.customers)
     company = data.company(person.facts)
     person.read("search", api.search(company.inn))
     person.think(person.habits.uniform(0.5, 1.5) * pause_s)
-    return _register_customer(person, company)
+    return register_customer(person, company)
 
 
-def _register_customer(person: Person, company: data.Company | None = None) -> str | None:
+def register_customer(person: Person, company: data.Company | None = None) -> str | None:
+    """A new card's id, None where it was refused or given up."""
     made = company or data.company(person.facts)
     answer = person.write("customer", lambda marker: api.create_customer(marker, made))
     customer_id = api.created_id(answer) if answer else None
     if customer_id is not None:
         person.customers.append(customer_id)
+        person.companies.append(made)
     return customer_id
 
 
-def _register(person: Person, customer_id: str, channel: str) -> str | None:
+def register(person: Person, customer_id: str | None, channel: str, sender: str | None = None) -> str | None:
+    """A request's id, None where it was refused or given up."""
     subject = person.facts.choice(data.SUBJECTS)
     answer = person.write(
-        "request", lambda marker: api.register_request(marker, customer_id, channel=channel, subject=subject)
+        "request",
+        lambda marker: api.register_request(
+            marker, customer_id, channel=channel, subject=subject, sender=sender
+        ),
     )
     return api.created_id(answer) if answer else None
 
 
-def _work_on(person: Person, request_id: str, pause_s: float) -> None:
+def work_on(person: Person, request_id: str, pause_s: float) -> None:
     """Take, think, close; read in between and after, from the primary, so that the checker sees states."""
     operator = person.name
     taken = person.write("take", lambda marker: api.take_request(marker, request_id, operator), request_id)

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from loadtests.volumes import HANDLE_TIME_S, Volume, average, busy_hour_factor
+from loadtests.volumes import HANDLE_TIME_S, TRANSACTIONS_A_BATCH, Volume, average, busy_hour_factor
 
 
 class Kind(StrEnum):
@@ -18,6 +18,16 @@ class Kind(StrEnum):
     FEED = "feed"
     OPERATOR = "operator"
     PORTAL = "portal"
+    # The whole CRM (loadtests/roles.py).
+    WINDOW = "window"
+    SEARCH = "search"
+    WRITER = "writer"
+    CLIENT = "client"
+    PROCESSING = "processing"
+
+
+# One system with many channels: what one channel learns of an entry, all know.
+SYSTEMS = frozenset({Kind.FEED, Kind.PROCESSING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +65,14 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
+    """`feed` is the group whose rate is judged: nobody's thinking stands between its operations."""
+
     name: str
     story: str
     groups: dict[Kind, Group]
     stages: tuple[Stage, ...]
     thresholds: Thresholds
+    feed: Kind = Kind.FEED
 
     @property
     def users(self) -> int:
@@ -78,6 +91,10 @@ FEED_PACE_S = 0.5
 COMPRESSION = 10
 # A portal user who looks every ten minutes would be seen once a drill; fewer users look more often.
 PORTAL_PACE_S = 2.0
+# Of the whole CRM's users: those who look somebody up, those who write, and batches of card transactions.
+SEARCH_PACE_S = 2.0
+WRITER_PACE_S = 5.0
+BATCH_PACE_S = 2.0
 
 
 def groups(volume: Volume) -> dict[Kind, Group]:
@@ -90,9 +107,25 @@ def groups(volume: Volume) -> dict[Kind, Group]:
     }
 
 
+def roles(volume: Volume) -> dict[Kind, Group]:
+    """Return the users of the whole CRM that produce this volume, at least one of each kind."""
+    return {
+        Kind.WINDOW: _group(volume.calls, HANDLE_TIME_S / COMPRESSION),
+        Kind.SEARCH: _group(volume.searches, SEARCH_PACE_S),
+        Kind.WRITER: _group(volume.written_requests, WRITER_PACE_S),
+        Kind.CLIENT: _group(volume.portal_looks, PORTAL_PACE_S),
+        Kind.PROCESSING: _group(volume.card_transactions / TRANSACTIONS_A_BATCH, BATCH_PACE_S),
+    }
+
+
 def _group(rate: float, pace_s: float) -> Group:
     """Return the fewest users, at least one, who reach the rate at this pace."""
     return Group(max(1, math.ceil(rate * pace_s)), pace_s)
+
+
+def _of_roles(name: str, story: str, factor: float, limits: Thresholds) -> Profile:
+    users = roles(average().times(factor))
+    return Profile(name, story, users, ALL_AT_ONCE, limits, feed=Kind.PROCESSING)
 
 
 def _profile(name: str, story: str, factor: float, stages: tuple[Stage, ...], limits: Thresholds) -> Profile:
@@ -125,6 +158,18 @@ _ALL = (
         STEADY_FACTOR * busy_hour_factor(),
         (Stage(0, 0.5, RAMP_S), Stage(20, 0.75, 5), Stage(40, 1.0, 5)),
         Thresholds(p95_ms=500, p99_ms=2000, failed_ratio=0.001),
+    ),
+    _of_roles(
+        "roles-smoke",
+        "everybody of the whole CRM, at the seeds' own average",
+        1,
+        Thresholds(p95_ms=250, p99_ms=1000, failed_ratio=0.0),
+    ),
+    _of_roles(
+        "roles",
+        "everybody of the whole CRM, at ten times the seeds' average",
+        STEADY_FACTOR,
+        Thresholds(p95_ms=250, p99_ms=1000, failed_ratio=0.0),
     ),
 )
 

@@ -17,7 +17,7 @@ from loadtests.client import Ending
 from loadtests.entries import Entry
 from loadtests.ledger import Ledger
 from loadtests.policy import Patience
-from loadtests.profiles import Kind, Profile
+from loadtests.profiles import Profile
 from loadtests.summary import Statistics, Summary, judge, steady_rate
 from loadtests.transport import tls_context
 from loadtests.users import Setup, user_classes
@@ -140,7 +140,7 @@ class _Pilot:
     def _note_steady(self, now: float) -> None:
         if self._done_at_steady is None and now >= self._steady_from_s:
             self._steady_from_s = now
-            self._done_at_steady = (self._summary.done(), self._summary.done(Kind.FEED))
+            self._done_at_steady = (self._summary.done(), self._summary.done(self._order.profile.feed))
 
     def _progress(self, now: float) -> None:
         totals = self._summary.totals()
@@ -153,7 +153,7 @@ class _Pilot:
         """Return the operations done a second since the ramp was over, by all users and by the feed."""
         done, fed = self._done_at_steady or (0, 0)
         seconds = self._ended_s - self._steady_from_s
-        total, feed = self._summary.done() - done, self._summary.done(Kind.FEED) - fed
+        total, feed = self._summary.done() - done, self._summary.done(self._order.profile.feed) - fed
         return steady_rate(total, seconds), steady_rate(feed, seconds)
 
     def statistics(self) -> Statistics:

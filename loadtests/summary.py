@@ -13,6 +13,8 @@ from loadtests.profiles import Kind, Profile
 
 # A shorter time counts a handful of operations; its rate is noise.
 STEADY_MIN_S = 1.0
+# What the judged group sends.
+SENT = {Kind.FEED: "card transactions", Kind.PROCESSING: "batches of card transactions"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,20 +146,20 @@ def judge(profile: Profile, totals: Totals, found: Latency, feed_rate: float | N
     """Hold a run without faults against its profile's thresholds; what is unknown keeps none of them."""
     limits = profile.thresholds
     ratio = totals.attempts_failed / totals.attempts if totals.attempts else 1.0
-    rate_min = profile.groups[Kind.FEED].rate * limits.rate_share * min(s.share for s in profile.stages)
+    rate_min = profile.groups[profile.feed].rate * limits.rate_share * min(s.share for s in profile.stages)
     checks = (
         (found.p95 <= limits.p95_ms, f"p95 is {found.p95:g} ms, limit {limits.p95_ms:g} ms"),
         (found.p99 <= limits.p99_ms, f"p99 is {found.p99:g} ms, limit {limits.p99_ms:g} ms"),
         (ratio <= limits.failed_ratio, f"{ratio:.2%} of attempts failed, limit {limits.failed_ratio:.2%}"),
         (totals.gave_up <= limits.gave_up, f"{totals.gave_up} operations given up, limit {limits.gave_up}"),
         (totals.failed == 0, f"{totals.failed} operations refused, though all were valid"),
-        _rate_check(feed_rate, rate_min),
+        _rate_check(feed_rate, rate_min, SENT[profile.feed]),
     )
     reasons = tuple(reason for holds, reason in checks if not holds)
     return Judgement(not reasons, reasons)
 
 
-def _rate_check(feed_rate: float | None, least: float) -> tuple[bool, str]:
+def _rate_check(feed_rate: float | None, least: float, sent: str) -> tuple[bool, str]:
     if feed_rate is None:
         return False, "the run ended before its ramp was over for a second: no rate to judge"
-    return feed_rate >= least, f"{feed_rate:.1f} card transactions a second, at least {least:.1f} are due"
+    return feed_rate >= least, f"{feed_rate:.1f} {sent} a second, at least {least:.1f} are due"

@@ -19,7 +19,8 @@ from loadtests.entries import Entries, Entry
 from loadtests.journeys import Person, Think, look_after_own, send_transaction, take_a_call
 from loadtests.ledger import Ledger
 from loadtests.policy import Patience
-from loadtests.profiles import Group, Kind, Profile
+from loadtests.profiles import SYSTEMS, Group, Kind, Profile
+from loadtests.roles import look_somebody_up, send_a_batch, visit_the_portal, work_at_the_window, write_in
 from loadtests.transport import Connections, LocustTransport
 from loadtests.volumes import average
 
@@ -39,7 +40,6 @@ class Setup:
     feed_entries: Entries = field(init=False)
 
     def __post_init__(self) -> None:
-        # The feed is one system with many channels: what one channel learns of an entry, all know.
         self.feed_entries = Entries(self.entries, random.Random(f"{self.seed}:entries"))  # noqa: S311
 
     def person(self, kind: Kind, transport: LocustTransport, think: Think) -> Person:
@@ -49,7 +49,7 @@ class Setup:
         own = Entries(self.entries, random.Random(f"{self.seed}:{name}:entries"))  # noqa: S311
         client = Client(
             transport=transport,
-            entries=self.feed_entries if kind is Kind.FEED else own,
+            entries=self.feed_entries if kind in SYSTEMS else own,
             ledger=self.ledger,
             patience=self.patience,
             ending=self.ending,
@@ -97,10 +97,36 @@ def _portal(user: _User) -> None:
     look_after_own(user.person, volume.portal_requests / volume.portal_looks)
 
 
+def _window(user: _User) -> None:
+    work_at_the_window(user.person, user.setup.profile.groups[Kind.WINDOW].pace_s)
+
+
+def _search(user: _User) -> None:
+    look_somebody_up(user.person)
+
+
+def _writer(user: _User) -> None:
+    write_in(user.person)
+
+
+def _client(user: _User) -> None:
+    volume = average()
+    visit_the_portal(user.person, volume.portal_requests / volume.portal_looks)
+
+
+def _processing(user: _User) -> None:
+    send_a_batch(user.person)
+
+
 JOURNEYS: dict[Kind, Callable[[_User], None]] = {
     Kind.FEED: _feed,
     Kind.OPERATOR: _operator,
     Kind.PORTAL: _portal,
+    Kind.WINDOW: _window,
+    Kind.SEARCH: _search,
+    Kind.WRITER: _writer,
+    Kind.CLIENT: _client,
+    Kind.PROCESSING: _processing,
 }
 
 

@@ -6,7 +6,7 @@ seed says is an assumption, and stands below under that word.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 # Seeds.
 CARD_TRANSACTIONS_PER_MONTH = 30_000_000
@@ -23,6 +23,11 @@ DAYS_PER_MONTH = 30
 PORTAL_LOOKS_PER_USER_PER_HOUR = 6  # a user looks at the own requests every ten minutes
 BUSY_HOUR_SHARE_OF_DAY = 0.10  # the busiest hour carries a tenth of the day
 PORTAL_REQUESTS_SHARE = 0.25  # every fourth request comes from the portal, the others from the hot line
+WRITTEN_SHARE = (
+    1 / 3
+)  # of those others, when channels are told apart: letters, chats, reviews instead of calls
+TRANSACTIONS_A_BATCH = 50  # what a processing system that sends batches gathers for one
+SEARCHES_PER_USER_PER_HOUR = 12  # a user looks somebody up every five minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +38,21 @@ class Volume:
     hotline_requests: float
     portal_requests: float
     portal_looks: float
+    searches: float
+
+    @property
+    def written_requests(self) -> float:
+        """Return what comes by site, messenger, chat and reviews; it is part of `hotline_requests`."""
+        return self.hotline_requests * WRITTEN_SHARE
+
+    @property
+    def calls(self) -> float:
+        """Return the other part of `hotline_requests`."""
+        return self.hotline_requests - self.written_requests
 
     def times(self, factor: float) -> Volume:
         """Return the volume of an estate, or an hour, that is `factor` times as busy."""
-        return Volume(
-            self.card_transactions * factor,
-            self.hotline_requests * factor,
-            self.portal_requests * factor,
-            self.portal_looks * factor,
-        )
+        return Volume(*(rate * factor for rate in astuple(self)))
 
 
 def average() -> Volume:
@@ -52,6 +63,7 @@ def average() -> Volume:
         hotline_requests=requests * (1 - PORTAL_REQUESTS_SHARE),
         portal_requests=requests * PORTAL_REQUESTS_SHARE,
         portal_looks=USERS * PORTAL_LOOKS_PER_USER_PER_HOUR / 3600,
+        searches=USERS * SEARCHES_PER_USER_PER_HOUR / 3600,
     )
 
 

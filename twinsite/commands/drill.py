@@ -39,7 +39,7 @@ def list_scenarios() -> None:
 def run(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="One of `twinsite drill list`.")],
-    load: Annotated[str, typer.Option(help="The users: smoke, steady or peak.")] = "steady",
+    load: Annotated[str, typer.Option(help=f"The users: {', '.join(PROFILES)}.")] = "steady",
     report_dir: Annotated[
         Path | None, typer.Option(help="Where to write; must not exist yet, or be empty.")
     ] = None,

@@ -24,7 +24,7 @@ app = typer.Typer(no_args_is_help=True, help="Let users work with the CRM.")
 @app.command()
 def run(
     ctx: typer.Context,
-    profile: Annotated[str, typer.Argument(help="smoke, steady or peak.")],
+    profile: Annotated[str, typer.Argument(help=f"One of {', '.join(PROFILES)}.")],
     duration: Annotated[float | None, typer.Option(help="Seconds; else until Ctrl-C.", min=1)] = None,
     seed: Annotated[int, typer.Option(help="Draws pauses and choices.")] = 1,
 ) -> None:

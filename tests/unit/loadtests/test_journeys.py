@@ -16,6 +16,8 @@ from loadtests.entries import Entries, Entry
 from loadtests.journeys import Person, look_after_own, send_transaction, take_a_call
 from loadtests.ledger import Ledger
 from loadtests.policy import Answer, Patience
+from loadtests.roles import look_somebody_up, send_a_batch, visit_the_portal, work_at_the_window, write_in
+from loadtests.volumes import TRANSACTIONS_A_BATCH
 
 
 class MemoryCrm:
@@ -34,16 +36,27 @@ class MemoryCrm:
 
     def answer(self, method, path, body):
         parts = path.strip("/").split("?")[0].split("/")
-        if method == "POST" and len(parts) == 1:
+        return self.done(parts, body) if method == "POST" else self.shown(parts, "?" in path)
+
+    def done(self, parts, body):
+        if parts[-1] == "batch":
+            self.things |= {each["processing_id"]: each for each in body["transactions"]}
+            return {"accepted": len(body["transactions"]), "duplicates": []}
+        if len(parts) == 1:
             thing = {**body, "id": f"{parts[0]}-{next(self.ids)}", "status": "new", "history": []}
             self.things[thing["id"]] = thing
             return thing
-        if method == "POST":
-            thing = self.things[parts[1]]
-            thing["status"] = {"take": "in_progress", "close": "closed"}[parts[2]]
-            thing["history"].append({"note": body["note"]})
-            return thing
-        if "?" in path:
+        thing = self.things[parts[1]]
+        thing["status"] = {"take": "in_progress", "close": "closed"}[parts[2]]
+        thing["history"].append({"note": body["note"]})
+        return thing
+
+    def shown(self, parts, is_list):
+        if parts[-1] == "search":
+            return {"items": [{"customer": thing} for thing in self.things.values() if "inn" in thing]}
+        if parts[-1] == "window":
+            return {"customer": self.things[parts[1]]}
+        if is_list:
             return {"items": list(self.things.values()), "next": None}
         return self.things[parts[1]]
 
@@ -135,3 +148,61 @@ def test_every_attempt_of_an_operation_sends_the_same_bytes():
     call = api.send_transaction("m", data.purchase(random.Random(1)))  # noqa: S311
     assert call.body is call.body
     assert json.loads(call.body)["processing_id"] == "m"
+
+
+def done(lines):
+    return [line["f"] for line in lines() if line["type"] == "ok"]
+
+
+def test_an_operator_works_at_the_single_window(person, crm, lines):
+    work_at_the_window(person, handle_s=12)
+    assert done(lines) == [
+        "search", "customer", "get_window", "request", "get_articles", "take", "get_request", "close",
+        "get_request",
+    ]  # fmt: skip
+    seen = next(line for line in lines() if line["type"] == "ok" and line["f"] == "get_window")["seen"]
+    assert seen == ["r1:operator-1:2"], "the marker of the card"
+
+
+def test_somebody_is_looked_up_in_every_way(person, crm, lines):
+    for _ in range(12):
+        look_somebody_up(person)
+    assert done(lines) == ["customer", *["search", "get_window"] * 12]
+    (company,) = person.companies
+    typed = {path.partition("?q=")[2].partition("&limit")[0] for method, path in crm.calls if "?q=" in path}
+    assert {company.inn, company.phone_as_spoken} < typed
+
+
+def test_who_writes_is_nobody_yet(person, crm, lines):
+    write_in(person)
+    (request,) = crm.things.values()
+    assert (request["customer_id"], request["channel"] in data.WRITTEN) == (None, True)
+    assert request["sender"].startswith("+79")
+    assert done(lines) == ["request", "get_request"]
+
+
+def test_a_visit_to_the_portal(person, lines):
+    visit_the_portal(person, register_share=0.0)
+    visit_the_portal(person, register_share=1.0)
+    looked = ["get_points", "list_cards"]
+    assert done(lines) == [
+        *("customer", *looked, "list_requests"),
+        *(*looked, "request", "get_request", "list_requests"),
+    ]
+
+
+def test_the_first_of_a_batch_carries_the_marker(person, crm, lines):
+    send_a_batch(person)
+    assert done(lines) == ["card_batch"]
+    assert len(crm.things) == TRANSACTIONS_A_BATCH
+    ids = [id_ for id_ in crm.things if id_.startswith("r1:")]
+    assert ids == ["r1:operator-1:1"], "the checker counts no other"
+
+
+def test_a_misspelt_name_has_the_same_letters_in_another_order():
+    rng = random.Random(1)  # noqa: S311
+    for _ in range(100):
+        company = data.company(rng)
+        typed = data.misspelt(rng, company.name)
+        assert typed not in company.name
+        assert sorted(typed) == sorted(company.name.partition('"')[2].rstrip('"'))

@@ -2,8 +2,10 @@
 
 import pytest
 
-from loadtests.profiles import PROFILES, STEADY_FACTOR, Kind, groups
-from loadtests.volumes import average, busy_hour_factor
+from loadtests.profiles import PROFILES, STEADY_FACTOR, Kind, groups, roles
+from loadtests.volumes import TRANSACTIONS_A_BATCH, average, busy_hour_factor
+
+OF_THE_WHOLE_CRM = {Kind.WINDOW, Kind.SEARCH, Kind.WRITER, Kind.CLIENT, Kind.PROCESSING}
 
 
 def test_the_seeds_volume_in_a_second():
@@ -24,7 +26,9 @@ def test_the_busiest_hour_is_a_tenth_of_the_day():
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
 def test_a_profile_reaches_its_volume_with_someone_of_each_kind(profile):
-    assert set(profile.groups) == set(Kind)
+    kinds = OF_THE_WHOLE_CRM if profile.name.startswith("roles") else set(Kind) - OF_THE_WHOLE_CRM
+    assert set(profile.groups) == kinds
+    assert profile.feed in kinds
     assert all(group.count >= 1 for group in profile.groups.values())
     assert profile.stages[0].at_s == 0
     shares = [stage.share for stage in profile.stages]
@@ -33,8 +37,8 @@ def test_a_profile_reaches_its_volume_with_someone_of_each_kind(profile):
 
 
 def test_the_fewest_users_who_reach_a_rate():
-    found = groups(average().times(10))
-    for group in found.values():
+    found = [*groups(average().times(10)).values(), *roles(average().times(10)).values()]
+    for group in found:
         assert group.count == 1 or (group.count - 1) / group.pace_s < group.rate
 
 
@@ -43,3 +47,10 @@ def test_a_stage_holds_until_the_next():
     assert peak.stage_at(0) is peak.stages[0]
     assert peak.stage_at(peak.stages[1].at_s) is peak.stages[1]
     assert peak.stage_at(10_000) is peak.stages[-1]
+
+
+def test_the_whole_crm_gets_the_seeds_volume():
+    volume = average()
+    assert volume.calls + volume.written_requests == pytest.approx(volume.hotline_requests)
+    batches = PROFILES["roles"].groups[Kind.PROCESSING].rate
+    assert batches * TRANSACTIONS_A_BATCH >= volume.card_transactions * STEADY_FACTOR

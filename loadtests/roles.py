@@ -1,0 +1,65 @@
+"""What the people and systems of the whole CRM do, step by step."""
+
+from __future__ import annotations
+
+from loadtests import api, data
+from loadtests.journeys import Person, find_caller, own_card, register, register_customer, work_on
+from loadtests.volumes import TRANSACTIONS_A_BATCH
+
+
+def work_at_the_window(person: Person, handle_s: float) -> None:
+    """An operator: find the caller, see everything in one window, register, read hints, take, solve, close.
+
+    The whole takes about `handle_s` seconds. Every third caller is new and gets a card first.
+    """
+    pause_s = handle_s / 6
+    customer_id = find_caller(person, pause_s)
+    if customer_id is None:
+        return
+    person.read("get_window", api.get_window(customer_id), entity=customer_id)
+    person.think(person.habits.uniform(0.5, 1.5) * pause_s)
+    request_id = register(person, customer_id, channel="call")
+    if request_id is None:
+        return
+    person.read("get_articles", api.get_articles(request_id), entity=request_id)
+    work_on(person, request_id, pause_s)
+
+
+def look_somebody_up(person: Person) -> None:
+    """Somebody of the office: type a phone, an INN or a name with a mistake, and open the best match."""
+    if not person.companies and register_customer(person) is None:
+        return
+    sought = person.habits.choice(person.companies)
+    typed = (sought.phone_as_spoken, sought.inn, data.misspelt(person.facts, sought.name))
+    answer = person.read("search", api.search(person.habits.choice(typed)))
+    found = api.first_found(answer) if answer else None
+    if found is not None:
+        person.read("get_window", api.get_window(found), entity=found)
+
+
+def write_in(person: Person) -> None:
+    """Somebody whom nobody knows writes by one of the channels, and looks what became of it."""
+    sender, channel = data.company(person.facts).phone, person.habits.choice(data.WRITTEN)
+    request_id = register(person, None, channel=channel, sender=sender)
+    if request_id is not None:
+        person.read("get_request", api.get_request(request_id), entity=request_id)
+
+
+def visit_the_portal(person: Person, register_share: float) -> None:
+    """A portal client: own points, cards and requests, sometimes a new request and its state."""
+    customer_id = own_card(person)
+    if customer_id is None:
+        return
+    person.read("get_points", api.get_points(customer_id), entity=customer_id)
+    person.read("list_cards", api.list_cards(customer_id), entity=customer_id)
+    if person.habits.random() < register_share:
+        request_id = register(person, customer_id, channel="portal")
+        if request_id is not None:
+            person.read("get_request", api.get_request(request_id), entity=request_id)
+    person.read("list_requests", api.list_requests(customer_id, stale=True), entity=customer_id)
+
+
+def send_a_batch(person: Person) -> None:
+    """The processing system sends what has gathered."""
+    purchases = [data.purchase(person.facts) for _ in range(TRANSACTIONS_A_BATCH)]
+    person.write("card_batch", lambda marker: api.send_batch(marker, purchases))
