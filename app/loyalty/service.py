@@ -146,8 +146,9 @@ def _shown(entry: NewEntry, gained: Decimal) -> LedgerEntry:
 
 
 def _insufficient(balance: Decimal | None = None) -> ProblemError:
-    there = "" if balance is None else f"; there are {balance:f}"
-    return ProblemError(Problem.INSUFFICIENT_POINTS, f"the account would be overdrawn{there}")
+    overdrawn = "the account would be overdrawn"
+    detail = overdrawn if balance is None else f"{overdrawn}; there are {balance:f}"
+    return ProblemError(Problem.INSUFFICIENT_POINTS, detail)
 
 
 async def _write(database: Database, command: Command, work: Work) -> Committed:
