@@ -20,6 +20,7 @@ from app.contracts.schemas import (
     ProductsForm,
 )
 from app.customers.repository import add_key
+from app.customers.service import no_lead_any_more
 from app.database.answer import Answer, Command, Committed
 from app.database.database import Database, Found, Freshness
 from app.database.units import WriteUnit
@@ -48,6 +49,7 @@ async def conclude(database: Database, command: Command, form: ContractForm) -> 
 
     async def after(unit: WriteUnit, contract: Contract) -> None:
         await add_key(unit, contract.customer_id, "contract", document_number(contract.number))
+        await no_lead_any_more(unit, contract.customer_id)
 
     return await service.create(database, command, CONTRACTS, "concluded", make, then=after)
 

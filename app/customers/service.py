@@ -25,6 +25,7 @@ from app.customers.schemas import (
     Details,
     LikelyCards,
     Requisites,
+    Stage,
 )
 from app.database.answer import Answer, Command, Committed
 from app.database.database import Database, Found, Freshness
@@ -99,6 +100,19 @@ async def change(
         return await database.write(command, work)
     except psycopg.IntegrityError as error:
         raise await _duplicate(database, command, attempted[-1], error, besides=id_) from error
+
+
+async def no_lead_any_more(unit: WriteUnit, id_: UUID) -> None:
+    """Whoever has a contract is a customer; a card that is one stays as it is.
+
+    So does one that the asker may not change.
+    """
+    card = await repository.lock(unit, id_)
+    if card is None or card.merged_into is not None or card.stage is Stage.CUSTOMER:
+        return
+    changed = replace(card, stage=Stage.CUSTOMER, version=card.version + 1, updated_at=now())
+    await repository.replace(unit, changed)
+    await events.tell(unit, events.CHANGED, changed)
 
 
 def matches(expected: str, version: int) -> bool:

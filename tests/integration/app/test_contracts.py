@@ -59,6 +59,36 @@ async def test_a_contract_comes_from_a_deal_of_the_same_customer(api, customer, 
     assert made.json()["deal_id"] == deal["id"], made.text
 
 
+async def test_a_lead_with_a_contract_is_a_customer(api, company, number):
+    lead = (await api.post("/api/v1/customers", company(stage="lead"))).json()
+    await api.post(CONTRACTS, contract(lead, number))
+    card = (await api.get(f"/api/v1/customers/{lead['id']}")).json()
+    assert (card["stage"], card["version"]) == ("customer", 2)
+    await api.post(CONTRACTS, contract(lead, f"{number}-2"))
+    assert (await api.get(f"/api/v1/customers/{lead['id']}")).json()["version"] == 2
+
+
+async def test_what_was_agreed_goes_with_a_card_that_is_merged_and_comes_back(api, company, number):
+    target = (await api.post("/api/v1/customers", company())).json()
+    source = (await api.post("/api/v1/customers", company(kpp="770102001"))).json()
+    made = (await api.post(CONTRACTS, contract(source, number))).json()
+    order = (await api.post(ORDERS, {"customer_id": source["id"], "contract_id": made["id"]})).json()
+    merge = {"source_id": source["id"], "reason": "Дубль"}
+    merged = await api.post(f"/api/v1/customers/{target['id']}/merges", merge)
+    assert merged.status_code == 201, merged.text
+    for address in (CONTRACTS, ORDERS):
+        moved = (await api.get(f"{address}?customer_id={target['id']}")).json()["items"]
+        assert [each["id"] for each in moved] == [made["id"] if address == CONTRACTS else order["id"]]
+    found = (
+        await api.http.get("/api/v1/customers/search", params={"q": made["number"], "fresh": True})
+    ).json()
+    assert [each["customer"]["id"] for each in found["items"]] == [target["id"]]
+    assert len((await api.get(f"{ORDERS}/{order['id']}/history")).json()["items"]) == 1
+    undone = await api.post(f"/api/v1/customers/{target['id']}/merges/{merged.json()['id']}/undo", {})
+    assert undone.status_code == 200, undone.text
+    assert (await api.get(f"{CONTRACTS}/{made['id']}")).json()["customer_id"] == source["id"]
+
+
 async def test_the_worker_prolongs_what_its_terms_prolong(api, customer, number):
     soon, late = day(10), day(100)
     due = (await api.post(CONTRACTS, contract(customer, f"{number}-a", valid_until=soon))).json()

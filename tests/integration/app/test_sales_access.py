@@ -6,7 +6,9 @@ That products and contracts limit what a buyer orders is in test_contracts.py.
 from __future__ import annotations
 
 from typing import NamedTuple
+from uuid import uuid4
 
+import psycopg
 import pytest
 
 from app.access.policy import Role as Held
@@ -159,3 +161,26 @@ async def test_a_carrier_sees_what_it_carries_and_names_the_vehicle(api, custome
         assert (await api.get(f"/api/v1/customers/{customer['id']}")).status_code in (403, 404)
     with asking("slow-1", Held.CARRIER, partner="slow"):
         assert (await api.get(f"{ORDERS}/{order['id']}")).status_code == 404
+
+
+def _write_step(connection, customer, record):
+    """As petrova, who may change the orders of her own customers."""
+    labels = "{order:manager=petrova,customer:manager=petrova}"
+    act = "SELECT crm.act('petrova', %(labels)s, %(labels)s, %(labels)s, '{NULL,NULL,NULL,NULL}')"
+    connection.execute(act, {"labels": labels})
+    connection.execute(
+        "INSERT INTO crm.record_event (record_id, version, noun, customer_id, kind, at, actor)"
+        " VALUES (%s, 99, 'order', %s, 'confirmed', now(), 'petrova')",
+        (record, customer["id"]),
+    )
+
+
+async def test_history_is_written_of_reached_records_only(crm, admin, customer, records):
+    """Also behind the API's back: PostgreSQL itself refuses a step of somebody else's order, or of none."""
+    for record in (records[ORDERS]["id"], uuid4()):
+        with psycopg.connect(crm.url()) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            _write_step(connection, customer, record)
+    admin.execute("UPDATE crm.customer SET zone_manager = 'petrova' WHERE id = %s", (customer["id"],))
+    with psycopg.connect(crm.url()) as connection:
+        _write_step(connection, customer, records[ORDERS]["id"])
+        connection.rollback()
