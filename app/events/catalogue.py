@@ -20,12 +20,14 @@ from app.imports import events as imports
 from app.loyalty import events as loyalty
 from app.orders.schemas import ORDERS
 from app.requests import events as requests
+from app.sla import events as sla
 from app.stations import events as stations
 
 RECORDS = (DEALS, TASKS, CONTRACTS, ORDERS, CLAIMS)
 CATALOGUE: tuple[EventType[Any], ...] = (
     *customers.TYPES,
     *requests.TYPES,
+    *sla.TYPES,
     *directory.TYPES,
     *cards.TYPES,
     *loyalty.TYPES,

@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from psycopg.rows import TupleRow
+
 from app.database.answer import Answer, Command, Committed
 from app.database.database import Database
 from app.database.units import WriteUnit
 from app.encoding import encode
+from app.events.types import EventType
+from app.sla import events
+from app.sla.events import DeadlineMissed
+from app.topics.schemas import Priority
 
 BATCH = 1000
 
@@ -31,7 +37,8 @@ WITH late AS (
     ORDER BY r.{due} LIMIT %(batch)s FOR UPDATE SKIP LOCKED
 ), marked AS (
     UPDATE crm.request r SET {mark} = now() FROM late WHERE r.id = late.id
-    RETURNING r.id, r.unit, r.assignee
+    RETURNING r.id, r.customer_id, r.topic, r.queue, r.line, r.unit, r.assignee, r.priority,
+              r.external_system, r.external_reference, r.{due}, r.version
 ), told AS (
     INSERT INTO crm.notification (id, recipient, kind, importance, request_id, created_at)
     SELECT crm.new_id(), to_whom.recipient, '{kind}', 'critical', m.id, now()
@@ -39,7 +46,7 @@ WITH late AS (
     CROSS JOIN LATERAL (SELECT crm.head_of(m.unit) UNION SELECT m.assignee) AS to_whom (recipient)
     WHERE to_whom.recipient IS NOT NULL
 )
-SELECT count(*) FROM marked
+SELECT m.* FROM marked m
 """
 _REACTION = _SWEEP.format(
     condition="r.status = 'new' AND r.taken_at IS NULL",
@@ -59,11 +66,21 @@ async def sweep(database: Database, command: Command) -> Committed:
     """The worker's step: mark a batch of each kind, tell the heads and those assigned."""
 
     async def work(unit: WriteUnit) -> Answer:
-        found = [await unit.one(sql, {"batch": BATCH}, _count) for sql in (_REACTION, _SOLUTION)]
-        return Answer(200, encode(Sweep(*(count or 0 for count in found))))
+        reaction = await _mark(unit, _REACTION, events.REACTION)
+        solution = await _mark(unit, _SOLUTION, events.SOLUTION)
+        return Answer(200, encode(Sweep(reaction, solution)))
 
     return await database.write(command, work)
 
 
-def _count(row: tuple[int, ...]) -> int:
-    return row[0]
+async def _mark(unit: WriteUnit, sql: str, kind: EventType[DeadlineMissed]) -> int:
+    found = await unit.all(sql, {"batch": BATCH}, _missed)
+    for missed, version in found:
+        await events.tell(unit, kind, missed, version)
+    return len(found)
+
+
+def _missed(row: TupleRow) -> tuple[DeadlineMissed, int]:
+    id_, customer, topic, queue, line, group, assignee, priority, system, reference, due, version = row
+    whose = (id_, customer, topic, queue, line, group, assignee, Priority(priority))
+    return DeadlineMissed(*whose, system, reference, due), version

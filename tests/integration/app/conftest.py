@@ -41,6 +41,7 @@ class Api:
 
     http: httpx.AsyncClient
     app: FastAPI
+    crm: CrmDatabase | None = None  # behind it, where it is the test's own
 
     @property
     def database(self) -> Database:
@@ -97,6 +98,15 @@ def crm(postgres_server: PrivateServer) -> CrmDatabase:
 @pytest.fixture
 async def api(crm: CrmDatabase) -> AsyncIterator[Api]:
     async with running_api(crm.url(), crm.url()) as api:
+        yield api
+
+
+@pytest.fixture
+async def own(postgres_server: PrivateServer, number: int) -> AsyncIterator[Api]:
+    """An API on a database of its own (`own.crm`): nothing of other tests is in it."""
+    crm = create_crm_database(postgres_server, f"own_{number}")
+    async with running_api(crm.url(), pool_max_size=8) as api:
+        api.crm = crm
         yield api
 
 

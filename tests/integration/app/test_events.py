@@ -6,29 +6,15 @@ import asyncio
 import itertools
 import json
 
-import jsonschema
 import psycopg
 import pytest
 
 from app.access.policy import Role as Held
 from app.access.principal import Principal, access_of, acting_as
-from app.devserver import create_crm_database
-from app.events.asyncapi import description
-from app.events.catalogue import CATALOGUE
-from app.imports.blocks import BLOCK_BYTES
-from app.imports.loader import Loader
+from tests.integration.app.feed import EVENTS, as_described, read
 
-EVENTS, REQUESTS = "/api/v1/events", "/api/v1/requests"
+REQUESTS = "/api/v1/requests"
 _texts = itertools.count()
-
-
-@pytest.fixture
-async def own(postgres_server, start_api, number):
-    """An API on a database of its own: its feed holds nothing of other tests."""
-    crm = create_crm_database(postgres_server, f"events_{number}")
-    async with start_api(crm.url(), pool_max_size=8) as api:
-        api.crm = crm
-        yield api
 
 
 async def register(api, **more):
@@ -41,18 +27,6 @@ async def register(api, **more):
 async def step(api, request, name, **form):
     answer = await api.post(f"{REQUESTS}/{request['id']}/{name}", {"operator": "petrova", **form})
     assert answer.status_code == 200, answer.text
-
-
-async def read(api, address=EVENTS):
-    """All there is from there, and where it goes on."""
-    found = []
-    while True:
-        page = await api.get(address)
-        assert page.status_code == 200, page.text
-        found += page.json()["items"]
-        address = page.json()["next"]
-        if not page.json()["more"]:
-            return found, address
 
 
 async def test_every_change_is_in_the_feed_in_its_order_and_as_described(own, company):
@@ -81,12 +55,6 @@ async def test_every_change_is_in_the_feed_in_its_order_and_as_described(own, co
     assert "Спасибо" not in json.dumps(events, ensure_ascii=False)
     for event in events:
         as_described(event)
-
-
-def as_described(event):
-    document = description()
-    schema = {**document["components"]["messages"][event["type"]]["payload"], **document}
-    jsonschema.validate(event, schema, cls=jsonschema.Draft202012Validator)
 
 
 async def test_what_was_refused_leaves_no_event(own):
@@ -202,112 +170,3 @@ async def test_only_integrations_follow_the_feed(own):
     with acting_as(access_of(Principal("erp", frozenset({Held.INTEGRATION})))):
         events, _ = await read(own)
     assert len(events) == 1
-
-
-async def test_every_type_can_be_asked_for(api):
-    types = "&".join(f"types={kind.name}" for kind in CATALOGUE)
-    assert (await api.get(f"{EVENTS}?{types}")).status_code == 200
-
-
-def bought(place, **changes):
-    return {
-        "processing_id": f"bought:{place}",
-        "card_token": "tok_9f2c41d07a",
-        "station": "АЗС-0012",
-        "product": "AI-95",
-        "quantity": "45.120",
-        "amount": "2710.25",
-        "currency": "RUB",
-        "occurred_at": f"2026-01-02T03:04:{place:02}Z",
-        **changes,
-    }
-
-
-async def test_a_delivery_of_card_transactions_leaves_one_event_with_those_that_were_new(own):
-    feed = "/api/v1/card-transactions"
-    assert (await own.post(feed, bought(1))).status_code == 201
-    assert (await own.post(feed, bought(1))).status_code == 200
-    batch = {"transactions": [bought(place) for place in (3, 1, 2)]}
-    for accepted in (2, 0):
-        assert (await own.post(f"{feed}/batch", batch)).json()["accepted"] == accepted
-    changed = {"transactions": [bought(4), bought(2, amount="1")]}
-    assert (await own.post(f"{feed}/batch", changed)).status_code == 409
-    events, _ = await read(own, f"{EVENTS}?types=card-transaction-batch.received")
-    single, both = (event["data"] for event in events)
-    assert single["processing_ids"] == ["bought:1"]
-    assert both == {
-        "processing_ids": ["bought:3", "bought:2"],
-        "first_occurred_at": "2026-01-02T03:04:02Z",
-        "last_occurred_at": "2026-01-02T03:04:03Z",
-    }
-    for event in events:
-        as_described(event)
-
-
-async def test_a_call_leaves_an_event_whenever_more_is_known_of_it(own):
-    call = {
-        "external_id": "pbx-1",
-        "direction": "in",
-        "phone": "+79031234567",
-        "started_at": "2026-01-02T10:00:00Z",
-    }
-    answered = {**call, "operator": "petrova", "answered_at": "2026-01-02T10:00:07Z"}
-    ended = {**answered, "ended_at": "2026-01-02T10:03:00Z", "recording": "https://records.example/1"}
-    for told in (call, call, answered, ended, ended, answered):
-        assert (await own.post("/api/v1/calls", told)).status_code == 200
-    events, _ = await read(own)
-    assert [event["type"] for event in events] == ["call.started", "call.answered", "call.ended"]
-    assert len({event["entity"] for event in events}) == 1
-    assert (events[2]["data"]["waited_seconds"], events[2]["data"]["talked_seconds"]) == (7, 173)
-    for event in events:
-        as_described(event)
-        assert "79031234567" not in json.dumps(event), "contacts are not told"
-        assert "records.example" not in json.dumps(event)
-
-
-async def test_offered_booked_and_freed_time_leaves_events(own):
-    title = {"ru": "HR", "en": "HR", "kk": "HR"}
-    await own.post("/api/v1/units", {"code": "hr", "title": title})
-    await own.post("/api/v1/people", {"code": "hr", "name": "HR", "unit": "hr"})
-    _, start = await read(own)
-    time = {"person": "hr", "kind": "interview", "start": "2031-03-03T10:00:00Z"}
-    await own.post("/api/v1/availability", {**time, "end": "2031-03-03T12:00:00Z"})
-    made = await own.post("/api/v1/bookings", {**time, "contact": "Иванов"})
-    assert (await own.post("/api/v1/bookings", {**time, "contact": "Петров"})).status_code == 409
-    for _ in range(2):
-        assert (await own.post(f"{made.headers['Location']}/cancel", {})).json()["cancelled"]
-    events, _ = await read(own, start)
-    types = ["availability.added", "booking.made", "booking.cancelled"]
-    assert [event["type"] for event in events] == types
-    assert events[1]["entity"] == events[2]["entity"] == f"booking:{made.json()['id']}"
-    for event in events:
-        as_described(event)
-        assert "Иванов" not in json.dumps(event, ensure_ascii=False)
-
-
-async def test_a_bulk_load_leaves_an_event_a_batch_and_none_a_row(own, company):
-    rows = [company(), {"kind": "company"}, company(inn="7707083893", ogrn=None)]
-    content = "\n".join(json.dumps(row) for row in rows).encode()
-    headers = {"Idempotency-Key": "load", "Content-Type": "application/x-ndjson"}
-    for _ in range(2):
-        answer = await own.http.post("/api/v1/imports", content=content, headers=headers)
-        with Loader(own.crm.url()) as loader:
-            await asyncio.to_thread(loader.drain)
-    job = (await own.get(answer.headers["Location"])).json()
-    events, _ = await read(own)
-    assert [event["type"] for event in events] == ["import.loaded"]
-    told = events[0]["data"]
-    assert told == {name: job[name] for name in told}
-    assert (told["created"], told["rejected"]) == (2, 1)
-    as_described(events[0])
-
-
-async def test_a_bulk_load_of_several_batches_tells_of_each(own, company):
-    content = b"x" * BLOCK_BYTES + b"\n" + json.dumps(company()).encode()
-    headers = {"Idempotency-Key": "load", "Content-Type": "application/x-ndjson"}
-    await own.http.post("/api/v1/imports", content=content, headers=headers)
-    with Loader(own.crm.url(), blocks_a_batch=1) as loader:
-        await asyncio.to_thread(loader.drain)
-    events, _ = await read(own)
-    told = [(event["type"], event["data"]["rejected"], event["data"]["created"]) for event in events]
-    assert told == [("import.advanced", 1, 0), ("import.loaded", 1, 1)]

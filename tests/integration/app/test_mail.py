@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from aiosmtpd.controller import Controller
 
-from app.devserver import create_crm_database, free_port
+from app.devserver import free_port
 from app.mail.intake import Mailbox, server_of
 from app.requests.reference import reference_of
 from app.settings import Settings
@@ -42,14 +42,6 @@ class MailServer:
                 return self.refusals.pop(0)
             self.letters.append((envelope.rcpt_tos, envelope.content.decode()))
         return "250 OK"
-
-
-@pytest.fixture
-async def own(postgres_server, start_api, number):
-    crm = create_crm_database(postgres_server, f"mail_{number}")
-    async with start_api(crm.url()) as api:
-        api.crm = crm
-        yield api
 
 
 @pytest.fixture
