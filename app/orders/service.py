@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +25,7 @@ from app.orders.schemas import (
     OrderStatus,
     Vehicle,
 )
-from app.orders.validation import Basis, faults
+from app.orders.validation import Basis, faults, vehicle_faults
 from app.records import repository as records
 from app.records import service
 
@@ -169,11 +169,23 @@ async def name_vehicle(
     database: Database, command: Command, id_: UUID, *, expected: str, vehicle: Vehicle
 ) -> Committed:
     async def change(_: WriteUnit, order: Order) -> Order:
-        return rules.with_vehicle(order, vehicle)
+        named = rules.with_vehicle(order, vehicle)
+        if order.status is not OrderStatus.DRAFT:
+            _refuse_vehicle(named)
+        return named
 
     return await service.change(
         database, command, ORDERS, id_, change, kind="vehicle_named", expected=expected
     )
+
+
+def _refuse_vehicle(order: Order) -> None:
+    """Of an order that was submitted the vehicle stays complete, whoever names another."""
+    errors = [
+        replace(error, pointer=error.pointer.removeprefix("/vehicle")) for error in vehicle_faults(order, {})
+    ]
+    if errors:
+        raise invalid(errors)
 
 
 async def decide(database: Database, command: Command, id_: UUID, form: DecisionForm) -> Committed:

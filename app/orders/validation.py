@@ -41,7 +41,7 @@ def faults(order: Order, basis: Basis | None, today: date) -> list[FieldError]:
         *_contract(order, basis),
         *_requisites(order.requisites, today),
         *_items(order.items, {} if basis is None else basis.products),
-        *_vehicle(order, {} if basis is None else basis.products),
+        *vehicle_faults(order, {} if basis is None else basis.products),
     ]
 
 
@@ -93,7 +93,8 @@ def _items(items: tuple[Item, ...], allowed: Mapping[str, Allowed]) -> Iterator[
             yield FieldError(f"{where}/quantity", "too-much", detail)
 
 
-def _vehicle(order: Order, allowed: Mapping[str, Allowed]) -> Iterator[FieldError]:
+def vehicle_faults(order: Order, allowed: Mapping[str, Allowed]) -> Iterator[FieldError]:
+    """What is wrong with who comes to fetch it. Without `allowed` it is not known what the goods need."""
     if order.requisites.delivery is not Delivery.PICKUP:
         return
     vehicle = order.vehicle or Vehicle()

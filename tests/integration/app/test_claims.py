@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from app.access.policy import Role as Held
-from tests.integration.app.sales import CLAIMS, asking
+from tests.integration.app.sales import CLAIMS, asking, named
 
 PDF = {
     "media_type": "application/pdf",
@@ -47,6 +47,20 @@ async def test_a_claim_needs_the_documents_of_its_kind_and_goes_to_the_right_man
         f"{CLAIMS}/{claim['id']}/decision", {"decision": "settle", "resolution": "Отгружено"}
     )
     assert (settled.json()["status"], settled.json()["resolution"]) == ("settled", "Отгружено")
+
+
+@pytest.mark.parametrize(
+    ("kind", "documents"),
+    [
+        ("quality", {"act", "quality-passport"}),
+        ("quantity", {"act", "waybill"}),
+        ("delivery", {"waybill"}),
+    ],
+)
+async def test_the_kind_decides_the_documents(api, customer, kind, documents):
+    claim = (await _begin(api, customer, kind=kind)).json()
+    refused = await api.post(f"{CLAIMS}/{claim['id']}/submit", {})
+    assert named(refused.json()) == {f"/documents/{name}": "document-required" for name in documents}
 
 
 async def test_a_claim_of_a_vip_reaches_the_personal_manager_and_nobody_beside(api, customer, number):

@@ -23,6 +23,7 @@ from tests.integration.app.sales import (
     complete,
     contract,
     enter_goods,
+    named,
 )
 
 ELSEWHERE = "00000000-0000-0000-0000-000000000001"
@@ -152,12 +153,19 @@ async def test_a_carrier_sees_what_it_carries_and_names_the_vehicle(api, custome
     await step(api, order, "submit")
     with asking("fast-1", Held.CARRIER, partner="fast"):
         assert (await api.get(f"{ORDERS}/{order['id']}")).json()["status"] == "submitted"
-        named = await api.http.put(
+        wrong = await api.http.put(
+            f"{ORDERS}/{order['id']}/vehicle", json={"plate": "Я 000 ЯЯ"}, headers={"If-Match": "*"}
+        )
+        assert named(wrong.json()) == {
+            **dict.fromkeys(("/kind", "/driver", "/driver_document"), "required"),
+            "/plate": "plate",
+        }
+        answer = await api.http.put(
             f"{ORDERS}/{order['id']}/vehicle",
             json={**VEHICLE, "plate": "123ABC02"},
             headers={"If-Match": "*"},
         )
-        assert (named.status_code, named.json()["vehicle"]["plate"]) == (200, "123ABC02"), named.text
+        assert (answer.status_code, answer.json()["vehicle"]["plate"]) == (200, "123ABC02"), answer.text
         assert (await api.get(f"/api/v1/customers/{customer['id']}")).status_code in (403, 404)
     with asking("slow-1", Held.CARRIER, partner="slow"):
         assert (await api.get(f"{ORDERS}/{order['id']}")).status_code == 404
