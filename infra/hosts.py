@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra import cgroups
+from infra import cgroups, scheduling
 from infra.command import CommandError, Completed, run, spawn
 from infra.image import Image
 from infra.network import host_namespace
@@ -24,8 +24,6 @@ from infra.topology import Host
 
 _BOOT_DEADLINE_S = 60.0
 _DEATH_DEADLINE_S = 10.0
-# Before what else this machine does, or its load would look like a fault of the hosts.
-_PRIORITY = -10
 _VOLUME_POINT = "var/lib/postgresql"
 _BALLAST = ".ballast"
 
@@ -132,8 +130,9 @@ class Machine:
         ]
         if self._volume is not None:
             nspawn.append(f"--bind={self._volume}:/{_VOLUME_POINT}")
-        before = f"renice -n {_PRIORITY} -p $$ > /dev/null"
-        enter = f'{cgroups.enter_command(self.host.name)} && {before} && exec "$@"'
+        scheduling.prepare()
+        groups = f"{scheduling.enter_hosts_command()}; {cgroups.enter_command(self.host.name)}"
+        enter = f'{groups} && exec "$@"'
         with self.console.open("ab") as console:
             spawn(["sh", "-c", enter, "boot", *nspawn], stdout=console, new_session=True)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from infra import cgroups, network, paths
+from infra import cgroups, network, paths, scheduling
 from infra.command import run
 from infra.mounts import Mount, mounts
 from infra.wan import Wan, WanKind
@@ -54,6 +54,7 @@ def clear_leftovers(directory: Path, images: Path, progress: Progress) -> None:
         progress(f"removing {len(names)} network namespaces of the lab")
     network.down()
     cgroups.remove_all()
+    scheduling.remove()
     for each in directories:
         if each.exists():
             shutil.rmtree(each)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from infra.command import run
 from infra.network import inside, link_device, router_namespace
+from infra.scheduling import as_tool
 from infra.shaping import netem_arguments, quality_by_netem, quality_by_wirefilter, wirefilter_commands
 from infra.topology import Link, LinkQuality
 
@@ -114,10 +115,12 @@ class Wan:
                 "-tap",
                 link_device(link.peer_of(site)),
             ]
-            run(inside(router_namespace(site), [*switch, "-daemon", "-pidfile", str(place / f"{site}.pid")]))
+            started = [*switch, "-daemon", "-pidfile", str(place / f"{site}.pid")]
+            run(as_tool(inside(router_namespace(site), started)))
         ends = ":".join(str(place / site) for site in link.ends)
         wire = [*_FIRST, "wirefilter", "-v", ends, "-M", str(place / "wire"), "--daemon"]
-        run(inside(router_namespace(link.ends[0]), [*wire, "--pidfile", str(place / "wire.pid")]))
+        started = [*wire, "--pidfile", str(place / "wire.pid")]
+        run(as_tool(inside(router_namespace(link.ends[0]), started)))
 
     def pids(self) -> set[int]:
         """The vde2 processes by their own pid files; a stale file names a process that is not ours."""

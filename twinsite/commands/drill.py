@@ -14,7 +14,7 @@ from failover.drills.order import Order
 from failover.drills.runner import Drill
 from failover.drills.scenarios import SCENARIOS
 from failover.drills.verdict import Rpo, Verdict
-from infra import paths
+from infra import paths, scheduling
 from loadtests.profiles import PROFILES
 from twinsite.context import context_of, require_root
 from twinsite.drilling import drill_estate, named, ports_of
@@ -65,6 +65,7 @@ def run(
         seed=seed,
         plain=plain,
     )
+    scheduling.join_as_instrument()
     try:
         verdict = Drill(order, ports_of(context), _say).run()
     except Interrupted as error:

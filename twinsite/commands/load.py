@@ -10,11 +10,10 @@ import typer
 from failover.observe.estate import observe
 from infra import paths
 from infra.command import replace_process
-from infra.network import host_namespace, inside
 from loadtests.profiles import PROFILES
 from twinsite.context import context_of, require_root
 from twinsite.drilling import client_host, entries_of, named, preferred
-from twinsite.ports.load import load_argv
+from twinsite.ports.load import among_clients, load_argv
 from twinsite.talk import announce
 from twinsite.wiring import access_of, layout_of
 
@@ -41,6 +40,5 @@ def run(
     argv += ["--seed", str(seed), "--stats", str(directory / "load.json")]
     if duration:
         argv += ["--duration", str(duration)]
-    inside_argv = inside(host_namespace(client_host(context.estate)), argv)
     directory.mkdir(parents=True)
-    replace_process(inside_argv)
+    replace_process(among_clients(client_host(context.estate), argv))

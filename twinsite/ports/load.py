@@ -11,11 +11,13 @@ from failover.drills.ports import LoadRun, PortError
 from infra import paths
 from infra.command import Process, end, spawn
 from infra.network import host_namespace, inside
+from infra.scheduling import INSTRUMENT_NICE, as_tool
 from twinsite.ports.errors import as_port_errors
 
 # Locust lets what is in flight end for ten seconds (loadtests/run.py); past this it hangs.
 _END_DEADLINE_S = 20.0
 _LAST_LINES = 5
+_FIRST = ("nice", "-n", str(INSTRUMENT_NICE))
 
 
 class LoadProcess:
@@ -42,9 +44,8 @@ class LoadProcess:
         argv += ["--run-id", run.run_id, "--seed", str(run.seed), "--stats", str(run.stats)]
         self._log = run.history.with_name("load.log")
         with as_port_errors(), self._log.open("ab") as log:
-            self._process = spawn(
-                inside(host_namespace(self._client), argv), cwd=paths.CHECKOUT, stdout=log, new_session=True
-            )
+            users = among_clients(self._client, argv)
+            self._process = spawn(users, cwd=paths.CHECKOUT, stdout=log, new_session=True)
 
     def stop(self) -> None:
         process, self._process = self._process, None
@@ -58,6 +59,11 @@ class LoadProcess:
             return None
         last = self._log.read_text(errors="replace").splitlines()[-_LAST_LINES:] if self._log else []
         return f"exit status {status}: {' / '.join(last)}"
+
+
+def among_clients(client: str, argv: Sequence[str]) -> list[str]:
+    """The command line that runs a load generator in the client host's network, before what it measures."""
+    return as_tool(inside(host_namespace(client), [*_FIRST, *argv]))
 
 
 def load_argv(profile: str, entries: Sequence[Entry], ca: Path, history: Path) -> list[str]:
