@@ -120,7 +120,7 @@ async def _command(request: Request, principal: str, key: str | None) -> Command
         principal,
         key,
         fingerprint,
-        settings.request_deadline_seconds,
+        getattr(request.state, "seconds_left", settings.request_deadline_seconds),
         operation=operation,
         client=client_of(request.scope),
     )

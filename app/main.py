@@ -36,6 +36,7 @@ from app.notifications import endpoints as notifications_endpoints
 from app.notifications.stream import Hub
 from app.openapi import describe
 from app.orders import endpoints as orders_endpoints
+from app.repetition import Repetition
 from app.reports import endpoints as reports_endpoints
 from app.requests import dossier_endpoints
 from app.requests import endpoints as requests_endpoints
@@ -131,6 +132,7 @@ def create_app(settings: Settings) -> FastAPI:
     describe(app)
     app.add_middleware(Authentication, settings=settings, keyring=keyring)
     app.add_middleware(Disclosures, recorder=recorder, site=settings.site)
+    app.add_middleware(Repetition, settings=settings)
     app.add_middleware(Surroundings, settings=settings)
     return app
 

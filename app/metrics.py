@@ -25,6 +25,7 @@ REQUEST_SECONDS = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
 WRITES = Counter("crm_writes", "Units of work by outcome", ["outcome"])
+REPETITIONS = Counter("crm_repetitions", "Requests repeated inside the API, by what they met", ["code"])
 WRITES_EXPOSED = Counter(
     "crm_writes_exposed",
     "Acknowledged writes whose only copies are in the primary's site (durability available)",

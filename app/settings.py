@@ -55,9 +55,13 @@ class Settings(BaseSettings):
     pool_min_size: PositiveInt = 2
     pool_max_size: PositiveInt = 8
     pool_max_waiting: PositiveInt = 64
-    # Twice the longest stall of a planned switch: requests wait for its end instead of failing.
-    pool_wait_seconds: Seconds = 2.0
+    # Requests wait for the end of a planned switch instead of failing: several times its stall, and less than
+    # the deadline, so that what meets the end has time for its work.
+    pool_wait_seconds: Seconds = 4.0
     pool_reconnect_seconds: Seconds = 0.2
+    # So long from its beginning a request waits for a primary that was lost just now, and is repeated inside
+    # the API (app/repetition.py); a primary that has been away for longer is not waited for. 0: never.
+    primary_wait_seconds: NonNegativeFloat = 4.0
     # A session's lifetime spreads connections over the proxies again after one of them was away.
     pool_max_lifetime_seconds: Seconds = 1800.0
 

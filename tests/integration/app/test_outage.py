@@ -120,6 +120,19 @@ async def test_refusals_come_at_once_however_many(primary, start_api):
         assert (await api.get("/health/live")).status_code == 200
 
 
+async def test_a_short_outage_is_waited_for_and_its_requests_are_repeated_inside(primary, start_api):
+    async with start_api(primary.url(), probe_seconds=0.1, primary_wait_seconds=WAIT_SECONDS) as api:
+        await asyncio.to_thread(primary.server.stop)
+        assert (await api.until("nothing")).status_code == 503
+        pending = [asyncio.create_task(api.post(REQUESTS, CALL)) for _ in range(20)]
+        await asyncio.sleep(0.3)
+        assert not any(task.done() for task in pending)
+        await asyncio.to_thread(primary.server.start)
+        assert [answer.status_code for answer in await asyncio.gather(*pending)] == [201] * 20
+        with psycopg.connect(primary.admin_url) as connection:
+            assert connection.execute("SELECT count(*) FROM crm.request").fetchone() == (20,)
+
+
 async def test_the_api_starts_without_a_database_and_finds_it_later(primary, start_api):
     await asyncio.to_thread(primary.server.stop)
     async with start_api(primary.url(), serves="nothing", probe_seconds=0.1) as api:

@@ -28,11 +28,10 @@ def fate():
 
 @pytest.fixture
 async def strict(fate, start_api, tmp_path):
-    """Refuses writes from the start: no standby is named."""
+    """Refuses writes from the start: no standby is named. What it answers is seen as it is, not repeated."""
     settings = {"durability": "strict", "database_sites": SITES, "write_gate": tmp_path / "gate"}
-    async with start_api(
-        fate.database.url(), serves="reads", request_deadline_seconds=WAIT_SECONDS, **settings
-    ) as api:
+    waits = {"request_deadline_seconds": WAIT_SECONDS, "primary_wait_seconds": 0}
+    async with start_api(fate.database.url(), serves="reads", **waits, **settings) as api:
         yield api
 
 
