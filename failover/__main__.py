@@ -27,6 +27,7 @@ from failover.events import EventLog, history
 from failover.flapping import acknowledgement
 from failover.journal_store import Copied, FileJournal, ZooKeeperJournal
 from failover.leadership import Leadership
+from failover.observe.zookeeper import PromptHandler
 from failover.pool_gate import PgBouncer, PoolError, PoolGate
 from failover.routes import HaproxyRoutes, NoRoutes, RouteError, Routes, ask_socket
 from failover.runner import Clock, Runner
@@ -117,6 +118,7 @@ def _client(config: AgentConfig) -> KazooClient:
         hosts=",".join(f"{node.address}:{ZOOKEEPER_PORT}" for node in config.zookeepers_by_distance),
         randomize_hosts=False,
         timeout=config.session_s,
+        handler=PromptHandler(),
         use_ssl=True,
         ca=str(config.ca_file),
         certfile=str(config.certificate),

@@ -2,13 +2,14 @@
 
 import json
 
+import kazoo.handlers.utils
 import pytest
 
 from failover.model import LeaderKey, Pool, Role, Serves, TimelineSwitch
 from failover.observe.application import api_from, pools_from, proxy_from
 from failover.observe.patroni import member_from
 from failover.observe.postgres import database_from
-from failover.observe.zookeeper import coordination_from, server_from
+from failover.observe.zookeeper import CONNECT_S, PromptHandler, coordination_from, server_from
 
 CLUSTER = {
     "members": [
@@ -195,3 +196,13 @@ def test_a_databases_row():
         }
     )
     assert (state.role, state.timeline, state.standbys[0].replay_lag_bytes) == (Role.PRIMARY, 3, 512)
+
+
+def test_a_silent_zookeeper_is_given_up_soon_and_a_shorter_patience_is_kept(monkeypatch):
+    given = []
+    monkeypatch.setattr(
+        kazoo.handlers.utils, "create_tcp_connection", lambda *_, timeout, **__: given.append(timeout)
+    )
+    for timeout in (40.0, None, 0.2):
+        PromptHandler().create_connection(address=("192.0.2.1", 2181), timeout=timeout)
+    assert given == [CONNECT_S, CONNECT_S, 0.2]
