@@ -208,11 +208,23 @@ class Drill:
             self._recorder.record(event)
 
     def _restore(self, scene: Scene) -> None:
-        leader, site = self._ports.cluster.status().leader, scene[Role.PRIMARY_SITE]
-        if leader is not None and self._order.estate.host(leader.name).site != site:
-            self._say(f"moving the primary back to {site}")
-            self._ports.cluster.switchover(site)
-            deadline_s = self._order.scenario.timing.restore_deadline_s
+        """An estate that has just been whole may refuse once more; that is asked again, and is no finding."""
+        site, deadline_s = scene[Role.PRIMARY_SITE], self._order.scenario.timing.restore_deadline_s
+        moved = False
+
+        def missing() -> tuple[str, ...]:
+            nonlocal moved
+            leader = self._ports.cluster.status().leader
+            if leader is not None and self._order.estate.host(leader.name).site != site:
+                self._say(f"moving the primary back to {site}")
+                moved = True
+                self._ports.cluster.switchover(site)
+            return ()
+
+        wait_until(
+            missing, deadline_s, f"the primary's return to {site}", clock=self._ports.clock, say=self._say
+        )
+        if moved:
             self._wait_whole(deadline_s, f"a whole estate led by {site}", site)
         self._mark(Mark.RESTORED)
 

@@ -81,6 +81,30 @@ def test_the_primary_is_returned_to_its_site(drill, world):
     assert world.primary.startswith("dc1")
 
 
+def test_a_return_that_is_refused_once_is_asked_again(drill, world):
+    refusals = ["the estate is not fit for a switch"]
+
+    def refuse_once(_number, name):
+        if name == "switchover" and refusals:
+            raise PortError(refusals.pop())
+
+    world.wire = refuse_once
+    assert drill("site-loss").passed
+    assert refusals == []
+    assert world.primary.startswith("dc1")
+
+
+def test_a_return_that_stays_refused_is_told(drill, world):
+    def refuse(_number, name):
+        if name == "switchover":
+            raise PortError("the estate is not fit for a switch")
+
+    world.wire = refuse
+    verdict = drill("site-loss")
+    assert not verdict.passed
+    assert "the estate is not fit for a switch" in verdict.reasons[0]
+
+
 def test_the_directory_holds_everything(drill, tmp_path):
     drill("switchover")
     found = {path.name for path in (tmp_path / "report").iterdir()}
