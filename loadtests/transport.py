@@ -29,8 +29,9 @@ geventhttpclient.client.IDEMPOTENT_METHODS = frozenset()
 HEADERS = ("retry-after", "twinsite-node", "twinsite-timeline", "twinsite-lsn")
 
 # A peer that is gone without a word is noticed by TCP: data that it does not acknowledge for this long, or
-# silence to keep-alives sent a second apart, ends the connection. A slow answer ends nothing.
-PEER_GONE_MS = 1500
+# silence to keep-alives sent a second apart, ends the connection. A slow answer ends nothing. Two
+# retransmissions fit in (200 and 400 ms later); a cut in vain costs a repetition with the same key.
+PEER_GONE_MS = 1000
 REQUEST_ID_MAX = 64
 
 
