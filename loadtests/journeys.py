@@ -44,14 +44,28 @@ class Person:
         return self.client.perform(operation, call)
 
 
+Step = Callable[[Person, str], None]
+"""Something done with a customer or a request, by its id."""
+
+
 def send_transaction(person: Person) -> None:
     """The processing system sends one card transaction."""
     purchase = data.purchase(person.facts)
     person.write("card_transaction", lambda marker: api.send_transaction(marker, purchase))
 
 
-def take_a_call(person: Person, handle_s: float) -> None:
-    """A hot-line operator: find the caller, open the card, register, take, solve, close, look again.
+def open_card(person: Person, customer_id: str) -> None:
+    person.read("get_customer", api.get_customer(customer_id), entity=customer_id)
+
+
+def ask_nobody(person: Person, request_id: str) -> None:
+    """Solve it out of one's own head."""
+
+
+def take_a_call(
+    person: Person, handle_s: float, *, look: Step = open_card, consult: Step = ask_nobody
+) -> None:
+    """A hot-line operator: find the caller, `look` at the customer, register, `consult`, take, solve, close.
 
     The whole takes about `handle_s` seconds. Every third caller is new and gets a card first.
     """
@@ -59,11 +73,12 @@ def take_a_call(person: Person, handle_s: float) -> None:
     customer_id = find_caller(person, pause_s)
     if customer_id is None:
         return
-    person.read("get_customer", api.get_customer(customer_id), entity=customer_id)
+    look(person, customer_id)
     person.think(person.habits.uniform(0.5, 1.5) * pause_s)
     request_id = register(person, customer_id, channel="call")
     if request_id is None:
         return
+    consult(person, request_id)
     work_on(person, request_id, pause_s)
 
 

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from loadtests import api, data
-from loadtests.journeys import Person, find_caller, own_card, register, register_customer, work_on
+from loadtests.journeys import Person, own_card, register, register_customer, take_a_call
 from loadtests.volumes import TRANSACTIONS_A_BATCH
 
 
 def work_at_the_window(person: Person, handle_s: float) -> None:
-    """An operator: find the caller, see everything in one window, register, read hints, take, solve, close.
+    """An operator who sees all of the caller in one window, and reads hints before taking the request."""
+    take_a_call(person, handle_s, look=_open_window, consult=_read_articles)
 
-    The whole takes about `handle_s` seconds. Every third caller is new and gets a card first.
-    """
-    pause_s = handle_s / 6
-    customer_id = find_caller(person, pause_s)
-    if customer_id is None:
-        return
+
+def _open_window(person: Person, customer_id: str) -> None:
     person.read("get_window", api.get_window(customer_id), entity=customer_id)
-    person.think(person.habits.uniform(0.5, 1.5) * pause_s)
-    request_id = register(person, customer_id, channel="call")
-    if request_id is None:
-        return
+
+
+def _read_articles(person: Person, request_id: str) -> None:
     person.read("get_articles", api.get_articles(request_id), entity=request_id)
-    work_on(person, request_id, pause_s)
 
 
 def look_somebody_up(person: Person) -> None:
@@ -34,7 +29,7 @@ def look_somebody_up(person: Person) -> None:
     answer = person.read("search", api.search(person.habits.choice(typed)))
     found = api.first_found(answer) if answer else None
     if found is not None:
-        person.read("get_window", api.get_window(found), entity=found)
+        _open_window(person, found)
 
 
 def write_in(person: Person) -> None:
