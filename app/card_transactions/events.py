@@ -1,6 +1,7 @@
-"""What leaves when the processing system delivers: one event for all that a delivery brought.
+"""What leaves of card transactions: one event for all that came in since the last, none for each.
 
-A month brings thirty million transactions; an event for each would double what the feed writes.
+A month brings thirty million transactions; an event for each, written with it, would double what the feed
+writes. So the worker tells of them in the sweep that gives points, each transaction once, within seconds.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.card_transactions.schemas import TransactionForm
 from app.database.units import WriteUnit
 from app.events.outbox import publish
 from app.events.types import EventType
@@ -20,7 +20,7 @@ ENTITY = "card-transaction-batch"
 
 @dataclass(frozen=True, slots=True)
 class TransactionsReceived:
-    """Those that were new, up to a batch; `GET /card-transactions/{processing_id}` has each one."""
+    """By the moments of the purchases; `GET /card-transactions/{processing_id}` has each one."""
 
     processing_ids: Sequence[str]
     first_occurred_at: datetime
@@ -33,8 +33,7 @@ RECEIVED = EventType(
 TYPES = (RECEIVED,)
 
 
-async def tell(unit: WriteUnit, transactions: Sequence[TransactionForm]) -> None:
-    """Queued; at least one, all of them new. Each delivery is an entity of its own, so none waits."""
-    moments = [transaction.occurred_at for transaction in transactions]
-    ids = [transaction.processing_id for transaction in transactions]
-    await publish(unit, RECEIVED, new_id(), TransactionsReceived(ids, min(moments), max(moments)))
+async def tell(unit: WriteUnit, received: Sequence[tuple[str, datetime]]) -> None:
+    """Queued; at least one, with when it occurred, in that order. Each batch is an entity of its own."""
+    ids = [processing_id for processing_id, _ in received]
+    await publish(unit, RECEIVED, new_id(), TransactionsReceived(ids, received[0][1], received[-1][1]))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import psycopg
 
-from app.card_transactions import events, repository
+from app.card_transactions import repository
 from app.card_transactions.schemas import BatchForm, BatchReceived, Receipt, Received, TransactionForm
 from app.database.answer import Answer, Command, Committed
 from app.database.database import Database, Found, Freshness
@@ -23,7 +23,6 @@ async def receive(database: Database, command: Command, form: TransactionForm) -
 
     async def store(unit: WriteUnit) -> Answer:
         await repository.insert(unit, form)
-        await events.tell(unit, [form])
         return Answer(201, encode(Received(form.processing_id, Receipt.ACCEPTED)))
 
     async def compare(unit: WriteUnit) -> Answer:
@@ -45,8 +44,6 @@ async def receive_batch(database: Database, command: Command, form: BatchForm) -
     async def work(unit: WriteUnit) -> Answer:
         new = await repository.insert_new(unit, form.transactions)
         known = [item for item in form.transactions if item.processing_id not in new]
-        if new:
-            await events.tell(unit, [item for item in form.transactions if item.processing_id in new])
         if known:
             await _same_as_stored(unit, known)
         return Answer(200, encode(BatchReceived(len(new), [item.processing_id for item in known])))

@@ -1,4 +1,4 @@
-"""Points for what the feed brought, by the set, each transaction once.
+"""Points for what the feed brought, by the set, each transaction once; and the event that tells of it.
 
 The progress is a transaction id: everything that transactions up to it have brought is accrued, by the
 transaction that says so. Those below the oldest one still running are decided: none can turn up behind it.
@@ -13,6 +13,7 @@ from uuid import UUID
 
 from psycopg.rows import TupleRow
 
+from app.card_transactions import events as card_transactions
 from app.database.answer import Answer, Command, Committed
 from app.database.database import Database
 from app.database.units import WriteUnit
@@ -70,8 +71,9 @@ async def _step(unit: WriteUnit, actor: str) -> Accrued:
     up_to = None if after is None else await unit.one(_UP_TO, {"after": after, "batch": BATCH}, _text)
     if up_to is None:
         return Accrued(0, 0)
-    received = await unit.all(_BOUGHT, {"after": after, "up_to": up_to}, _bought)
-    bought = [purchase for purchase in received if purchase is not None]
+    received = await unit.all(_BOUGHT, {"after": after, "up_to": up_to}, tuple)
+    await card_transactions.tell(unit, [(row[0], row[-1]) for row in received])
+    bought = [Bought(*row) for row in received if row[1] is not None]  # None: the card is nobody's here
     accrued = await _accrue(unit, bought, actor) if bought else 0
     await unit.queue(_ADVANCE, {"up_to": up_to})
     return Accrued(len(received), accrued)
@@ -105,8 +107,3 @@ def _entry(accrual: Accrual, accounts: Mapping[UUID, tuple[UUID, Decimal]], acto
 
 def _text(row: TupleRow) -> str:
     return str(row[0])
-
-
-def _bought(row: TupleRow) -> Bought | None:
-    """None: the card is nobody's here."""
-    return None if row[1] is None else Bought(*row)

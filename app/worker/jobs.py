@@ -54,7 +54,9 @@ JOBS: tuple[Job, ...] = (
     Job("prolong-contracts", 3600.0, contracts.prolong_due, "contracts whose terms say so go on"),
     Job("months-ahead", 3600.0, partitions.step, "card transactions find the partition of their month"),
     Job("purge-events", 600.0, housekeeping.purge, "events are kept for 90 days"),
-    Job("accrue-points", 1.0, _accrue, "what the feed brought gives points, by the accrual rules"),
+    Job(
+        "accrue-points", 1.0, _accrue, "what the feed brought gives points, by the accrual rules, and is told"
+    ),
     Job("missing-data", 60.0, _missing, "integrated systems that have gone silent are told of"),
 )
 
