@@ -168,6 +168,7 @@ class SqlTarget:
     async def probe(self) -> Probed:
         """Why it fails is found out beside the question once that is late: a loss costs one timeout."""
         question = asyncio.create_task(self._question())
+        question.add_done_callback(_heard)  # also when the agent is ended meanwhile
         await asyncio.wait({question}, timeout=self._timeout_s / 2)
         reason = None if question.done() else asyncio.create_task(self._classify(self._timeout_s / 2))
         try:
@@ -224,10 +225,16 @@ class SqlTarget:
         if not query.done():
             with socket.socket(fileno=os.dup(connection.fileno())) as copy:
                 copy.shutdown(socket.SHUT_RDWR)
-            query.add_done_callback(lambda done: done.exception())
+            query.add_done_callback(_heard)
             raise TimeoutError
         (recovers,) = await query.result().fetchone() or (True,)
         return "standby" if recovers else "primary"
+
+
+def _heard(done: asyncio.Task[Any]) -> None:
+    """Fetch an error that nobody waits for any more; asyncio reports what is never fetched."""
+    if not done.cancelled():
+        done.exception()
 
 
 class Watch:
