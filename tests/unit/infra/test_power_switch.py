@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 import pytest
 
+from infra import power_switch
 from infra.faults import Fault, PowerCut
 from infra.power_switch import Answer, Switch
 from infra.topology import Estate
@@ -18,14 +19,15 @@ class Machine:
 
     @property
     def is_on(self) -> bool:
-        return self._name not in self._lab.off
+        self._lab.looks += 1
+        return self._name not in self._lab.off and self._lab.looks > self._lab.slow
 
 
 class Lab:
-    """A lab of switches only; a `stubborn` host survives its power cut."""
+    """A lab of switches only; a `stubborn` host survives its power cut, one that is `slow` is seen on later."""
 
-    def __init__(self, estate: Estate, stubborn: str = "") -> None:  # noqa: F811
-        self.estate, self.stubborn = estate, stubborn
+    def __init__(self, estate: Estate, stubborn: str = "", slow: int = 0) -> None:  # noqa: F811
+        self.estate, self.stubborn, self.slow, self.looks = estate, stubborn, slow, 0
         self.off: set[str] = set()
 
     def machine(self, host: str) -> Machine:
@@ -47,6 +49,13 @@ def test_it_turns_off_and_on_and_looks(estate: Estate) -> None:  # noqa: F811
     assert switch.turn("a-db", "on") == switch.look("a-db") == Answer(HTTPStatus.OK, "on")
 
 
+def test_it_waits_for_the_first_process_of_a_host_that_was_turned_on(estate: Estate) -> None:  # noqa: F811
+    lab = Lab(estate, slow=3)
+    lab.off.add("a-db")
+
+    assert Switch(lab, "a").turn("a-db", "on") == Answer(HTTPStatus.OK, "on")
+
+
 @pytest.mark.parametrize(
     ("host", "wanted", "status"),
     [
@@ -62,7 +71,11 @@ def test_what_it_cannot_do_it_refuses(estate: Estate, host: str, wanted: str, st
     assert not lab.off
 
 
-def test_a_host_that_survives_is_not_called_off(estate: Estate) -> None:  # noqa: F811
+def test_a_host_that_survives_is_not_called_off(
+    estate: Estate,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(power_switch, "TAKES_EFFECT_WITHIN_S", 0.1)
     answer = Switch(Lab(estate, stubborn="a-db"), "a").turn("a-db", "off")
 
     assert answer == Answer(HTTPStatus.CONFLICT, "a-db is on")
