@@ -24,7 +24,7 @@ class Machine:
 
 
 class Lab:
-    """A lab of switches only; a `stubborn` host survives its power cut, one that is `slow` is seen on later."""
+    """A lab of switches only; a `stubborn` host survives its power cut, a `slow` one is seen on late."""
 
     def __init__(self, estate: Estate, stubborn: str = "", slow: int = 0) -> None:  # noqa: F811
         self.estate, self.stubborn, self.slow, self.looks = estate, stubborn, slow, 0
