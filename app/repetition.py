@@ -11,6 +11,7 @@ Plain ASGI, between what logs a request and what answers it: a repetition is a r
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ IDEMPOTENT = frozenset({"GET", "HEAD"})
 NOTHING_DONE = frozenset({Problem.NO_PRIMARY.value.code, Problem.NO_DATABASE.value.code})
 UNKNOWN = Problem.OUTCOME_UNKNOWN.value.code
 IN_PROGRESS = Problem.KEY_IN_PROGRESS.value.code
+OVERLOADED = Problem.OVERLOADED.value.code
 UNAVAILABLE = Problem.NO_PRIMARY.value.status
 HELD_STATUSES = frozenset({UNAVAILABLE, Problem.KEY_IN_PROGRESS.value.status})
 
@@ -93,6 +95,7 @@ class _Request:
     send: Send
     began: float = field(default_factory=time.monotonic)
     doubt: Held | None = None  # an earlier attempt may have been committed
+    repeated: bool = False
 
     async def answer(self) -> None:
         for pause in (*PAUSES_SECONDS, None):
@@ -104,6 +107,7 @@ class _Request:
                 return
             metrics.REPETITIONS.labels(held.code).inc()
             log.info("repeated", code=held.code, after_ms=round(self._spent() * 1000))
+            self.repeated = True
             if held.code == UNKNOWN:
                 self.doubt = held
 
@@ -116,9 +120,12 @@ class _Request:
         if held.code == UNKNOWN:
             keyed = "idempotency-key" in Headers(scope=self.scope)
             return keyed or self.scope["method"] in IDEMPOTENT
+        if held.code == OVERLOADED:  # all who waited for the primary come at once; nothing was sent
+            return self.repeated
         return held.code == IN_PROGRESS and self.doubt is not None  # the attempt in doubt still runs
 
     async def _primary_after(self, pause: float) -> bool:
+        pause *= random.uniform(0.5, 1.5)  # noqa: S311  # or those who were too many would be so again
         left = self.settings.primary_wait_seconds - self._spent()
         if left <= pause:
             return False

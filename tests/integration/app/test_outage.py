@@ -121,7 +121,10 @@ async def test_refusals_come_at_once_however_many(primary, start_api):
 
 
 async def test_a_short_outage_is_waited_for_and_its_requests_are_repeated_inside(primary, start_api):
-    async with start_api(primary.url(), probe_seconds=0.1, primary_wait_seconds=WAIT_SECONDS) as api:
+    # Fewer may wait for a connection than wait for the primary, and then come at once.
+    async with start_api(
+        primary.url(), probe_seconds=0.1, primary_wait_seconds=WAIT_SECONDS, pool_max_waiting=8
+    ) as api:
         await asyncio.to_thread(primary.server.stop)
         assert (await api.until("nothing")).status_code == 503
         pending = [asyncio.create_task(api.post(REQUESTS, CALL)) for _ in range(20)]

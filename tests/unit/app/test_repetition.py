@@ -120,7 +120,9 @@ async def test_an_unknown_outcome_is_repeated_only_where_that_is_safe(headers, m
     assert status == (200 if attempts == 2 else 503)
 
 
-@pytest.mark.parametrize(("code", "status"), [("database-busy", 503), ("overloaded", 503), ("internal", 500)])
+@pytest.mark.parametrize(
+    ("code", "status"), [("database-busy", 503), ("no-remote-copy", 503), ("internal", 500)]
+)
 async def test_after_an_unknown_outcome_nothing_claims_that_nothing_was_done(code, status):
     application = Application(problem("outcome-unknown"), problem(code, status))
     expected = (500, "internal") if status == 500 else (503, "outcome-unknown")
@@ -130,6 +132,13 @@ async def test_after_an_unknown_outcome_nothing_claims_that_nothing_was_done(cod
 async def test_a_primary_lost_again_leaves_the_first_doubt():
     application = Application(problem("outcome-unknown"), *[problem("no-primary")] * 3)
     assert (await ask(application))[:2] == (503, "outcome-unknown")
+
+
+async def test_who_waited_for_the_primary_waits_for_a_turn_too_and_nobody_else():
+    waited = Application(problem("no-primary"), problem("overloaded"), Response(status_code=201))
+    assert (await ask(waited, headers=[]))[0] == 201
+    came_just_now = Application(problem("overloaded"))
+    assert (await ask(came_just_now))[:2] == (503, "overloaded")
 
 
 async def test_a_definite_answer_dispels_the_doubt():
