@@ -96,6 +96,10 @@ class _Request:
     began: float = field(default_factory=time.monotonic)
     doubt: Held | None = None  # an earlier attempt may have been committed
     repeated: bool = False
+    began_with: Scope = field(init=False)  # as nobody's routing has written into it yet
+
+    def __post_init__(self) -> None:
+        self.began_with = {**self.scope, "state": {**self.scope.get("state", {})}}
 
     async def answer(self) -> None:
         for pause in (*PAUSES_SECONDS, None):
@@ -142,8 +146,8 @@ class _Request:
     async def _attempt(self) -> Held | None:
         """None: answered for good. An attempt sees a scope of its own, as routing writes into it."""
         left = self.settings.request_deadline_seconds - self._spent()
-        state = {**self.scope.get("state", {}), "seconds_left": max(left, ATTEMPT_MIN_SECONDS)}
-        scope = {**self.scope, "state": state}
+        state = {**self.began_with["state"], "seconds_left": max(left, ATTEMPT_MIN_SECONDS)}
+        scope = {**self.began_with, "state": state}
         held = Held()
 
         async def send(message: Message) -> None:

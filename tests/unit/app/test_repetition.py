@@ -32,6 +32,7 @@ class Application:
         self._answers = list(answers)
         self.bodies = []
         self.seconds_left = []
+        self.routed_before = []
 
     async def __call__(self, scope, receive, send):
         body = b""
@@ -41,6 +42,8 @@ class Application:
                 break
         self.bodies.append(body)
         self.seconds_left.append(scope["state"].get("seconds_left"))
+        self.routed_before.append(scope.get("route") or scope["state"].get("access"))
+        scope["state"]["access"] = "whose"
         scope["route"] = f"attempt {len(self.bodies)}"
         await self._answers.pop(0)(scope, receive, send)
 
@@ -95,6 +98,7 @@ async def test_what_met_no_primary_is_repeated_with_its_body_once_there_is_one()
     assert application.bodies == [b'{"a":1}'] * 3
     assert scope["route"] == "attempt 3"  # what is logged and counted is the attempt that answered
     assert scope["state"]["request_id"] == "r"
+    assert application.routed_before == [None] * 3
 
 
 async def test_repetitions_end_and_the_last_answer_is_given():
