@@ -35,6 +35,8 @@ def _group(name: str) -> Path:
 
 def prepare() -> None:
     """Make and weigh the groups; a machine that mounts no scheduler's controller goes on without."""
+    if not (_is_v1() or (_V2 / "cgroup.procs").exists()):  # version 1's mounts lie in a plain directory
+        return
     for name, times in ((_HOSTS, _HOSTS_WEIGH), (_TOOLS, _TOOLS_WEIGH)):
         with suppress(OSError):
             group = _group(name)
@@ -47,20 +49,22 @@ def prepare() -> None:
 
 
 def enter_hosts_command() -> str:
-    """A shell line that moves the shell into the hosts' group.
+    """A shell line that moves the shell into the hosts' group, at nice 0 whoever boots.
 
-    With version 2 a host's own group (`cgroups`) lies within it.
+    A host's init hands its own value on to every unit without `Nice=`: booted by a drill, which is an
+    instrument, those would get the one that others are given to go before them. With version 2 a host's own
+    group (`cgroups`) lies within it.
     """
-    return _enter(_HOSTS) if _is_v1() else "true"
+    return f"{_at_nice(0)}; {_enter(_HOSTS) if _is_v1() else 'true'}"
 
 
-def as_tool(argv: Sequence[str]) -> list[str]:
-    """The command line that runs a program among the tools.
+def as_tool(argv: Sequence[str], nice: int = 0) -> list[str]:
+    """The command line that runs a program among the tools, at a nice value whatever the caller's.
 
     It goes before `ip netns exec`, which hides /sys.
     """
     prepare()
-    return ["sh", "-c", f'{_enter(_TOOLS)}; exec "$0" "$@"', *argv]
+    return ["sh", "-c", f'{_enter(_TOOLS)}; {_at_nice(nice)}; exec "$0" "$@"', *argv]
 
 
 def join_as_instrument() -> None:
@@ -81,3 +85,7 @@ def remove() -> None:
 
 def _enter(name: str) -> str:
     return f"{{ echo $$ > {_group(name)}/cgroup.procs; }} 2> /dev/null || true"
+
+
+def _at_nice(value: int) -> str:
+    return f"renice -n {value} -p $$ > /dev/null 2>&1"

@@ -23,7 +23,7 @@ from infra.topology import Link, LinkQuality
 
 _SOCKET_DEADLINE_S = 5.0
 # A link that waits for the processor is a bad link: its programs go before everything else.
-_FIRST = ("nice", "-n", "-15")
+_NICE = -15
 
 
 class WanKind(StrEnum):
@@ -108,7 +108,6 @@ class Wan:
         place.mkdir(parents=True, exist_ok=True)
         for site in link.ends:
             switch = [
-                *_FIRST,
                 "vde_switch",
                 "-sock",
                 str(place / site),
@@ -116,11 +115,11 @@ class Wan:
                 link_device(link.peer_of(site)),
             ]
             started = [*switch, "-daemon", "-pidfile", str(place / f"{site}.pid")]
-            run(as_tool(inside(router_namespace(site), started)))
+            run(as_tool(inside(router_namespace(site), started), _NICE))
         ends = ":".join(str(place / site) for site in link.ends)
-        wire = [*_FIRST, "wirefilter", "-v", ends, "-M", str(place / "wire"), "--daemon"]
+        wire = ["wirefilter", "-v", ends, "-M", str(place / "wire"), "--daemon"]
         started = [*wire, "--pidfile", str(place / "wire.pid")]
-        run(as_tool(inside(router_namespace(link.ends[0]), started)))
+        run(as_tool(inside(router_namespace(link.ends[0]), started), _NICE))
 
     def pids(self) -> set[int]:
         """The vde2 processes by their own pid files; a stale file names a process that is not ours."""

@@ -17,7 +17,6 @@ from twinsite.ports.errors import as_port_errors
 # Locust lets what is in flight end for ten seconds (loadtests/run.py); past this it hangs.
 _END_DEADLINE_S = 20.0
 _LAST_LINES = 5
-_FIRST = ("nice", "-n", str(INSTRUMENT_NICE))
 
 
 class LoadProcess:
@@ -63,7 +62,7 @@ class LoadProcess:
 
 def among_clients(client: str, argv: Sequence[str]) -> list[str]:
     """The command line that runs a load generator in the client host's network, before what it measures."""
-    return as_tool(inside(host_namespace(client), [*_FIRST, *argv]))
+    return as_tool(inside(host_namespace(client), argv), INSTRUMENT_NICE)
 
 
 def load_argv(profile: str, entries: Sequence[Entry], ca: Path, history: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -50,11 +51,32 @@ def test_a_machine_without_the_scheduler_s_controller_runs_tools_all_the_same(
     scheduling.remove()
 
 
+def test_a_plain_directory_in_the_place_of_a_hierarchy_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduling, "_V1", tmp_path / "absent")
+    monkeypatch.setattr(scheduling, "_V2", tmp_path)
+    subprocess.run(scheduling.as_tool(["true"]), check=True, timeout=10)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may go forward")
+@pytest.mark.parametrize("tool_nice", [0, 2])
+def test_neither_hosts_nor_tools_inherit_the_place_of_who_starts_them(tree: Path, tool_nice: int) -> None:
+    hosts = ["sh", "-c", f"{scheduling.enter_hosts_command()}; nice"]
+    tool = scheduling.as_tool(["nice"], tool_nice)
+    for argv, expected in ((hosts, 0), (tool, tool_nice)):
+        started = ["nice", "-n", "5", *argv]
+        done = subprocess.run(started, capture_output=True, text=True, check=True, timeout=10)
+        assert int(done.stdout) == expected
+
+
 def test_what_is_prepared_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduling, "_V1", tmp_path / "absent")
     monkeypatch.setattr(scheduling, "_V2", tmp_path)
+    (tmp_path / "cgroup.procs").touch()
     monkeypatch.setattr(Path, "write_text", lambda *_: 0)  # the kernel's files go with their directory
     scheduling.prepare()
     assert (tmp_path / "twinsite").exists()
     scheduling.remove()
-    assert list(tmp_path.iterdir()) == []
+    assert [each.name for each in tmp_path.iterdir()] == ["cgroup.procs"]
