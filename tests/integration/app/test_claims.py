@@ -85,8 +85,11 @@ async def test_a_claim_of_a_vip_reaches_the_personal_manager_and_nobody_beside(a
         assert (await api.get(file)).status_code == 200
         decision = {"decision": "accept", "resolution": "Замена"}
         assert (await api.post(f"{CLAIMS}/{claim['id']}/decision", decision)).status_code == 200
+        steps = (await api.get(f"{CLAIMS}/{claim['id']}/history")).json()["items"]
+        assert [each["kind"] for each in steps] == ["drafted", "documented", "submitted", "accepted"]
     with asking(f"other-{number}", Held.SALES_MANAGER):
         assert (await api.get(f"{CLAIMS}/{claim['id']}")).status_code == 404
+        assert (await api.get(f"{CLAIMS}/{claim['id']}/history")).status_code == 404
         assert (await api.get(file)).status_code == 404
 
 
