@@ -79,7 +79,12 @@ def decided(order: Order, form: DecisionForm, allowed: Mapping[str, Allowed]) ->
     status = DiscountStatus.GRANTED if granted else DiscountStatus.REFUSED
     update = {"status": status, "percent": form.percent or discount.percent}
     changed = order.model_copy(update={"discount": discount.model_copy(update=update)})
-    return changed.model_copy(update={"amount": amount(changed, allowed)})
+    total = amount(changed, allowed)
+    if total is None and order.amount is not None:  # what was ordered for a sum keeps having one
+        raise ProblemError(
+            Problem.WRONG_STATE, "the contract has no price for it any more", state="without-price"
+        )
+    return changed.model_copy(update={"amount": total})
 
 
 def with_vehicle(order: Order, vehicle: Vehicle) -> Order:
