@@ -122,7 +122,9 @@ def request(switch: Switch, access: Access) -> None:
         raise SwitchoverFailedError(f"Patroni on {switch.leader.name} did not answer: {error}") from error
     if answer.status_code == httpx.codes.PRECONDITION_FAILED:
         raise SwitchoverRefusedError(f"Patroni refuses: {answer.text}")
-    if answer.status_code != httpx.codes.OK and not _leads_soon(switch.candidate, access):
+    guessed = answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
+    done = answer.status_code == httpx.codes.OK or (guessed and _leads_soon(switch.candidate, access))
+    if not done:
         raise SwitchoverFailedError(f"Patroni answers {answer.status_code}: {answer.text}")
 
 

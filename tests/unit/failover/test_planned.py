@@ -88,6 +88,12 @@ def test_a_switch_that_failed_is_told_as_patroni_tells_it(patroni, tmp_path):
         ask(tmp_path)
 
 
+def test_any_other_answer_is_believed_at_once(patroni, tmp_path):
+    patroni(401, candidate_leads=True)
+    with pytest.raises(SwitchoverFailedError, match="401"):
+        ask(tmp_path)
+
+
 def test_a_switch_that_patroni_refuses_is_refused(patroni, tmp_path):
     patroni(412, candidate_leads=False)
     with pytest.raises(SwitchoverRefusedError, match="Patroni refuses"):
