@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.access.policy import Hidden
+from app.calls.schemas import Call
 from app.customers.schemas import Checked, Contact, Customer, Likely, LikelyCards, Match, Matches
 from app.customers.window import Window
 from app.pagination import Page
@@ -32,6 +33,8 @@ def masked(value: Any, hidden: frozenset[Hidden]) -> Any:
         return value
     if isinstance(value, Customer):
         return _card(value, hidden)
+    if isinstance(value, Call) and Hidden.CONTACTS in hidden:
+        return replace(value, phone=mask(value.phone) or "", recording=None)
     if isinstance(value, Match | Likely | Window):
         return replace(value, customer=_card(value.customer, hidden))
     if isinstance(value, Matches | Page | LikelyCards | Checked):

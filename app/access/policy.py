@@ -47,6 +47,11 @@ class Resource(StrEnum):
     COMMUNITY = "community"  # feed and messenger of the portal's clients
     CHAT = "chat"  # of a client with its managers
     REFERENCE = "reference"  # directories that the portal shows too
+    CALL = "call"
+    BOOKING = "booking"  # free time of people, and who has booked it
+    NOTIFICATION = "notification"
+    IMPORT = "import"
+    REPORT = "report"  # figures of what one reaches of the requests
     ACCOUNT = "account"
     AUDIT = "audit"
     EVENT = "event"  # the feed
@@ -99,6 +104,7 @@ ALL_OF_IT = CREATE | {Action.CHANGE}
 PERSONAL = frozenset(Hidden)
 AGREED = (Resource.DEAL, Resource.CONTRACT, Resource.ORDER, Resource.CLAIM)
 SALES = (*AGREED, Resource.DECISION, Resource.SHIPMENT, Resource.CHAT)
+BOOKED = (Role.SALES_MANAGER, Role.SERVICE_MANAGER, Role.PARTNER_MANAGER)
 
 TABLE: tuple[Rule, ...] = (
     *(
@@ -142,6 +148,22 @@ TABLE: tuple[Rule, ...] = (
     Rule(
         Role.PARTNER_MANAGER, Resource.REQUEST, Reach.PARTNER, ALL_OF_IT, "works off the outsourced requests"
     ),
+    # Calls are also seen with the request or customer they are about, bookings with their request (0051).
+    Rule(Role.OPERATOR, Resource.CALL, Reach.ALL, ALL_OF_IT, "answers whoever calls"),
+    Rule(Role.CHANNEL, Resource.CALL, Reach.ALL, ALL_OF_IT, "the telephone system tells of its calls"),
+    Rule(Role.AUDITOR, Resource.CALL, Reach.ALL, READ, "follows an entry to its call", PERSONAL),
+    *(Rule(role, Resource.CALL, Reach.OWN, ALL_OF_IT, "calls the own customers") for role in BOOKED),
+    Rule(Role.HEAD, Resource.CALL, Reach.OWN, READ, "hears how requests of the unit are talked about"),
+    Rule(Role.OPERATOR, Resource.BOOKING, Reach.ALL, ALL_OF_IT, "books whoever the caller asks for"),
+    *(Rule(role, Resource.BOOKING, Reach.OWN, ALL_OF_IT, "keeps the own calendar") for role in BOOKED),
+    Rule(Role.HEAD, Resource.BOOKING, Reach.UNIT, ALL_OF_IT, "keeps the calendars of the unit"),
+    Rule(Role.CUSTOMER, Resource.BOOKING, Reach.SELF, ALL_OF_IT, "books a call about what was asked"),
+    *(
+        Rule(role, Resource.NOTIFICATION, Reach.OWN, READ | {Action.CHANGE}, "reads what is for them")
+        for role in (Role.OPERATOR, Role.HEAD, *BOOKED)
+    ),
+    Rule(Role.ADMINISTRATOR, Resource.IMPORT, Reach.ALL, ALL_OF_IT, "loads whole bases"),
+    Rule(Role.HEAD, Resource.REPORT, Reach.ALL, READ, "answers for the figures of the zone"),
     Rule(Role.CUSTOMER, Resource.CUSTOMER, Reach.SELF, READ, "sees the own card in the portal"),
     Rule(Role.CUSTOMER, Resource.REQUEST, Reach.SELF, CREATE, "asks, and sees the status of what was asked"),
     Rule(Role.CHANNEL, Resource.CUSTOMER, Reach.ALL, READ, "finds the sender of a message", PERSONAL),

@@ -29,10 +29,7 @@ FREE = Read(
     WHERE {READ_GATE} AND a.kind = %(kind)s AND a.during && tstzrange(%(from)s, %(to)s)
       AND s.start >= %(from)s AND s.start < %(to)s
       AND (%(unit)s::text IS NULL OR p.unit = %(unit)s)
-      AND NOT EXISTS (
-          SELECT FROM crm.booking b
-          WHERE b.person = a.person AND NOT b.cancelled
-            AND b.during && tstzrange(s.start, s.start + make_interval(mins => a.slot_minutes)))
+      AND NOT crm.is_booked(a.person, tstzrange(s.start, s.start + make_interval(mins => a.slot_minutes)))
     ORDER BY s.start, a.person LIMIT 500""",
     _slot,
 )
