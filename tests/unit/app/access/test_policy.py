@@ -65,7 +65,10 @@ def test_labels_say_how_far_each_rule_reaches():
         "request:region=77",
         "request:unit=north",
     )
-    assert of(Role.SALES_MANAGER, Action.READ, zone) == ("customer:manager=petrova", "request:manager=petrova")
+    assert of(Role.SALES_MANAGER, Action.READ, zone) == (
+        "customer:manager=petrova",
+        "request:manager=petrova",
+    )
 
 
 # What everybody who may see it sees all of.
