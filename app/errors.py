@@ -48,6 +48,7 @@ class Problem(Enum):
     UNKNOWN_CUSTOMER = Kind("unknown-customer", 422, "There is no such customer")
     IF_MATCH_MISSING = Kind("if-match-missing", 428, "If-Match is required")
     TOO_MANY_ATTEMPTS = Kind("too-many-attempts", 429, "Too many attempts; wait", True)
+    TOO_MANY_REQUESTS = Kind("too-many-requests", 429, "More requests than one may send; wait", True)
     INTERNAL = Kind("internal", 500, "The server made a mistake")
     NO_PRIMARY = Kind("no-primary", 503, "No primary database can be reached; nothing was done", True)
     NO_REMOTE_COPY = Kind("no-remote-copy", 503, "No other site has a copy; nothing was done", True)
@@ -72,7 +73,8 @@ class FieldError:
 class ProblemError(Exception):
     """Raised anywhere below an endpoint; becomes the answer.
 
-    `existing` points to what is there already, `state` says which state stands in the way.
+    `existing` points to what is there already, `state` says which state stands in the way, `retry_after` in
+    how many seconds it may be tried again.
     """
 
     def __init__(
@@ -83,11 +85,13 @@ class ProblemError(Exception):
         errors: Sequence[FieldError] = (),
         existing: str | None = None,
         state: str | None = None,
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(f"{problem.value.code}: {detail}")
         self.problem = problem
         self.detail = detail
         self.errors = tuple(errors)
+        self.retry_after = retry_after
         self.members: Mapping[str, str] = {
             name: value for name, value in (("existing", existing), ("state", state)) if value is not None
         }

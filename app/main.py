@@ -44,6 +44,7 @@ from app.routing import endpoints as routing_endpoints
 from app.settings import Settings
 from app.signin import endpoints as signin_endpoints
 from app.signin.keyring import Keyring
+from app.signin.limits import Limits
 from app.signin.middleware import Authentication
 from app.signin.secrets import Vault
 from app.signin.service import SignIn
@@ -121,6 +122,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.keyring = keyring
     app.state.hub = hub
+    app.state.limits = Limits.of(settings)
     app.state.recorder = recorder
     app.state.card_keys = settings.cards
     app.state.sign_in = vault and SignIn(database, keyring, vault, settings.request_deadline_seconds)
@@ -130,7 +132,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.router)
     problems.install(app)
     describe(app)
-    app.add_middleware(Authentication, settings=settings, keyring=keyring)
+    app.add_middleware(Authentication, settings=settings, keyring=keyring, limits=app.state.limits)
     app.add_middleware(Disclosures, recorder=recorder, site=settings.site)
     app.add_middleware(Repetition, settings=settings)
     app.add_middleware(Surroundings, settings=settings)

@@ -55,6 +55,7 @@ class ProblemDetails(BaseModel):
     request_id: str
     errors: list[FieldProblem] = []
     existing: str | None = Field(None, description="Address of what is there already")
+    retry_after: int | None = Field(None, description="Seconds, as the header says too")
     state: str | None = Field(None, description="The state that stands in the way")
 
 
@@ -71,9 +72,11 @@ def problem_response(scope: Scope, error: ProblemError) -> Response:
         "request_id": scope.get("state", {}).get("request_id", ""),
         **error.members,
     }
+    if error.retry_after is not None:
+        content["retry_after"] = error.retry_after
     if error.errors:
         content["errors"] = error.errors
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if kind.retry else {}
+    headers = {"Retry-After": str(error.retry_after or RETRY_AFTER_SECONDS)} if kind.retry else {}
     headers["Vary"] = "Accept-Language"
     if language is not None:
         headers["Content-Language"] = language

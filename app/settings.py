@@ -82,6 +82,13 @@ class Settings(BaseSettings):
     # Encrypts signing keys and second factors at rest; the same on all hosts, 32 bytes in base64.
     access_secret: SecretStr | None = None
 
+    # Requests a second and at once, of one person or system and one process; 0 limits nothing. And failed
+    # proofs of identity a minute from one address, after which it is refused unheard for a while.
+    person_requests_per_second: NonNegativeFloat = 50.0
+    service_requests_per_second: NonNegativeFloat = 0.0
+    request_burst: PositiveInt = 200
+    failed_proofs_per_minute: NonNegativeFloat = 30.0
+
     # What a write is worth while no other site has a copy (decision 0402): `strict` refuses it, `available`
     # serves, marks and counts it, `unchecked` does not look. Next the sites of all database hosts, by member
     # name and by address: "dc1-db1=dc1 10.0.1.21=dc1 …"; and the file in which the host's agent keeps a gate.

@@ -72,6 +72,10 @@ class Database:
         self._promise = Promise(settings.durability, Sites.parse(settings.database_sites))
         self._gate = Gate(settings.write_gate)
 
+    @property
+    def site(self) -> str:
+        return self._settings.site
+
     def _access(self) -> Access:
         """Whoever the task acts as; what nobody asked for reaches nothing, unless the network is trusted."""
         return current_access() or (NOBODY if self._settings.sign_in_required else TRUSTED)
@@ -138,7 +142,7 @@ class Database:
             work,
             self._access(),
             self._promise,
-            site=self._settings.site,
+            site=self.site,
             shut_after_seconds=shut_after,
         )
         task = asyncio.create_task(execution.run(), name=f"unit {command.trace}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Annotated
 
 import psycopg
@@ -14,7 +15,9 @@ from app.access.policy import Role
 from app.access.principal import SIGN_IN
 from app.database.units import ACT
 from app.settings import Settings
+from app.signin import repository
 from app.signin.secrets import Vault, hash_password, hash_service_key, new_service_key
+from app.signin.service import new_signing_key
 
 app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 
@@ -34,6 +37,13 @@ SET title = excluded.title, roles = excluded.roles, units = excluded.units, regi
     partner = excluded.partner, customer = excluded.customer, disabled_at = NULL,
     failures = 0, locked_until = NULL, totp_step = NULL, password_hash = excluded.password_hash,
     totp_sealed = excluded.totp_sealed, key_hash = excluded.key_hash
+"""
+
+
+_ROTATE_SERVICE = """
+UPDATE crm.account
+SET key_hash_before = key_hash, key_before_until = now() + %(overlap)s, key_hash = %(key_hash)s
+WHERE id = %(id)s AND kind = 'service' AND key_hash <> %(key_hash)s
 """
 
 
@@ -105,6 +115,34 @@ def service(name: str, title: str, role: Roles) -> None:
     values = {**account_values("service", name, title, role), "key_hash": hash_service_key(key)}
     run(_UPSERT, values)
     typer.echo(key)
+
+
+@app.command("rotate-service")
+def rotate_service(
+    name: str,
+    overlap_hours: Annotated[float, typer.Option(min=0, help="How long the key before stays good")] = 24.0,
+) -> None:
+    """Give a system a new key and print it, once. The key before is good a while longer; an older one ends.
+
+    With CRM_NEW_SERVICE_KEY set, that key is taken.
+    """
+    key = os.environ.get("CRM_NEW_SERVICE_KEY") or new_service_key()
+    values = {"id": name, "key_hash": hash_service_key(key), "overlap": timedelta(hours=overlap_hours)}
+    if not run(_ROTATE_SERVICE, values):
+        raise typer.BadParameter(f"no system {name} with another key")
+    typer.echo(key)
+
+
+@app.command("rotate-signing-key")
+def rotate_signing_key() -> None:
+    """Make a new key for tokens and print its id.
+
+    It signs in a minute, when every process knows it; the one before verifies until its last token has ended.
+    """
+    kid, parameters = new_signing_key(_vault())
+    run(repository.INSERT_KEY, parameters)
+    run(repository.RETIRE_KEYS, parameters)
+    typer.echo(kid)
 
 
 @app.command("disable")

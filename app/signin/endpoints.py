@@ -12,9 +12,10 @@ from pydantic import StringConstraints
 
 from app.encoding import encode
 from app.errors import FieldError, Problem, ProblemError, invalid
-from app.http import JSON, READ_PROBLEMS, trace_of
+from app.http import JSON, READ_PROBLEMS, client_of, trace_of
 from app.problems import problems
 from app.signin.keyring import Keyring
+from app.signin.limits import Limits
 from app.signin.service import SignIn, Tokens
 
 router = APIRouter(prefix="/oauth", tags=["sign-in"])
@@ -69,12 +70,19 @@ async def sign_in(  # noqa: PLR0917  # FastAPI passes by name
     service = cast("SignIn | None", request.app.state.sign_in)
     if service is None:
         raise ProblemError(Problem.UNAUTHENTICATED, "sign-in is not configured here (CRM_ACCESS_SECRET)")
+    address, limits = client_of(request.scope), cast("Limits", request.app.state.limits)
+    limits.hear(address)
     trace = trace_of(request)
-    if grant_type is Grant.PASSWORD:
-        name, secret = _needed(username=username), _needed(password=password)
-        found = await service.with_password(trace, name.strip().lower(), secret, otp)
-    else:
-        found = await service.with_refresh(trace, _needed(refresh_token=refresh_token))
+    try:
+        if grant_type is Grant.PASSWORD:
+            name, secret = _needed(username=username), _needed(password=password)
+            found = await service.with_password(trace, name.strip().lower(), secret, otp)
+        else:
+            found = await service.with_refresh(trace, _needed(refresh_token=refresh_token))
+    except ProblemError as error:
+        if error.problem is Problem.UNAUTHENTICATED:
+            limits.failed(address)
+        raise
     return Response(encode(found), 200, NO_STORE, JSON)
 
 

@@ -22,7 +22,7 @@ from app.identity import now
 from app.signin import repository, tokens
 from app.signin.repository import SealedKey
 from app.signin.secrets import SERVICE_PREFIX, SealBrokenError, Vault, hash_service_key
-from app.signin.tokens import SigningKey, TokenError, UnknownKeyError, Use
+from app.signin.tokens import ExpiredError, SigningKey, UnknownKeyError, Use
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +76,7 @@ class Keyring:
         )
         if moment >= expires:
             self._remembered.pop(token, None)
-            raise TokenError("the token has expired")
+            raise ExpiredError("the token has expired")
         if len(self._remembered) >= MAX_REMEMBERED:
             self._remembered.clear()
         self._remembered[token] = (principal, expires)

@@ -58,10 +58,15 @@ ACCOUNT = Read(
     WHERE {READ_GATE} AND a.id = %(id)s AND a.kind = 'person' AND a.disabled_at IS NULL""",
     _account,
 )
+# The key, and the one before it while that is still good.
 SERVICES = Read(
     f"""
-    SELECT {_PRINCIPAL}, a.key_hash FROM crm.account a
-    WHERE {READ_GATE} AND a.kind = 'service' AND a.disabled_at IS NULL AND a.key_hash IS NOT NULL""",
+    SELECT {_PRINCIPAL}, held.key_hash
+    FROM crm.account a
+    CROSS JOIN LATERAL (VALUES (a.key_hash, NULL), (a.key_hash_before, a.key_before_until))
+         AS held (key_hash, until)
+    WHERE {READ_GATE} AND a.kind = 'service' AND a.disabled_at IS NULL AND held.key_hash IS NOT NULL
+      AND (held.until IS NULL OR held.until > now())""",
     lambda row: (bytes(row[6]), _principal(row[:6])),
 )
 SIGNING_KEYS = Read(

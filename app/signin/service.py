@@ -138,14 +138,7 @@ class SignIn:
 
     async def rotate(self, trace: str) -> str:
         """Make a new key and let the others end when the last of their tokens has. Returns its kid."""
-        private, kid = Ed25519PrivateKey.generate(), new_id().hex
-        parameters = {
-            "kid": kid,
-            "public": private.public_key().public_bytes_raw(),
-            "sealed": self._vault.seal(private.private_bytes_raw(), f"signing-key {kid}"),
-            "notice": KEY_NOTICE,
-            "longest": max(LIFETIMES.values()),
-        }
+        kid, parameters = new_signing_key(self._vault)
 
         async def work(unit: WriteUnit) -> Answer:
             await unit.queue(repository.INSERT_KEY, parameters)
@@ -158,3 +151,15 @@ class SignIn:
 
     def _command(self, trace: str) -> Command:
         return Command(trace, SIGN_IN.principal.id, None, b"", self._deadline_seconds)
+
+
+def new_signing_key(vault: Vault) -> tuple[str, dict[str, object]]:
+    """A new key's kid, and the parameters of INSERT_KEY and RETIRE_KEYS."""
+    private, kid = Ed25519PrivateKey.generate(), new_id().hex
+    return kid, {
+        "kid": kid,
+        "public": private.public_key().public_bytes_raw(),
+        "sealed": vault.seal(private.private_bytes_raw(), f"signing-key {kid}"),
+        "notice": KEY_NOTICE,
+        "longest": max(LIFETIMES.values()),
+    }

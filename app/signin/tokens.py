@@ -30,6 +30,10 @@ class TokenError(Exception):
     """Not a token of ours, or not any more."""
 
 
+class ExpiredError(TokenError):
+    """It was good once: no attempt at anything."""
+
+
 class UnknownKeyError(TokenError):
     """Signed by a key that is not known here (yet)."""
 
@@ -83,7 +87,7 @@ def verify(token: str, use: Use, keys: Mapping[str, SigningKey], now: datetime) 
             options={"require": ["exp", "sub", "aud", "iat"]},
         )
     except jwt.ExpiredSignatureError as error:
-        raise TokenError("the token has expired") from error
+        raise ExpiredError("the token has expired") from error
     except jwt.PyJWTError as error:
         raise TokenError("not a token of this API") from error
     if claims.get("use") != use.value:

@@ -14,6 +14,7 @@ from app.database.answer import Command
 from app.database.database import Database
 from app.events import housekeeping
 from app.loyalty import accrual
+from app.retention import purge
 from app.sla import overdue
 from app.stations import service as stations
 from app.webhooks.dispatch import Dispatcher
@@ -58,6 +59,8 @@ JOBS: tuple[Job, ...] = (
         "accrue-points", 1.0, _accrue, "what the feed brought gives points, by the accrual rules, and is told"
     ),
     Job("missing-data", 60.0, _missing, "integrated systems that have gone silent are told of"),
+    Job("expire-keys", 600.0, purge.expire_keys, "answers that nobody repeats are kept for 7 days"),
+    Job("purge-calls", 600.0, purge.purge_calls, "calls go in time, those that changed personal data never"),
 )
 
 

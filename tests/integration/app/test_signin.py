@@ -9,7 +9,10 @@ import pyotp
 import pytest
 from typer.testing import CliRunner
 
+from app.access.operations import need
 from app.cli import app as commands
+from app.main import create_app
+from app.settings import Settings
 
 SECRET = base64.b64encode(os.urandom(32)).decode()
 PASSWORD = "a long enough password"
@@ -125,3 +128,67 @@ async def test_a_token_of_one_site_is_good_on_the_other(run, closed, crm, start_
         assert kid in {key["kid"] for key in keys}
         assert len(keys) == 2, "the one before still verifies"
         assert other.app.state.keyring.signing_key().kid != kid, "the new one signs when everybody knows it"
+
+
+async def test_a_services_key_rotates_while_it_works(run, closed, admin, number):
+    name = f"rotating{number}"
+    old = run("service", name, "Процессинг", "--role", "operator")
+    new = run("rotate-service", name)
+    await closed.app.state.keyring.refresh(patience=0)
+    for key in (old, new):
+        assert (await closed.http.get(CUSTOMERS, headers=bearer(key))).status_code == 200
+    admin.execute("UPDATE crm.account SET key_before_until = now() WHERE id = %s", (name,))
+    await closed.app.state.keyring.refresh(patience=0)
+    assert (await closed.http.get(CUSTOMERS, headers=bearer(old))).status_code == 401
+    assert (await closed.http.get(CUSTOMERS, headers=bearer(new))).status_code == 200
+
+
+async def test_the_signing_key_rotates_by_a_command_and_both_are_good(run, closed, admin, number):
+    name = f"person{number}"
+    run("person", name, "Оператор", "--role", "operator", "--no-second-factor")
+    before = (await sign_in(closed, name)).json()["access_token"]
+    kid = run("rotate-signing-key")
+    admin.execute("UPDATE crm.signing_key SET signs_from = now() WHERE kid = %s", (kid,))
+    await closed.app.state.keyring.refresh(patience=0)
+    assert closed.app.state.keyring.signing_key().kid == kid
+    after = (await sign_in(closed, name)).json()["access_token"]
+    for token in (before, after):
+        assert (await closed.http.get(CUSTOMERS, headers=bearer(token))).status_code == 200
+
+
+async def test_failures_from_one_address_lock_it_out(run, crm, start_api, number):
+    name = f"careful{number}"
+    run("person", name, "Оператор", "--role", "operator", "--no-second-factor")
+    settings = {"authentication": "required", "access_secret": SECRET, "failed_proofs_per_minute": 3}
+    async with start_api(crm.url(), **settings) as api:
+        await api.app.state.keyring.refresh(patience=0)
+        answers = [await sign_in(api, f"nobody{n}") for n in range(3)]
+        assert {answer.status_code for answer in answers} == {401}
+        locked = await sign_in(api, name)
+    assert (locked.status_code, locked.json()["code"]) == (429, "too-many-attempts")
+    assert 1 <= int(locked.headers["Retry-After"]) == locked.json()["retry_after"] <= 20
+
+
+async def test_a_system_that_asks_too_often_is_told_to_wait(run, crm, start_api, number):
+    key = run("service", f"hasty{number}", "x", "--role", "operator")
+    settings = {"authentication": "required", "access_secret": SECRET}
+    async with start_api(crm.url(), **settings, service_requests_per_second=0.1, request_burst=2) as api:
+        await api.app.state.keyring.refresh(patience=0)
+        statuses = [(await api.http.get(CUSTOMERS, headers=bearer(key))).status_code for _ in range(3)]
+        refused = await api.http.get(CUSTOMERS, headers=bearer(key))
+    assert statuses == [200, 200, 429]
+    assert refused.json()["code"] == "too-many-requests"
+    assert refused.headers["Retry-After"]
+
+
+def test_the_description_says_what_opens_each_operation():
+    document = create_app(Settings(database_url="postgresql:///")).openapi()
+    assert set(document["components"]["securitySchemes"]) == {"token", "serviceKey"}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            is_open = need(method.upper(), path) is None
+            assert (operation["security"] == []) is is_open, (method, path)
+    listed = document["paths"][CUSTOMERS]["get"]
+    assert "operator" in listed["x-roles"]
+    assert "processing" not in listed["x-roles"]
+    assert "auditor" in document["components"]["schemas"]["Customer"]["properties"]["inn"]["description"]
