@@ -47,6 +47,6 @@ def subjects_of(value: Any) -> Iterator[str]:
         yield value.audit_subject
     elif isinstance(getattr(value, "id", None), UUID):
         yield f"{type(value).__name__.lower()}s/{value.id}"
-    items = getattr(value, "items", None)
-    if isinstance(items, list | tuple):
-        yield from subjects_of(items)
+    for part in (getattr(value, "items", None), getattr(value, "customer", None)):
+        if part is not None and not callable(part):
+            yield from subjects_of(part)

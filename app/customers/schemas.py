@@ -139,10 +139,6 @@ class Match:
     matched: MatchedBy
     score: float
 
-    @property
-    def audit_subject(self) -> str:
-        return f"customers/{self.customer.id}"
-
 
 @dataclass(frozen=True, slots=True)
 class Matches:

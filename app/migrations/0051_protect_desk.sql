@@ -6,8 +6,11 @@ LANGUAGE sql IMMUTABLE AS $$
     SELECT format('(SELECT crm.granted(%L) && %L::text[])', action, ARRAY[resource || ':*', 'other:*'])
 $$;
 
--- As crm.protect_by_labels; `seen_with` is a further condition under which a row is read.
-CREATE FUNCTION crm.protect_desk(guarded regclass, resource text, labels text, seen_with text) RETURNS void
+-- As crm.protect_by_labels; `seen_with` and `changed_with` are further conditions, under which a row is also read
+-- and changed.
+CREATE FUNCTION crm.protect_desk(
+    guarded regclass, resource text, labels text, seen_with text, changed_with text
+) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     reached text := format('((%s) && (SELECT crm.granted(%%L)))', labels);
@@ -15,7 +18,7 @@ BEGIN
     PERFORM crm.protect(guarded,
         concat_ws(' OR ', crm.whole('reads', resource), format(reached, 'reads'), seen_with),
         concat_ws(' OR ', crm.whole('creates', resource), format(reached, 'creates')),
-        concat_ws(' OR ', crm.whole('changes', resource), format(reached, 'changes')));
+        concat_ws(' OR ', crm.whole('changes', resource), format(reached, 'changes'), changed_with));
 END $$;
 
 -- What a row names must be seen by whoever names it: a foreign key alone sees all rows, and would tell.
@@ -38,12 +41,12 @@ BEGIN
     RETURN NEW;
 END $$;
 
--- Calls: reached by the operator, and with their request or customer.
+-- Calls: reached by the operator, and with their request or customer (whose merging moves them).
 CREATE TRIGGER call_see_request BEFORE INSERT ON crm.call FOR EACH ROW EXECUTE FUNCTION crm.see_request();
 CREATE TRIGGER call_see_customer BEFORE INSERT ON crm.call FOR EACH ROW EXECUTE FUNCTION crm.see_customer();
-SELECT crm.protect_desk('crm.call', 'call', $$ARRAY['call:manager=' || operator]$$,
-    $$EXISTS (SELECT FROM crm.request r WHERE r.id = call.request_id)
-      OR EXISTS (SELECT FROM crm.customer c WHERE c.id = call.customer_id)$$);
+SELECT crm.protect_desk('crm.call', 'call', $$ARRAY['call:manager=' || operator]$$, with_subject, with_subject)
+FROM (VALUES ($$EXISTS (SELECT FROM crm.request r WHERE r.id = call.request_id)
+      OR EXISTS (SELECT FROM crm.customer c WHERE c.id = call.customer_id)$$)) AS rule (with_subject);
 
 -- Bookings: reached by who is booked, by the head of that person's unit, and with their request, by which they are
 -- also made and cancelled.
@@ -62,7 +65,7 @@ FROM (VALUES (
 SELECT crm.protect_desk('crm.availability', 'booking',
     $$ARRAY['booking:manager=' || person,
             'booking:unit=' || (SELECT p.unit FROM crm.person p WHERE p.code = availability.person)]$$,
-    '(SELECT crm.acting_principal() IS NOT NULL)');
+    '(SELECT crm.acting_principal() IS NOT NULL)', NULL);
 
 -- Whether somebody is booked, for those who do not reach the booking: its time is taken all the same.
 CREATE FUNCTION crm.is_booked(person text, span tstzrange) RETURNS boolean
@@ -81,7 +84,7 @@ SELECT crm.protect('crm.notification',
 FROM (VALUES ($$('notification:manager=' || recipient = ANY (crm.granted(%L)))$$)) AS rule (own);
 
 -- Bulk loads: whoever sent one follows it. What hangs on it is reached with it.
-SELECT crm.protect_desk('crm.import_job', 'import', $$ARRAY['import:manager=' || principal]$$, NULL);
+SELECT crm.protect_desk('crm.import_job', 'import', $$ARRAY['import:manager=' || principal]$$, NULL, NULL);
 SELECT crm.protect(child,
     concat_ws(' OR ', crm.whole('reads', 'import'), with_job),
     concat_ws(' OR ', crm.whole('creates', 'import'), with_job),
