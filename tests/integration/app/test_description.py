@@ -39,7 +39,16 @@ def served(postgres_server) -> Iterator[str]:
         yield address
 
 
-DESCRIPTION = create_app(Settings(database_url="postgresql:///")).openapi()
+def _without_proofs(document):
+    """The network is trusted here: made-up proofs would only be refused. test_walk.py asks without any."""
+    del document["components"]["securitySchemes"]
+    for operations in document["paths"].values():
+        for described in operations.values():
+            del described["security"]
+    return document
+
+
+DESCRIPTION = _without_proofs(create_app(Settings(database_url="postgresql:///")).openapi())
 SCHEMA = schemathesis.openapi.from_dict(DESCRIPTION)
 OPERATIONS = [result.ok() for result in SCHEMA.get_all_operations()]
 # A valid example may still meet a card of the same requisites, a missing header that HTTP itself refuses, …

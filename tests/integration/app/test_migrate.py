@@ -55,7 +55,10 @@ def test_a_lock_held_by_another_session_stops_a_migration_with_a_reason(empty_da
     migrate(empty_database)
     monkeypatch.setattr("app.migrate.LOCK_TIMEOUT", "10ms")
     monkeypatch.setattr("app.migrate.LOCK_ATTEMPTS", 2)
-    blocked = [*load(), Migration(len(load()) + 1, "blocked", "ALTER TABLE crm.customer ADD COLUMN x int")]
+    blocked = [
+        *load(),
+        Migration(load()[-1].version + 1, "blocked", "ALTER TABLE crm.customer ADD COLUMN x int"),
+    ]
     with psycopg.connect(empty_database) as reader:
         reader.execute("SELECT count(*) FROM crm.customer")
         with pytest.raises(MigrationError, match="no lock in 2 attempts"):
@@ -80,7 +83,7 @@ def test_the_app_owns_nothing_and_the_audit_role_reads_everything(postgres_serve
 
 def test_the_audit_role_reads_tables_of_later_migrations_too(postgres_server):
     database = create_crm_database(postgres_server, "later")
-    later = Migration(len(load()) + 1, "later", "CREATE TABLE crm.later (id int)")
+    later = Migration(load()[-1].version + 1, "later", "CREATE TABLE crm.later (id int)")
     migrate(database.url(Role.OWNER), [*load(), later])
     with psycopg.connect(database.url(Role.AUDIT)) as audit:
         assert audit.execute("SELECT count(*) FROM crm.later").fetchone() == (0,)
