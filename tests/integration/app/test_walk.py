@@ -46,8 +46,6 @@ class Theirs:
         form = BODIES.get((method, path), {})
         if not form and "{request_id}" in path:
             form = {"operator": "me", "resolution": "x"}
-        if not form and "loyalty-accounts" in path:
-            form = {"points": "1", **({"reference": "x", "reason": "x"} if "corr" in path else {})}
         if not form and "{card_id}" in path:
             form = {"reason": "x"}
         return {
@@ -77,6 +75,11 @@ BODIES = {
         "status": "x", "course": "closed",
     },
     ("POST", f"{BASE}/external/{{system}}/requests/{{reference}}/messages"): {"author": "x", "text": "x"},
+    ("POST", f"{BASE}/loyalty-accounts/{{customer_id}}/redemptions"): {"points": "1", "reference": "x"},
+    ("POST", f"{BASE}/loyalty-accounts/{{customer_id}}/corrections"): {
+        "points": "1", "reference": "x", "reason": "x",
+    },
+    ("POST", f"{BASE}/loyalty-accounts/{{customer_id}}/entries/{{entry_id}}/reversal"): {"reason": "x"},
     ("POST", f"{BASE}/calls"): {
         "external_id": "{call_external_id}", "direction": "in", "phone": "+74950000000",
         "started_at": "2026-01-02T03:04:05Z", "customer_id": "{customer_id}", "request_id": "{request_id}",
@@ -130,6 +133,20 @@ THINGS = {
                                         needed, may_tell, at, actor, valid_until)
         VALUES (crm.new_id(), 'cards', 'identified', %(customer_id)s, 2, 2, '{}', '{}',
                 '{}', '{customer}', now(), %(person)s, now() + interval '1 hour') RETURNING id""",
+    "entry_id": """
+        WITH account AS (
+            INSERT INTO crm.ledger_account (id, owner, purpose)
+            VALUES (crm.new_id(), %(customer_id)s, 'points') RETURNING id
+        ), entry AS (
+            INSERT INTO crm.ledger_entry (id, kind, reference, occurred_at, actor, note, postings)
+            VALUES (crm.new_id(), 'correction', %(call_external_id)s, now(), %(person)s, %(secret)s, 2)
+            RETURNING id
+        ), postings AS (
+            INSERT INTO crm.ledger_posting (entry_id, line, account_id, amount)
+            SELECT e.id, 1, a.id, 1000 FROM entry e, account a
+            UNION ALL SELECT e.id, 2, l.id, -1000 FROM entry e, crm.ledger_account l
+                      WHERE l.purpose = 'corrected'
+        ) SELECT id FROM entry""",
     "attachment_id": """
         INSERT INTO crm.attachment (id, request_id, name, media_type, size, sha256, actor, created_at,
                                     content)
@@ -146,6 +163,8 @@ SELECT (SELECT row(c.*)::text FROM crm.customer c WHERE c.id = %(customer_id)s),
        (SELECT row(j.*)::text FROM crm.import_job j WHERE j.id = %(import_id)s),
        (SELECT row(m.*)::text FROM crm.customer_merge m WHERE m.id = %(merge_id)s),
        (SELECT row(p.*)::text FROM crm.representative p WHERE p.id = %(representative_id)s),
+       (SELECT row(l.*)::text FROM crm.ledger_account l WHERE l.owner = %(customer_id)s),
+       (SELECT count(*) FROM crm.ledger_entry e WHERE e.reverses = %(entry_id)s),
        (SELECT count(*) FROM crm.request_message m WHERE m.request_id = %(request_id)s),
        (SELECT count(*) FROM crm.request r WHERE r.customer_id = %(customer_id)s),
        (SELECT count(*) FROM crm.booking b WHERE b.person = %(person)s),
