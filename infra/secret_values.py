@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets as randomness
 import string
 from collections.abc import Mapping
@@ -44,6 +45,9 @@ class Secrets:
     operator_certificate: str
     operator_key: str
     host_certificates: Mapping[str, Credential]
+    # Empty in a store that was filled before they were thought of; `twinsite provision` completes it.
+    crm_access_secret: str = ""
+    crm_load_key: str = ""
 
     @classmethod
     def texts(cls) -> tuple[str, ...]:
@@ -98,6 +102,7 @@ def completed(
     operator = _served(operator if operator["key"] else None, authority, CertificateRequest(OPERATOR))
     return {
         **_new_passwords(),
+        **{PREFIX + name: make() for name, make in _FORMED.items()},
         **held,
         "secret_ca_certificate": authority.certificate,
         "secret_operator_certificate": operator["certificate"],
@@ -109,6 +114,20 @@ def completed(
 def new_password(length: int = PASSWORD_LENGTH) -> str:
     """Random letters and digits: safe unquoted in every configuration file, URL and command line."""
     return "".join(randomness.choice(string.ascii_letters + string.digits) for _ in range(length))
+
+
+def _access_secret() -> str:
+    """32 bytes in base64: what the API encrypts signing keys with (app/settings.py)."""
+    return base64.b64encode(randomness.token_bytes(32)).decode()
+
+
+def _service_key() -> str:
+    """The form of the API's service keys (docs/crm-access.md)."""
+    return f"tws_{randomness.token_urlsafe(32)}"
+
+
+# Secrets of a form of their own.
+_FORMED = {"crm_access_secret": _access_secret, "crm_load_key": _service_key}
 
 
 def _new_passwords() -> dict[str, str]:
@@ -132,6 +151,9 @@ def secrets_from(held: Mapping[str, Any]) -> Secrets:
     Raises:
         KeyError: a variable is missing.
     """
-    texts = {each.name: held[PREFIX + each.name] for each in fields(Secrets)}
+    texts = {
+        each.name: held.get(PREFIX + each.name, "") if each.name in _FORMED else held[PREFIX + each.name]
+        for each in fields(Secrets)
+    }
     hosts = {name: Credential(**pair) for name, pair in texts.pop("host_certificates").items()}
     return Secrets(**texts, host_certificates=hosts)

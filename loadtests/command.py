@@ -48,6 +48,10 @@ def run(
         float, typer.Option(help="seconds one attempt waits for its answer")
     ] = Patience.attempt_s,
     budget: Annotated[float, typer.Option(help="seconds one operation is tried at all")] = Patience.budget_s,
+    service_key: Annotated[
+        str | None,
+        typer.Option(envvar="LOAD_SERVICE_KEY", help="of the users' account"),
+    ] = None,
     stats: Annotated[Path | None, typer.Option(help="where to write the statistics as JSON")] = None,
 ) -> None:
     """Run a profile until its time is over, SIGTERM or SIGINT; exit 1 when its thresholds are missed."""
@@ -62,6 +66,7 @@ def run(
         run_id=run_id or secrets.token_hex(4),
         seed=seed,
         duration_s=duration,
+        service_key=service_key or None,
         patience=Patience(connect_s=connect_timeout, attempt_s=attempt_timeout, budget_s=budget),
     )
     typer.echo(f"{profile.name}: {profile.users} users, run {order.run_id}, seed {seed}")

@@ -48,6 +48,7 @@ class Order:
     duration_s: float | None
     patience: Patience = Patience()  # noqa: RUF009 - frozen
     drain_s: float = DRAIN_S
+    service_key: str | None = None
 
 
 class UserError(Exception):
@@ -66,6 +67,7 @@ def run(order: Order, say: Say) -> Statistics:
         ending=ending,
         patience=order.patience,
         seed=order.seed,
+        service_key=order.service_key,
     )
     environment = Environment(user_classes=user_classes(setup), catch_exceptions=True)
     faults = _watch_for_faults(environment)

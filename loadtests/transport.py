@@ -73,8 +73,9 @@ def _watch_peer(sock: Any) -> None:
 class LocustTransport:
     """Sends through a Locust session, so that Locust's own statistics see every attempt."""
 
-    def __init__(self, session: FastHttpSession) -> None:
+    def __init__(self, session: FastHttpSession, service_key: str | None = None) -> None:
         self._request: Callable[..., Any] = session.request
+        self._proof = {} if service_key is None else {"Authorization": f"Bearer {service_key}"}
 
     def send(self, entry: Entry, call: Call, operation: Operation) -> Answer:
         """Send one attempt. An answer that breaks off counts as none: its status may be a lie."""
@@ -83,7 +84,7 @@ class LocustTransport:
             f"{entry.url}{call.path}",
             name=operation.function,
             data=call.body or None,
-            headers=_headers(call, operation),
+            headers={**_headers(call, operation), **self._proof},
         )
         try:
             content = response.content

@@ -36,6 +36,7 @@ class Setup:
     ending: Ending
     patience: Patience
     seed: int
+    service_key: str | None = None
     numbers: dict[Kind, count[int]] = field(default_factory=lambda: {kind: count(1) for kind in Kind})
     feed_entries: Entries = field(init=False)
 
@@ -71,7 +72,9 @@ class _User(FastHttpUser):
     def __init__(self, environment: Any) -> None:
         self.client_pool = Connections(self.setup.patience, self.setup.context)
         super().__init__(environment)
-        self.person = self.setup.person(self.kind, LocustTransport(self.client), self.think)
+        self.person = self.setup.person(
+            self.kind, LocustTransport(self.client, self.setup.service_key), self.think
+        )
 
     def on_start(self) -> None:
         """Begin at a moment of one's own: Locust brings users in bursts, and bursts they would stay."""

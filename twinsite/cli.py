@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from twinsite.commands import (
+    audit,
     drill,
     failover,
     lab,
@@ -53,6 +54,7 @@ app.add_typer(drill.app, name="drill")
 app.add_typer(load.app, name="load")
 app.add_typer(report.app, name="report")
 app.add_typer(secrets.app, name="secrets")
+app.add_typer(audit.app, name="audit")
 app.command("psql")(psql.psql)
 
 

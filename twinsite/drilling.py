@@ -130,7 +130,9 @@ def ports_of(context: Context) -> ports.Ports:
         orchestrator=Agents(layout, access),
         quorum=LabQuorum(context),
         state=_state_reader(context, secrets),
-        load=LoadProcess(client_host(estate), entries_now, context.secrets.ca_certificate),
+        load=LoadProcess(
+            client_host(estate), entries_now, context.secrets.ca_certificate, secrets.crm_load_key
+        ),
         observer=SamplingObserver(
             Observed(
                 databases={

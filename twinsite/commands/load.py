@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from infra.command import replace_process
 from loadtests.profiles import PROFILES
 from twinsite.context import context_of, require_root
 from twinsite.drilling import client_host, entries_of, named, preferred
-from twinsite.ports.load import among_clients, load_argv
+from twinsite.ports.load import among_clients, load_argv, load_environment
 from twinsite.talk import announce
 from twinsite.wiring import access_of, layout_of
 
@@ -41,4 +42,5 @@ def run(
     if duration:
         argv += ["--duration", str(duration)]
     directory.mkdir(parents=True)
+    os.environ.update(load_environment(context.secrets.read().crm_load_key))
     replace_process(among_clients(client_host(context.estate), argv))

@@ -22,17 +22,19 @@ _LAST_LINES = 5
 class LoadProcess:
     """`python -m loadtests` as a process of its own; one at a time."""
 
-    def __init__(self, client: str, entries: Callable[[], Sequence[Entry]], ca: Path) -> None:
+    def __init__(self, client: str, entries: Callable[[], Sequence[Entry]], ca: Path, key: str = "") -> None:
         """Make it ready to start.
 
         Args:
             client: the host of the inventory in whose network namespace the users live.
             entries: the sites' entries, the preferred one first, as of the moment the load starts.
             ca: the file with the entries' certificate authority.
+            key: the service key of the users' account, empty where the estate has none yet.
         """
         self._client = client
         self._entries = entries
         self._ca = ca
+        self._environment = load_environment(key)
         self._process: Process | None = None
         self._log: Path | None = None
 
@@ -43,8 +45,13 @@ class LoadProcess:
         argv += ["--run-id", run.run_id, "--seed", str(run.seed), "--stats", str(run.stats)]
         self._log = run.history.with_name("load.log")
         with as_port_errors(), self._log.open("ab") as log:
-            users = among_clients(self._client, argv)
-            self._process = spawn(users, cwd=paths.CHECKOUT, stdout=log, new_session=True)
+            self._process = spawn(
+                among_clients(self._client, argv),
+                env=self._environment,
+                cwd=paths.CHECKOUT,
+                stdout=log,
+                new_session=True,
+            )
 
     def stop(self) -> None:
         process, self._process = self._process, None
@@ -63,6 +70,11 @@ class LoadProcess:
 def among_clients(client: str, argv: Sequence[str]) -> list[str]:
     """The command line that runs a load generator in the client host's network, before what it measures."""
     return as_tool(inside(host_namespace(client), argv), INSTRUMENT_NICE)
+
+
+def load_environment(key: str) -> dict[str, str]:
+    """The key goes by the environment: a command line is there for all to read."""
+    return {"LOAD_SERVICE_KEY": key} if key else {}
 
 
 def load_argv(profile: str, entries: Sequence[Entry], ca: Path, history: Path) -> list[str]:

@@ -1,3 +1,4 @@
+import base64
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -94,6 +95,18 @@ def test_passwords_differ_and_fit_where_they_go(store):
     assert len(set(passwords.values())) == len(passwords)
     assert len(made.keepalived_password) == 8
     assert all(value.isalnum() for value in passwords.values())
+
+
+def test_a_store_of_an_earlier_release_is_read_and_then_completed(store):
+    store.ensure(estate())
+    held = store._opened(store.vault)
+    for name in ("secret_crm_access_secret", "secret_crm_load_key"):
+        del held[name]
+    store._seal(store.vault, held)
+    assert (store.read().crm_access_secret, store.read().crm_load_key) == ("", "")
+    made = store.ensure(estate())
+    assert len(base64.b64decode(made.crm_access_secret, validate=True)) == 32
+    assert made.crm_load_key.startswith("tws_")
 
 
 def test_concurrent_first_calls_agree(store):
