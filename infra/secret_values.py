@@ -47,6 +47,7 @@ class Secrets:
     host_certificates: Mapping[str, Credential]
     # Empty in a store that was filled before they were thought of; `twinsite provision` completes it.
     crm_access_secret: str = ""
+    crm_card_keys: str = ""
     crm_load_key: str = ""
 
     @classmethod
@@ -101,8 +102,7 @@ def completed(
     operator = {key: held.get(f"secret_operator_{key}", "") for key in ("certificate", "key")}
     operator = _served(operator if operator["key"] else None, authority, CertificateRequest(OPERATOR))
     return {
-        **_new_passwords(),
-        **{PREFIX + name: make() for name, make in _FORMED.items()},
+        **new_values(),
         **held,
         "secret_ca_certificate": authority.certificate,
         "secret_operator_certificate": operator["certificate"],
@@ -116,9 +116,19 @@ def new_password(length: int = PASSWORD_LENGTH) -> str:
     return "".join(randomness.choice(string.ascii_letters + string.digits) for _ in range(length))
 
 
+def new_values() -> dict[str, str]:
+    """What can be made without knowing the estate, by Ansible variable."""
+    return _new_passwords() | {PREFIX + name: make() for name, make in _FORMED.items()}
+
+
 def _access_secret() -> str:
     """32 bytes in base64: what the API encrypts signing keys with (app/settings.py)."""
     return base64.b64encode(randomness.token_bytes(32)).decode()
+
+
+def _card_keys() -> str:
+    """A ring with one key, version 1, in the form of docs/crm-cards.md."""
+    return f"1:{base64.b64encode(randomness.token_bytes(32)).decode()}"
 
 
 def _service_key() -> str:
@@ -127,7 +137,11 @@ def _service_key() -> str:
 
 
 # Secrets of a form of their own.
-_FORMED = {"crm_access_secret": _access_secret, "crm_load_key": _service_key}
+_FORMED = {
+    "crm_access_secret": _access_secret,
+    "crm_card_keys": _card_keys,
+    "crm_load_key": _service_key,
+}
 
 
 def _new_passwords() -> dict[str, str]:

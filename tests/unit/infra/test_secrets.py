@@ -100,13 +100,16 @@ def test_passwords_differ_and_fit_where_they_go(store):
 def test_a_store_of_an_earlier_release_is_read_and_then_completed(store):
     store.ensure(estate())
     held = store._opened(store.vault)
-    for name in ("secret_crm_access_secret", "secret_crm_load_key"):
-        del held[name]
+    later = ("crm_access_secret", "crm_card_keys", "crm_load_key")
+    for name in later:
+        del held[f"secret_{name}"]
     store._seal(store.vault, held)
-    assert (store.read().crm_access_secret, store.read().crm_load_key) == ("", "")
+    assert [store.read().named(name) for name in later] == ["", "", ""]
     made = store.ensure(estate())
     assert len(base64.b64decode(made.crm_access_secret, validate=True)) == 32
+    assert len(base64.b64decode(made.crm_card_keys.removeprefix("1:"), validate=True)) == 32
     assert made.crm_load_key.startswith("tws_")
+    assert store.ensure(estate()) == made
 
 
 def test_concurrent_first_calls_agree(store):

@@ -1,0 +1,68 @@
+"""What provisioning makes for the API, against what the API takes: rooms that do not know each other."""
+
+import random
+
+import pytest
+import yaml
+
+from app.access.operations import need
+from app.access.policy import TABLE, Reach, Role
+from app.settings import Settings
+from app.signin.secrets import SERVICE_PREFIX
+from infra.paths import CHECKOUT
+from infra.secret_values import new_values
+from loadtests import api, data
+
+MARKER = "run:person:1"
+CHANCE = random.Random(1)  # noqa: S311  # the same at every run
+CALLS = (
+    api.create_customer(MARKER, data.company(CHANCE)),
+    api.get_customer("x"),
+    api.search("x"),
+    api.register_request(MARKER, None, channel="call", subject="x"),
+    api.take_request(MARKER, "x", "x"),
+    api.close_request(MARKER, "x", "x"),
+    api.get_request("x"),
+    api.list_requests("x", stale=True),
+    api.send_transaction(MARKER, data.purchase(CHANCE)),
+)
+
+
+def account_of_the_load():
+    variables = yaml.safe_load((CHECKOUT / "playbooks/roles/crm/vars/main.yml").read_text())
+    (account,) = (each for each in variables["crm_services"] if each["name"] == "load")
+    return account
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.method} {call.path}")
+def test_the_account_of_the_load_may_do_what_its_users_do_everywhere(call):
+    roles = {Role(name) for name in account_of_the_load()["roles"]}
+    wanted = need(call.method, call.path.partition("?")[0])
+    assert any(
+        rule.role in roles
+        and rule.reach is Reach.ALL
+        and rule.resource is wanted.resource
+        and wanted.action in rule.actions
+        for rule in TABLE
+    )
+
+
+def test_every_call_of_the_load_is_looked_at():
+    returned = {
+        name: getattr(function, "__annotations__", {}).get("return") for name, function in vars(api).items()
+    }
+    made = [name for name, kind in returned.items() if kind == "Call" and not name.startswith("_")]
+    assert len(made) == len(CALLS)
+
+
+def test_the_secrets_have_the_form_that_the_api_takes():
+    made = new_values()
+    settings = Settings(
+        database_url="postgresql:///",
+        authentication="required",
+        access_secret=made["secret_crm_access_secret"],
+        card_keys=made["secret_crm_card_keys"],
+    )
+    assert settings.sign_in_required
+    assert settings.cards.versions == (1,)
+    assert made["secret_crm_load_key"].startswith(SERVICE_PREFIX)
