@@ -40,10 +40,13 @@ SCHEMES = {
 MASKED: Mapping[str, Mapping[str, Hidden]] = {
     "Customer": {
         "contacts": Hidden.CONTACTS,
+        "address": Hidden.CONTACTS,
         "inn": Hidden.REQUISITES,
         "kpp": Hidden.REQUISITES,
         "ogrn": Hidden.REQUISITES,
+        "snils": Hidden.REQUISITES,
     },
+    "Representative": dict.fromkeys(("name", "phone", "document"), Hidden.CONTACTS),
     "Call": {"phone": Hidden.CONTACTS, "recording": Hidden.CONTACTS},
 }
 NOT_OURS = ("HTTPValidationError", "ValidationError")

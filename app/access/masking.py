@@ -13,6 +13,7 @@ from app.access.policy import Hidden
 from app.calls.schemas import Call
 from app.customers.schemas import Checked, Contact, Customer, Likely, LikelyCards, Match, Matches
 from app.customers.window import Window
+from app.identification.schemas import Representative, Representatives
 from app.pagination import Page
 
 KEPT = 4
@@ -35,9 +36,13 @@ def masked(value: Any, hidden: frozenset[Hidden]) -> Any:
         return _card(value, hidden)
     if isinstance(value, Call) and Hidden.CONTACTS in hidden:
         return replace(value, phone=mask(value.phone) or "", recording=None)
+    if isinstance(value, Representative) and Hidden.CONTACTS in hidden:
+        return replace(
+            value, name="*" * len(value.name), phone=mask(value.phone), document=mask(value.document)
+        )
     if isinstance(value, Match | Likely | Window):
         return replace(value, customer=_card(value.customer, hidden))
-    if isinstance(value, Matches | Page | LikelyCards | Checked):
+    if isinstance(value, Matches | Page | LikelyCards | Checked | Representatives):
         items: Any = [masked(item, hidden) for item in value.items]
         return replace(value, items=items)
     return value

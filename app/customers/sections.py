@@ -165,7 +165,7 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         "calls",
         CallRow,
-        Resource.REQUEST,
+        Resource.CALL,
         """SELECT l.id, l.direction, l.operator, l.started_at, l.ended_at, l.request_id
            FROM crm.call l WHERE l.customer_id = c.id ORDER BY l.started_at DESC LIMIT 10""",
         inside=True,
@@ -173,7 +173,7 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         "bookings",
         BookingRow,
-        Resource.REQUEST,
+        Resource.BOOKING,
         f"""SELECT b.id, b.kind, b.person, lower(b.during) AS start, upper(b.during) AS "end", b.request_id
             FROM (SELECT r.id {_OF_CARD} ORDER BY r.id DESC LIMIT 30) AS q
             JOIN crm.booking b ON b.request_id = q.id

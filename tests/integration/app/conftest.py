@@ -146,7 +146,7 @@ async def customer(api: Api, company: Callable[..., dict[str, object]]) -> dict[
     return dict(answer.json())
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def start_api() -> Callable[..., object]:
     """`running_api`, for tests with servers and settings of their own."""
     return running_api

@@ -10,7 +10,7 @@ import pytest
 from stdnum import luhn
 
 from app.access.operations import need
-from app.access.policy import TABLE, Reach, Resource, Role
+from app.access.policy import TABLE, Action, Reach, Resource, Role
 from app.access.principal import Principal, access_of, acting_as
 from app.main import create_app
 from app.settings import Settings
@@ -272,6 +272,45 @@ async def test_no_role_reaches_what_is_not_its_own(closed, theirs, admin, role):
     before = admin.execute(STATE, theirs.parameters).fetchone()
     assert await leaks(closed, role, theirs) == []
     assert admin.execute(STATE, theirs.parameters).fetchone() == before
+
+
+@pytest.mark.parametrize("role", [Role.AUDITOR, Role.CHANNEL])
+async def test_no_read_shows_unmasked_what_is_masked(closed, company, admin, theirs, role):
+    """The card of the walk, to which everything hangs, gets requisites and people of its own."""
+    personal = ("Неузнаваемый", "5557788", "ул. Скрытая", "доверенность 9081", "https://pbx.example/secret")
+    card = theirs.parameters["customer_id"]
+    form = company()
+    admin.execute(
+        "UPDATE crm.customer SET inn = %s, kpp = NULL, ogrn = %s, address = %s WHERE id = %s",
+        (form["inn"], form["ogrn"], "Тула, ул. Скрытая, 1", card),
+    )
+    admin.execute(
+        "INSERT INTO crm.contact (id, customer_id, position, kind, value, person)"
+        " VALUES (crm.new_id(), %s, 99, 'phone', '+74955557788', 'Неузнаваемый Пётр')",
+        (card,),
+    )
+    admin.execute(
+        "UPDATE crm.representative SET name = 'Неузнаваемый', phone = '+74955557788',"
+        " document = 'доверенность 9081' WHERE customer_id = %s",
+        (card,),
+    )
+    admin.execute(
+        "UPDATE crm.call SET phone = '+74955557788', recording = 'https://pbx.example/secret'"
+        " WHERE customer_id = %s",
+        (card,),
+    )
+    access = access_of(Principal("me", frozenset({role})))
+    shown = {}
+    for method, path in OPERATIONS:
+        if access.allows(need(method, path)) and need(method, path).action is Action.READ:
+            with acting_as(access):
+                answer = await closed.http.request(
+                    method, theirs.address(path), json=theirs.body(method, path)
+                )
+            shown[path] = answer.text
+    assert card in shown[f"{BASE}/customers/{{customer_id}}"], "it is shown, masked"
+    secrets = (*personal, form["inn"], form["ogrn"])
+    assert {path for path, text in shown.items() if any(secret in text for secret in secrets)} == set()
 
 
 async def test_the_walk_finds_a_table_that_lost_its_policies(closed, theirs, admin):

@@ -68,7 +68,7 @@ async def test_a_role_sees_the_sections_that_are_meant_for_it(api, company, numb
     assert shown["portal"]["notes"] is None
     assert [each["id"] for each in shown["portal"]["open_requests"]] == [request["id"]]
     assert shown["mail"]["withheld"] == [
-        *("contracts", "deals", "orders", "claims"),
+        *("bookings", "contracts", "deals", "orders", "claims"),
         *("cards", "transactions"),
     ]
     assert all(set(window["withheld"]) <= set(NAMES) for window in shown.values())
