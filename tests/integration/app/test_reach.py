@@ -109,7 +109,7 @@ def reached(principal: Principal, resource: Resource, rows: tuple[Row, ...]) -> 
 
 
 def expected(principal: Principal, world: World) -> Expected:
-    """Cards are reached with their customers, calls with what they are about too (docs/crm-access.md)."""
+    """By the table, and by what hangs on what (docs/crm-access.md)."""
     customers = reached(principal, Resource.CUSTOMER, world.customers)
     requests = reached(principal, Resource.REQUEST, world.requests)
     return Expected(
@@ -119,7 +119,8 @@ def expected(principal: Principal, world: World) -> Expected:
         | {row.id for row in world.calls if row.customer_id in customers or row.request_id in requests},
         reached(principal, Resource.CARD, tuple(Row(row.id, {}) for row in world.cards))
         | {row.id for row in world.cards if row.customer_id in customers},
-        reached(principal, Resource.NOTIFICATION, world.notifications),
+        reached(principal, Resource.NOTIFICATION, world.notifications)
+        & {row.id for row in world.notifications if row.request_id in requests},
     )
 
 
@@ -184,7 +185,7 @@ def request_of(customer):
 
 async def made(api, path, form):
     answer = await api.post(f"{BASE}/{path}", form)
-    assert answer.status_code == 201, answer.text
+    assert answer.is_success, answer.text
     return answer.json()["id"]
 
 
