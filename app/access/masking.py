@@ -34,12 +34,8 @@ def masked(value: Any, hidden: frozenset[Hidden]) -> Any:
         return value
     if isinstance(value, Customer):
         return _card(value, hidden)
-    if isinstance(value, Call) and Hidden.CONTACTS in hidden:
-        return replace(value, phone=mask(value.phone) or "", recording=None)
-    if isinstance(value, Representative) and Hidden.CONTACTS in hidden:
-        return replace(
-            value, name="*" * len(value.name), phone=mask(value.phone), document=mask(value.document)
-        )
+    if isinstance(value, Call | Representative):
+        return _voice(value) if Hidden.CONTACTS in hidden else value
     if isinstance(value, Match | Likely | Window):
         return replace(value, customer=_card(value.customer, hidden))
     if isinstance(value, Matches | Page | LikelyCards | Checked | Representatives):
@@ -60,6 +56,13 @@ def _card(card: Customer, hidden: frozenset[Hidden]) -> Customer:
             card, inn=mask(card.inn), kpp=mask(card.kpp), ogrn=mask(card.ogrn), snils=mask(card.snils)
         )
     return card
+
+
+def _voice(value: Call | Representative) -> Call | Representative:
+    """Whoever was spoken to, or speaks for a customer."""
+    if isinstance(value, Call):
+        return replace(value, phone=mask(value.phone) or "", recording=None)
+    return replace(value, name="*" * len(value.name), phone=mask(value.phone), document=mask(value.document))
 
 
 def _contact(contact: Contact) -> Contact:
