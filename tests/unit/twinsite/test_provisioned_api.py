@@ -18,13 +18,18 @@ CHANCE = random.Random(1)  # noqa: S311  # the same at every run
 CALLS = (
     api.create_customer(MARKER, data.company(CHANCE)),
     api.get_customer("x"),
+    api.get_window("x"),
+    api.get_points("x"),
+    api.list_cards("x"),
     api.search("x"),
     api.register_request(MARKER, None, channel="call", subject="x"),
     api.take_request(MARKER, "x", "x"),
     api.close_request(MARKER, "x", "x"),
     api.get_request("x"),
+    api.get_articles("x"),
     api.list_requests("x", stale=True),
     api.send_transaction(MARKER, data.purchase(CHANCE)),
+    api.send_batch(MARKER, [data.purchase(CHANCE)]),
 )
 
 
