@@ -100,6 +100,8 @@ class Loader:
             reading = _Reading(job, Format(format_), _header(header), self._blocks)
             part = self._part(reading, loaded)
             self._ahead = None
+            if part.next == part.first:
+                raise OvertakenError(f"load {job} is claimed, and its block {loaded} is not to be seen")
             if part.next < received:
                 self._ahead = self._thread.submit(self._read_ahead, reading, part.next)
             _load_part(connection, part)
@@ -117,7 +119,9 @@ class Loader:
         try:
             if self._reader is None:
                 self._reader = self._open()
-            return reading.read(self._reader, first)
+            with self._reader.transaction():
+                self._reader.execute(load_sql.ACT, ACTS_AS)  # nobody in particular would see no block
+                return reading.read(self._reader, first)
         except psycopg.OperationalError as error:
             log.info("reading ahead failed", error=str(error))
             self._reader = None
