@@ -104,6 +104,7 @@ TheFreshness = Annotated[Freshness, Depends(freshness)]
 RequiredKey = Annotated[
     str, Header(alias="Idempotency-Key", pattern=KEY_PATTERN, description="The same for every repetition")
 ]
+IfMatch = Annotated[str, Header(alias="If-Match", max_length=200, description="The ETag that was changed")]
 OptionalKey = Annotated[
     str | None,
     Header(alias="Idempotency-Key", pattern=KEY_PATTERN, description="The same for every repetition"),
@@ -209,6 +210,7 @@ READ_PROBLEMS = (
     Problem.DATABASE_BUSY,
     Problem.OVERLOADED,
 )
+LIST_PROBLEMS = (*READ_PROBLEMS, Problem.CURSOR_INVALID)
 WRITE_PROBLEMS = (
     Problem.MALFORMED,
     Problem.KEY_MISSING,

@@ -11,9 +11,8 @@ from app import pagination
 from app.audit import repository
 from app.audit.model import Kind
 from app.audit.schemas import AuditEntry, ChainHead, ChainHeads
-from app.errors import Problem
 from app.fields import Opaque
-from app.http import BASE, READ_PROBLEMS, StrictRoute, TheDatabase, TheFreshness, shown
+from app.http import BASE, LIST_PROBLEMS, READ_PROBLEMS, StrictRoute, TheDatabase, TheFreshness, shown
 from app.pagination import DEFAULT_LIMIT, Cursor, Limit, Page
 from app.problems import problems
 
@@ -41,9 +40,7 @@ async def audit_filters(
     return {name: value for name, value in given.items() if value is not None}
 
 
-@router.get(
-    "/entries", response_model=Page[AuditEntry], responses=problems(*READ_PROBLEMS, Problem.CURSOR_INVALID)
-)
+@router.get("/entries", response_model=Page[AuditEntry], responses=problems(*LIST_PROBLEMS))
 async def list_entries(
     database: TheDatabase,
     freshness: TheFreshness,

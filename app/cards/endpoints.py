@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.card_transactions.schemas import Moment
 from app.cards import service
@@ -29,8 +29,10 @@ from app.cards.schemas import (
 from app.database.answer import Command
 from app.errors import Problem, ProblemError
 from app.http import (
+    LIST_PROBLEMS,
     READ_PROBLEMS,
     WRITE_PROBLEMS,
+    IfMatch,
     KeyedCommand,
     OptionalCommand,
     StrictRoute,
@@ -44,8 +46,6 @@ from app.pagination import DEFAULT_LIMIT, Cursor, KeyCursor, Limit, Page
 from app.problems import problems
 
 router = APIRouter(prefix="/cards", tags=["cards"], route_class=StrictRoute)
-
-IfMatch = Annotated[str, Header(alias="If-Match", max_length=200, description="The ETag that was changed")]
 
 
 async def card_keys(request: Request) -> CardKeys:
@@ -97,7 +97,7 @@ async def check_purchase(form: CheckForm, database: TheDatabase, freshness: TheF
     return shown(verdict, found)
 
 
-@router.get("", response_model=Page[Card], responses=problems(*READ_PROBLEMS, Problem.CURSOR_INVALID))
+@router.get("", response_model=Page[Card], responses=problems(*LIST_PROBLEMS))
 async def list_cards(
     database: TheDatabase,
     freshness: TheFreshness,
@@ -126,7 +126,7 @@ async def get_card(card_id: UUID, database: TheDatabase, freshness: TheFreshness
 @router.get(
     "/{card_id}/transactions",
     response_model=Purchases,
-    responses=problems(*READ_PROBLEMS, Problem.CURSOR_INVALID),
+    responses=problems(*LIST_PROBLEMS),
 )
 async def list_card_transactions(
     card_id: UUID,

@@ -10,8 +10,7 @@ from fastapi import APIRouter, Query, Response
 from app.catalogue.repository import CATALOGUE
 from app.catalogue.schemas import FACETS, PRODUCTS, Catalogue, CatalogueFilter
 from app.directory import endpoints as directory
-from app.errors import Problem
-from app.http import BASE, READ_PROBLEMS, StrictRoute, TheDatabase, TheFreshness, shown
+from app.http import BASE, LIST_PROBLEMS, StrictRoute, TheDatabase, TheFreshness, shown
 from app.identity import now
 from app.problems import problems
 
@@ -19,7 +18,7 @@ catalogue = APIRouter(prefix="/catalogue", tags=["catalogue"], route_class=Stric
 routers = (catalogue, directory.router_of(PRODUCTS))
 
 
-@catalogue.get("", response_model=Catalogue, responses=problems(*READ_PROBLEMS, Problem.CURSOR_INVALID))
+@catalogue.get("", response_model=Catalogue, responses=problems(*LIST_PROBLEMS))
 async def get_catalogue(
     wanted: Annotated[CatalogueFilter, Query()], database: TheDatabase, freshness: TheFreshness
 ) -> Response:

@@ -16,7 +16,7 @@ from app.errors import Problem, not_found
 from app.events.outbox import publish
 from app.http import (
     BASE,
-    READ_PROBLEMS,
+    LIST_PROBLEMS,
     WRITE_PROBLEMS,
     KeyedCommand,
     StrictRoute,
@@ -32,7 +32,7 @@ from app.problems import problems
 from app.security import CurrentPrincipal
 
 router = APIRouter(prefix="/chats", tags=["chats"], route_class=StrictRoute)
-PAGED = problems(*READ_PROBLEMS, Problem.CURSOR_INVALID)
+PAGED = problems(*LIST_PROBLEMS)
 
 
 @router.get("", response_model=Page[ChatMessage], responses=PAGED)

@@ -31,6 +31,7 @@ from app.events.outbox import publish
 from app.events.types import EventType
 from app.http import (
     BASE,
+    LIST_PROBLEMS,
     READ_PROBLEMS,
     WRITE_PROBLEMS,
     KeyedCommand,
@@ -46,7 +47,7 @@ from app.pagination import DEFAULT_LIMIT, Cursor, Limit, Page
 from app.problems import problems
 
 router = APIRouter(tags=["community"], route_class=StrictRoute)
-PAGED = problems(*READ_PROBLEMS, Problem.CURSOR_INVALID)
+PAGED = problems(*LIST_PROBLEMS)
 ThePeer = Annotated[Name, Path(description="With whom")]
 
 

@@ -17,9 +17,18 @@ from app.contracts.schemas import (
     ProlongForm,
 )
 from app.errors import Problem
-from app.http import READ_PROBLEMS, KeyedCommand, OptionalCommand, TheDatabase, TheFreshness, shown, written
+from app.http import (
+    READ_PROBLEMS,
+    IfMatch,
+    KeyedCommand,
+    OptionalCommand,
+    TheDatabase,
+    TheFreshness,
+    shown,
+    written,
+)
 from app.problems import problems
-from app.records.endpoints import CREATE_PROBLEMS, EDIT_PROBLEMS, MOVE_PROBLEMS, IfMatch, router_of
+from app.records.endpoints import CREATE_PROBLEMS, EDIT_PROBLEMS, MOVE_PROBLEMS, router_of
 
 router = router_of(CONTRACTS)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from app.access.principal import TRUSTED, current_access
 from app.customers import search, service, window
@@ -15,8 +15,10 @@ from app.customers.window import Window
 from app.errors import Problem
 from app.fields import Opaque
 from app.http import (
+    LIST_PROBLEMS,
     READ_PROBLEMS,
     WRITE_PROBLEMS,
+    IfMatch,
     KeyedCommand,
     OptionalCommand,
     StrictRoute,
@@ -41,7 +43,6 @@ SearchText = Annotated[
     ),
 ]
 SearchLimit = Annotated[int, Query(ge=1, le=50)]
-IfMatch = Annotated[str, Header(alias="If-Match", max_length=200, description="The ETag that was changed")]
 
 
 @router.post(
@@ -65,7 +66,7 @@ async def check_customer(form: CustomerForm, database: TheDatabase, freshness: T
     return shown(checked, found)
 
 
-@router.get("", response_model=Page[Customer], responses=problems(*READ_PROBLEMS, Problem.CURSOR_INVALID))
+@router.get("", response_model=Page[Customer], responses=problems(*LIST_PROBLEMS))
 async def list_customers(
     database: TheDatabase,
     freshness: TheFreshness,

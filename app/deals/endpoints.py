@@ -25,6 +25,7 @@ from app.errors import Problem
 from app.http import (
     READ_PROBLEMS,
     WRITE_PROBLEMS,
+    IfMatch,
     KeyedCommand,
     OptionalCommand,
     TheDatabase,
@@ -33,7 +34,7 @@ from app.http import (
     written,
 )
 from app.problems import problems
-from app.records.endpoints import EDIT_PROBLEMS, MOVE_PROBLEMS, IfMatch, router_of
+from app.records.endpoints import EDIT_PROBLEMS, MOVE_PROBLEMS, router_of
 
 deals = router_of(DEALS)
 tasks = router_of(TASKS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from app.directory import service
 from app.directory.model import Code, Directory, Entry, Kept, Listing
@@ -12,6 +12,7 @@ from app.errors import Problem
 from app.http import (
     READ_PROBLEMS,
     WRITE_PROBLEMS,
+    IfMatch,
     KeyedCommand,
     OptionalCommand,
     StrictRoute,
@@ -25,7 +26,6 @@ from app.problems import problems
 
 After = Annotated[str, Query(max_length=63, pattern=r"^[a-z0-9_.-]*$", description="The last code seen")]
 Entries = Annotated[int, Query(ge=1, le=500)]
-IfMatch = Annotated[str, Header(alias="If-Match", max_length=200, description="The ETag that was changed")]
 TheCode = Annotated[Code, Path()]
 
 

@@ -13,7 +13,7 @@ from app.events import feed
 from app.events.asyncapi import description
 from app.events.feed import FeedPage
 from app.events.types import MAX_PATTERNS
-from app.http import JSON, READ_PROBLEMS, StrictRoute, TheDatabase, UnkeyedCommand, written
+from app.http import JSON, LIST_PROBLEMS, StrictRoute, TheDatabase, UnkeyedCommand, written
 from app.pagination import DEFAULT_LIMIT, Limit
 from app.problems import problems
 
@@ -26,7 +26,7 @@ After = Annotated[str | None, Query(max_length=64, description="From `next`, or 
 Types = Annotated[
     list[TypePattern], Query(max_length=MAX_PATTERNS, description="`request.closed`, `request.*` or `*`")
 ]
-FEED_PROBLEMS = problems(*READ_PROBLEMS, Problem.CURSOR_INVALID, Problem.CURSOR_LOST, Problem.OUTCOME_UNKNOWN)
+FEED_PROBLEMS = problems(*LIST_PROBLEMS, Problem.CURSOR_LOST, Problem.OUTCOME_UNKNOWN)
 
 
 @router.get("/events", response_model=FeedPage, responses=FEED_PROBLEMS)

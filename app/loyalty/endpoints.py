@@ -9,6 +9,7 @@ from fastapi import APIRouter, Response
 from app.directory.endpoints import router_of
 from app.errors import Problem
 from app.http import (
+    LIST_PROBLEMS,
     READ_PROBLEMS,
     WRITE_PROBLEMS,
     KeyedCommand,
@@ -54,7 +55,7 @@ async def get_account(customer_id: UUID, database: TheDatabase, freshness: TheFr
 @accounts.get(
     "/{customer_id}/entries",
     response_model=Page[LedgerEntry],
-    responses=problems(*READ_PROBLEMS, Problem.CURSOR_INVALID),
+    responses=problems(*LIST_PROBLEMS),
 )
 async def list_entries(
     customer_id: UUID,

@@ -18,7 +18,7 @@ from app.encoding import encode
 from app.errors import Problem, ProblemError, not_found
 from app.http import (
     BASE,
-    READ_PROBLEMS,
+    LIST_PROBLEMS,
     WRITE_PROBLEMS,
     KeyedCommand,
     StrictRoute,
@@ -43,7 +43,7 @@ PING_SECONDS = 10
 RETRY_MILLISECONDS = 2000
 
 
-@router.get("", response_model=Page[Notification], responses=problems(*READ_PROBLEMS, Problem.CURSOR_INVALID))
+@router.get("", response_model=Page[Notification], responses=problems(*LIST_PROBLEMS))
 async def list_notifications(
     recipient: Annotated[Code, Query()],
     database: TheDatabase,

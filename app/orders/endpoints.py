@@ -7,7 +7,16 @@ from uuid import UUID
 from fastapi import Response
 
 from app.errors import Problem
-from app.http import READ_PROBLEMS, KeyedCommand, OptionalCommand, TheDatabase, TheFreshness, shown, written
+from app.http import (
+    READ_PROBLEMS,
+    IfMatch,
+    KeyedCommand,
+    OptionalCommand,
+    TheDatabase,
+    TheFreshness,
+    shown,
+    written,
+)
 from app.orders import rules, service
 from app.orders.schemas import (
     ORDERS,
@@ -20,7 +29,7 @@ from app.orders.schemas import (
     Vehicle,
 )
 from app.problems import problems
-from app.records.endpoints import CREATE_PROBLEMS, EDIT_PROBLEMS, MOVE_PROBLEMS, IfMatch, router_of
+from app.records.endpoints import CREATE_PROBLEMS, EDIT_PROBLEMS, MOVE_PROBLEMS, router_of
 
 router = router_of(ORDERS)
 

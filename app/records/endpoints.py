@@ -8,15 +8,22 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Response
 
 from app.errors import Problem
-from app.http import READ_PROBLEMS, WRITE_PROBLEMS, StrictRoute, TheDatabase, TheFreshness, etag, shown
+from app.http import (
+    LIST_PROBLEMS,
+    READ_PROBLEMS,
+    WRITE_PROBLEMS,
+    StrictRoute,
+    TheDatabase,
+    TheFreshness,
+    etag,
+    shown,
+)
 from app.language.catalogue import ENGLISH, wanted
 from app.language.display import Display, display
 from app.pagination import DEFAULT_LIMIT, Cursor, Limit, Page
 from app.problems import problems
 from app.records import service
 from app.records.model import Filter, History, Noun
-
-IfMatch = Annotated[str, Header(alias="If-Match", max_length=200, description="The ETag that was changed")]
 
 CREATE_PROBLEMS = problems(*WRITE_PROBLEMS, Problem.UNKNOWN_CUSTOMER, Problem.ALREADY_EXISTS)
 MOVE_PROBLEMS = problems(*WRITE_PROBLEMS, Problem.NOT_FOUND, Problem.WRONG_STATE)
@@ -55,7 +62,7 @@ def router_of(noun: Noun[Any]) -> APIRouter:
 
     page.__annotations__["wanted"] = Annotated[noun.filter, Depends(filters)]
     listing: Any = Page[noun.shape]  # type: ignore[name-defined]
-    list_problems = problems(*READ_PROBLEMS, Problem.CURSOR_INVALID)
+    list_problems = problems(*LIST_PROBLEMS)
     router.get("", name=f"list_{noun.name}", response_model=listing, responses=list_problems)(page)
     _add_single(router, noun)
     return router

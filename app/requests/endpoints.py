@@ -13,6 +13,7 @@ from app.directory.model import Code
 from app.errors import Problem
 from app.fields import Form, Opaque, Short
 from app.http import (
+    LIST_PROBLEMS,
     READ_PROBLEMS,
     WRITE_PROBLEMS,
     KeyedCommand,
@@ -85,9 +86,7 @@ async def register_request(form: RequestForm, command: KeyedCommand, database: T
     return written(await service.register(database, command, form))
 
 
-@router.get(
-    "", response_model=Page[CustomerRequest], responses=problems(*READ_PROBLEMS, Problem.CURSOR_INVALID)
-)
+@router.get("", response_model=Page[CustomerRequest], responses=problems(*LIST_PROBLEMS))
 async def list_requests(
     database: TheDatabase,
     freshness: TheFreshness,

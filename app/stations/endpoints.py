@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query, Response
 
 from app.directory.endpoints import router_of
 from app.directory.model import Code
-from app.errors import Problem
 from app.http import (
+    LIST_PROBLEMS,
     READ_PROBLEMS,
     WRITE_PROBLEMS,
     KeyedCommand,
@@ -38,7 +38,7 @@ from app.stations.schemas import (
 )
 
 router = APIRouter(tags=["stations"], route_class=StrictRoute)
-LISTING = problems(*READ_PROBLEMS, Problem.CURSOR_INVALID)
+LISTING = problems(*LIST_PROBLEMS)
 OptionalCode = Annotated[Code | None, Query()]
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.errors import Problem
 from app.http import (
     READ_PROBLEMS,
     WRITE_PROBLEMS,
+    IfMatch,
     KeyedCommand,
     OptionalCommand,
     StrictRoute,
@@ -42,7 +43,6 @@ router = APIRouter(prefix="/webhooks", tags=["integration"], route_class=StrictR
 MAX_POSITION = 2**63 - 1
 ONE = problems(*READ_PROBLEMS, Problem.NOT_FOUND)
 CHANGING = problems(*WRITE_PROBLEMS, Problem.NOT_FOUND)
-IfMatch = Annotated[str, Header(alias="If-Match", max_length=200, description="The ETag that was changed")]
 Below = Annotated[int, Query(ge=1, le=MAX_POSITION, description="The last `position` of the page before")]
 
 
