@@ -18,6 +18,7 @@ from app.database.database import Database
 from app.devserver import CrmDatabase, PrivateServer, create_crm_database
 from app.main import create_app
 from app.settings import Settings
+from tests.integration.app import sales
 
 WAIT_SECONDS = 30.0
 TAX_WEIGHTS = (2, 4, 10, 3, 5, 9, 4, 6, 8)
@@ -144,6 +145,19 @@ async def customer(api: Api, company: Callable[..., dict[str, object]]) -> dict[
     answer = await api.post("/api/v1/customers", company())
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
+
+
+@pytest.fixture
+async def goods(api, number):
+    """What is sold, as `sales.enter_goods` tells: the barrel, the bucket and the bulk."""
+    return await sales.enter_goods(api, number)
+
+
+@pytest.fixture
+async def agreed(api, customer, goods, number):
+    """A contract that allows the barrel and the bulk, not the bucket."""
+    barrel, _, bulk = goods
+    return await sales.agree(api, customer, number, [(barrel, "100000.50", "10"), (bulk, "90000", None)])
 
 
 @pytest.fixture(scope="session")

@@ -17,21 +17,8 @@ from tests.integration.app.sales import (
     complete,
     contract,
     day,
-    enter_goods,
     named,
 )
-
-
-@pytest.fixture
-async def goods(api, number):
-    return await enter_goods(api, number)
-
-
-@pytest.fixture
-async def agreed(api, customer, goods, number):
-    """A contract that allows the barrel and the bulk, not the bucket."""
-    barrel, _, bulk = goods
-    return await agree(api, customer, number, [(barrel, "100000.50", "10"), (bulk, "90000", None)])
 
 
 async def test_a_contract_is_concluded_once_changed_prolonged_and_ended(api, customer, number):

@@ -2,21 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tests.integration.app.sales import ORDERS, VEHICLE, agree, complete, enter_goods, named
-
-
-@pytest.fixture
-async def goods(api, number):
-    return await enter_goods(api, number)
-
-
-@pytest.fixture
-async def agreed(api, customer, goods, number):
-    """A contract that allows the barrel and the bulk, not the bucket."""
-    barrel, _, bulk = goods
-    return await agree(api, customer, number, [(barrel, "100000.50", "10"), (bulk, "90000", None)])
+from tests.integration.app.sales import ORDERS, VEHICLE, complete, named
 
 
 async def _step(api, order, step, **form):
