@@ -104,7 +104,7 @@ class Database:
 
         Raises ProblemError, and psycopg.Error for a statement that PostgreSQL refused (rolled back).
         """
-        if self.primary.sight.seen in (Seen.NOBODY, Seen.STANDBY):
+        if self.primary.lacks_primary:
             raise ProblemError(Problem.NO_PRIMARY, NO_PRIMARY_DETAIL)
         if self.writes_refused:
             raise ProblemError(Problem.NO_REMOTE_COPY, NO_REMOTE_COPY_DETAIL)
@@ -179,7 +179,7 @@ class Database:
     def _candidates(self, freshness: Freshness) -> tuple[Route, ...]:
         """Routes worth trying, best first. A fresh read is refused at once where no primary was seen."""
         if not freshness.stale_allowed:
-            if self.primary.sight.seen in (Seen.NOBODY, Seen.STANDBY):
+            if self.primary.lacks_primary:
                 raise ProblemError(Problem.NO_PRIMARY, f"{NO_PRIMARY_DETAIL}; stale reads may be allowed")
             return (self.primary,)
         return tuple(route for route in reversed(self.routes) if route.sight.seen is not Seen.NOBODY)

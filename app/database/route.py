@@ -169,13 +169,18 @@ class Route:
                 raise RouteOverloadedError(str(error)) from error
             raise RouteUnavailableError(str(error)) from error
 
+    @property
+    def lacks_primary(self) -> bool:
+        """Whether the last look found somebody else or nobody; before the first look it is not known."""
+        return self.sight.seen in (Seen.NOBODY, Seen.STANDBY)
+
     async def await_primary(self, seconds: float) -> bool:
         """Whether a primary answers here, waiting for it; at once where it has been away for long.
 
         Args:
             seconds: the longest wait; it ends earlier `primary_wait_seconds` after the primary was lost.
         """
-        if self.sight.seen not in (Seen.NOBODY, Seen.STANDBY):
+        if not self.lacks_primary:
             return True
         hope = self._lost_at + self._settings.primary_wait_seconds - time.monotonic()
         with suppress(TimeoutError):

@@ -36,22 +36,26 @@ class Limiter:
 
     def wait(self, key: str) -> int:
         """Whole seconds until the key may ask again; 0: now."""
-        left = self._left(key)
-        return 0 if left >= 1 or not self._rate.per_second else math.ceil((1 - left) / self._rate.per_second)
+        return self._seconds(self._left(key, self._clock()))
 
     def take(self, key: str) -> int:
         """The same, and takes one if it may."""
-        seconds = self.wait(key)
+        now = self._clock()
+        left = self._left(key, now)
+        seconds = self._seconds(left)
         if not seconds and self._rate.per_second:
-            self._buckets[key] = (self._left(key) - 1, self._clock())
+            self._buckets[key] = (left - 1, now)
             self._buckets.move_to_end(key)
             if len(self._buckets) > REMEMBERED:
                 self._buckets.popitem(last=False)
         return seconds
 
-    def _left(self, key: str) -> float:
+    def _seconds(self, left: float) -> int:
+        return 0 if left >= 1 or not self._rate.per_second else math.ceil((1 - left) / self._rate.per_second)
+
+    def _left(self, key: str, now: float) -> float:
         tokens, at = self._buckets.get(key, (float(self._rate.burst), 0.0))
-        return min(self._rate.burst, tokens + (self._clock() - at) * self._rate.per_second)
+        return min(self._rate.burst, tokens + (now - at) * self._rate.per_second)
 
 
 def network(address: str | None) -> str:
