@@ -9,14 +9,12 @@ this does not: the outer kernel keeps what was written but not synced.)
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra import cgroups, scheduling
+from infra import cgroups, processes, scheduling
 from infra.command import CommandError, Completed, run, spawn
 from infra.image import Image
 from infra.network import host_namespace
@@ -146,7 +144,7 @@ class Machine:
         while pids := cgroups.processes(self.host.name):
             init = self.init_pid
             for pid in [init] if init else pids:
-                _kill(pid)
+                processes.kill(pid)
             if self.is_frozen:
                 cgroups.thaw(self.host.name)
             if time.monotonic() > deadline:
@@ -225,11 +223,6 @@ def _is_init_of(pid: int, root: Path) -> bool:
         return len(spaces) > 1 and spaces[-1] == "1" and root.exists()
     except (OSError, StopIteration):
         return False
-
-
-def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
 
 
 def _tail(file: Path, lines: int = 20) -> str:

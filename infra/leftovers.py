@@ -6,15 +6,11 @@ control sockets of its SSH connections. A lab below another TWINSITE_HOME is fou
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 
-from infra import cgroups, network, paths, scheduling
+from infra import cgroups, network, paths, processes, scheduling
 from infra.command import run
 from infra.mounts import Mount, mounts
 from infra.wan import Wan, WanKind
@@ -48,7 +44,7 @@ def clear_leftovers(directory: Path, images: Path, progress: Progress) -> None:
     found = _processes(directories)
     if found:
         progress(f"ending {len(found)} processes of the lab")
-        _end(found, directories)
+        _end(directories)
     _unmount([*directories, images], progress)
     if names := network.existing_namespaces():
         progress(f"removing {len(names)} network namespaces of the lab")
@@ -86,17 +82,10 @@ def _processes(directories: Iterable[Path]) -> set[int]:
     return cgroups.all_processes() | network.processes_inside() | links
 
 
-def _end(pids: set[int], directories: Iterable[Path]) -> None:
-    deadline = time.monotonic() + _END_DEADLINE_S
+def _end(directories: Iterable[Path]) -> None:
     cgroups.thaw_all()
-    while pids:
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        if time.monotonic() > deadline:
-            raise LeftoversError(f"processes {sorted(pids)} of the lab survived SIGKILL")
-        time.sleep(0.05)
-        pids = _processes(directories)
+    if survivors := processes.kill_all(lambda: _processes(directories), deadline_s=_END_DEADLINE_S):
+        raise LeftoversError(f"processes {sorted(survivors)} of the lab survived SIGKILL")
 
 
 def _unmount(directories: Iterable[Path], progress: Progress) -> None:

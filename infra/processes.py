@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -13,6 +17,22 @@ def oldest(pids: Iterable[int], program: str) -> int | None:
     """The one of these processes with this name (comm: 15 characters) that runs longest; None without any."""
     found = [(age, pid) for pid in pids if (age := _started(pid, program[:15])) is not None]
     return min(found)[1] if found else None
+
+
+def kill(pid: int) -> None:
+    """Send SIGKILL; one that has ended since it was seen is what was wanted."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def kill_all(find: Callable[[], set[int]], *, deadline_s: float) -> set[int]:
+    """Kill until `find` finds nothing more, also what the dying still start; return the survivors."""
+    deadline = time.monotonic() + deadline_s
+    while (found := find()) and time.monotonic() < deadline:
+        for pid in found:
+            kill(pid)
+        time.sleep(0.05)
+    return found
 
 
 def _started(pid: int, program: str) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from infra import cgroups, network, paths
+from infra import cgroups, network, paths, processes
 from infra.command import run
 from infra.faults import Degradation, DiskFull, Fault, Freeze, Isolation, LinkCut, PowerCut
 from infra.lab import Lab
@@ -150,8 +149,7 @@ def _break(lab: Lab) -> None:
 def _kill_everything(lab: Lab) -> None:
     """Leave mounts, namespaces and files without a single process."""
     cgroups.thaw_all()
-    for pid in cgroups.all_processes() | network.processes_inside():
-        os.kill(pid, signal.SIGKILL)
+    assert not processes.kill_all(lambda: cgroups.all_processes() | network.processes_inside(), deadline_s=10)
 
 
 def _forget(lab: Lab) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import cgroups
+from infra import cgroups, processes
 
 _HIERARCHIES = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
 _DEADLINE_S = 20.0
@@ -36,7 +36,7 @@ def ticks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield file
     finally:
         for pid in cgroups.processes("t-host"):
-            os.kill(pid, 9)
+            processes.kill(pid)
         process.wait(_DEADLINE_S)
         until(lambda: not cgroups.processes("t-host"))
         cgroups.remove_all()
@@ -73,5 +73,5 @@ def test_a_frozen_host_can_lose_power(ticks: Path) -> None:
     goes_on(ticks)
     cgroups.freeze("t-host")
     for pid in cgroups.processes("t-host"):
-        os.kill(pid, 9)
+        processes.kill(pid)
     until(lambda: not cgroups.processes("t-host"))
