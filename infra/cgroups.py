@@ -13,7 +13,9 @@ from pathlib import Path
 
 from infra.command import run
 
-_FREEZE_DEADLINE_S = 5.0
+# A process that waits for a slow disk freezes when the disk has answered.
+_FREEZE_DEADLINE_S = 20.0
+_REMOVAL_DEADLINE_S = 10.0
 _V1 = Path("/sys/fs/cgroup/freezer")
 _V2 = Path("/sys/fs/cgroup")
 # Where a hybrid machine's systemd, and so each host's, keeps its units. Hosts that share a place here remove
@@ -148,7 +150,21 @@ def thaw_all() -> None:
 
 
 def remove_all() -> None:
-    """Remove the groups of all hosts; they are empty once the processes are gone."""
+    """Remove the groups of all hosts; they are empty once the processes are gone.
+
+    Raises:
+        CommandError: some process is still in one.
+    """
     for group in _groups_of(""):
         if group.exists():
-            run(["find", str(group), "-depth", "-type", "d", "-delete"], check=False)
+            _remove(group)
+
+
+def _remove(group: Path) -> None:
+    """The kernel keeps a group busy for a moment longer than its list of processes shows (EBUSY)."""
+    removal = ["find", str(group), "-depth", "-type", "d", "-delete"]
+    deadline = time.monotonic() + _REMOVAL_DEADLINE_S
+    while run(removal, check=False).returncode != 0 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if group.exists():
+        run(removal)

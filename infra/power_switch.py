@@ -35,7 +35,7 @@ from infra.topology import Estate, Site, load_estate
 
 LONGEST_BODY = 16
 ANSWERS_WITHIN_S = 30.0
-TAKES_EFFECT_WITHIN_S = 5.0
+TAKES_EFFECT_WITHIN_S = 12.0
 PATH = "/hosts/"
 
 

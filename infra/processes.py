@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 _PROC = Path("/proc")
-_STARTED = 21  # starttime, the 22nd field of /proc/PID/stat (proc_pid_stat(5)), in clock ticks since boot
+_STATE, _STARTED = 2, 21  # state and starttime (clock ticks since boot) in /proc/PID/stat (proc_pid_stat(5))
+_OVER = {"Z", "X"}
 
 
 def oldest(pids: Iterable[int], program: str) -> int | None:
@@ -25,10 +26,32 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+class Dying:
+    """Processes until they are over.
+
+    The kernel takes one off its cgroup's list as soon as it begins to end. Its files, locks, mounts and
+    namespaces it lets go of after that, on a busy machine well after; whoever goes on at once meets them.
+    """
+
+    def __init__(self) -> None:
+        self._born: dict[int, int] = {}
+
+    def watch(self, pids: Iterable[int]) -> None:
+        for pid in pids:
+            if (born := _born(pid)) is not None:
+                self._born.setdefault(pid, born)
+
+    def still(self) -> set[int]:
+        """Those that are not over; a number that another process bears by now is none of them."""
+        return {pid for pid, born in self._born.items() if _born(pid) == born}
+
+
 def kill_all(find: Callable[[], set[int]], *, deadline_s: float) -> set[int]:
     """Kill until `find` finds nothing more, also what the dying still start; return the survivors."""
     deadline = time.monotonic() + deadline_s
-    while (found := find()) and time.monotonic() < deadline:
+    dying = Dying()
+    while (found := find() | dying.still()) and time.monotonic() < deadline:
+        dying.watch(found)
         for pid in found:
             kill(pid)
         time.sleep(0.05)
@@ -36,13 +59,24 @@ def kill_all(find: Callable[[], set[int]], *, deadline_s: float) -> set[int]:
 
 
 def _started(pid: int, program: str) -> int | None:
-    """When it started; None when it is gone, ending, or another program."""
+    """When it started; None when it is gone, over, or another program."""
+    name, fields = _stat(pid)
+    return int(fields[_STARTED]) if name == program and fields[_STATE] not in _OVER else None
+
+
+def _born(pid: int) -> int | None:
+    """When it started; None when it is gone or over: a zombie holds nothing any more."""
+    _, fields = _stat(pid)
+    return int(fields[_STARTED]) if fields and fields[_STATE] not in _OVER else None
+
+
+def _stat(pid: int) -> tuple[str, list[str]]:
+    """The name, and the fields of /proc/PID/stat; empty both when it is gone."""
     try:
         stat = (_PROC / str(pid) / "stat").read_text()
     except OSError:
-        return None
+        return "", []
     # The name stands in parentheses and may hold anything, also parentheses and spaces.
     before, _, after = stat.rpartition(")")
-    fields = [str(pid), before.partition("(")[2], *after.split()]
-    state = fields[2]
-    return int(fields[_STARTED]) if fields[1] == program and state not in {"Z", "X"} else None
+    name = before.partition("(")[2]
+    return name, [str(pid), name, *after.split()]

@@ -21,7 +21,7 @@ from infra.scheduling import as_tool
 from infra.shaping import netem_arguments, quality_by_netem, quality_by_wirefilter, wirefilter_commands
 from infra.topology import Link, LinkQuality
 
-_SOCKET_DEADLINE_S = 5.0
+_SOCKET_DEADLINE_S = 20.0
 # A link that waits for the processor is a bad link: its programs go before everything else.
 _NICE = -15
 
