@@ -37,7 +37,17 @@ def order(lab: Lab, host: str, *words: str, site: str = STANDBY_SITE, certificat
     shown = ["--cert", "/etc/twinsite/tls/host.pem"] if certificate else []
     trust = ["--cacert", "/etc/twinsite/tls/ca.pem", *shown]
     there = ["--connect-to", f"{name}:{PORT}:{address}:{PORT}", f"https://{name}:{PORT}/hosts/{host}"]
-    curl = ["curl", "--silent", "--show-error", "--fail-with-body", "--max-time", "8", *trust, *there, *words]
+    curl = [
+        "curl",
+        "--silent",
+        "--show-error",
+        "--fail-with-body",
+        "--max-time",
+        "25",
+        *trust,
+        *there,
+        *words,
+    ]
     return lab.machine(WITNESS).run(curl, check=False)
 
 

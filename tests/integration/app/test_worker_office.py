@@ -33,7 +33,15 @@ def zookeeper(tmp_path_factory):
         "admin.enableServer=false\n"
     )
     main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
-    command = ["java", "-Xmx64m", "-cp", str(JARS / "*"), main, str(home / "zoo.cfg")]
+    command = [
+        "java",
+        "-Xmx64m",
+        "-Dzookeeper.forceSync=no",
+        "-cp",
+        str(JARS / "*"),
+        main,
+        str(home / "zoo.cfg"),
+    ]
     with (home / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
         try:
             _await(port, home / "log")

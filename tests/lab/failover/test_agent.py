@@ -24,7 +24,7 @@ from failover.telling import tell
 from failover.views import Outcome
 
 pytestmark = pytest.mark.lab
-WITHIN_S = 15.0
+WITHIN_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_orders_reach_every_host_and_their_answers_return(client) -> None:
     for desk in desks:
         desk.open()
     clock = iter(range(1_000_000))
-    pools = Pools(leader, leadership, lambda: hosts, monotonic=lambda: next(clock) / 100, sleep=time.sleep)
+    pools = Pools(leader, leadership, lambda: hosts, monotonic=lambda: next(clock) / 1000, sleep=time.sleep)
 
     assert "dc1-app1, dc2-app1" in pools.pause(operation="op-1", hold_s=5.0)
     assert all(pool.is_paused for pool in hosts.values())

@@ -15,7 +15,7 @@ from kazoo.client import KazooClient
 from failover.brain import Brain, Standing
 from failover.decide import Mode, Policy
 from failover.desk import Desk, Seat
-from failover.events import EventLog
+from failover.events import EventLog, current
 from failover.following import Clock as Watch
 from failover.following import Counter, LetGoError, OperationBusyError, OrderFailedError
 from failover.inspection import Inspection
@@ -32,9 +32,11 @@ from failover.proof.scenery import Scene, picture
 from failover.requests import Control, Request, RequestBox
 from failover.runner import Clock, Runner
 from failover.verbs import Check, Expectation
+from tests.lab.waiting import until
 
 pytestmark = pytest.mark.lab
 WATCH = Watch(time.monotonic, time.sleep)
+WITHIN_S = 60.0
 
 
 class Blind:
@@ -142,7 +144,7 @@ class Agent:
 
     def die(self) -> None:
         self._ended.set()
-        self._thread.join(10)
+        self._thread.join(WITHIN_S)
         assert not self._thread.is_alive()
         self._client.stop()
 
@@ -205,7 +207,12 @@ def test_agents_that_only_observe_and_agents_that_are_away_are_said_to(client, a
     agent("wit-zk1", Rehearsal(), mode=Mode.OBSERVE)
     counter = Counter(client(), WATCH, print)
     counter.require_office(acting=False)
-    time.sleep(0.5)
+    reader = client()
+
+    def told() -> None:
+        assert current(reader) is not None, "no agent has announced anything"
+
+    until(told)
     with pytest.raises(OrderFailedError, match="observe-only"):
         counter.order(asked(site="dc2"))
 
@@ -214,17 +221,17 @@ def test_the_second_operator_is_told_who_runs_what_or_waits(client, agent) -> No
     estate = Rehearsal()
     running = agent("wit-zk1", estate, waits_for=Check.STREAMS)
     first, ended = in_background(Counter(client(), WATCH, print), asked(site="dc2"))
-    assert running.sensors.asked.wait(10)
+    assert running.sensors.asked.wait(WITHIN_S)
 
     with pytest.raises(OperationBusyError, match=r"is under way: switch the primary.*ordered by operator"):
         Counter(client(), WATCH, print).order(asked(name="b", site="dc1"))
     said: list[str] = []
-    second, then = in_background(Counter(client(), WATCH, said.append), asked(name="c", site="dc1"), 10.0)
+    second, then = in_background(Counter(client(), WATCH, said.append), asked(name="c", site="dc1"), WITHIN_S)
     second.join(0.5)
     assert second.is_alive()
     running.go.set()
     for thread in (first, second):
-        thread.join(10)
+        thread.join(WITHIN_S)
 
     assert [each.outcome for each in (*ended, *then)] == [Outcome.DONE, Outcome.DONE]
     assert said[0].startswith("waits for")
@@ -234,24 +241,23 @@ def test_an_operator_aborts_while_there_is_a_way_back(client, agent) -> None:
     estate = Rehearsal()
     running = agent("wit-zk1", estate, waits_for=Check.CHECKPOINT_RECENT)
     first, ended = in_background(Counter(client(), WATCH, print), asked(site="dc2"))
-    assert running.sensors.asked.wait(10)
+    assert running.sensors.asked.wait(WITHIN_S)
     (begun,) = JournalReader(client()).entries()
 
     reply = Counter(client(), WATCH, print).control(asked(Control.ABORT, id=begun.id))
 
     assert reply.accepted
-    first.join(10)
+    first.join(WITHIN_S)
     assert [each.outcome for each in ended] == [Outcome.ROLLED_BACK]
     assert any("aborted by operator: test" in record.evidence for record in ended[0].records)
     assert estate.writer == "dc1-db1"
 
 
-def interrupting(at: int) -> Watch:
-    """A watch whose user presses Ctrl-C at the given look."""
-    looks = iter(range(1000))
+def interrupting(when: Callable[[], bool]) -> Watch:
+    """A watch whose user presses Ctrl-C at the first look at which that is so."""
 
     def sleep(seconds: float) -> None:
-        if next(looks) == at:
+        if when():
             raise KeyboardInterrupt
         time.sleep(seconds)
 
@@ -263,7 +269,7 @@ def test_an_operator_who_leaves_is_told_how_to_watch_and_the_operation_goes_on(c
     running = agent("wit-zk1", estate, waits_for=Check.STREAMS)
 
     with pytest.raises(LetGoError, match=r"goes on without this program\. Watch it: twinsite operation show"):
-        Counter(client(), interrupting(at=15), print).order(asked(site="dc2"))
+        Counter(client(), interrupting(running.sensors.asked.is_set), print).order(asked(site="dc2"))
     running.go.set()
 
     (begun,) = JournalReader(client()).entries()
@@ -277,8 +283,9 @@ def test_an_order_that_nobody_has_taken_ends_with_its_operators_program(client) 
     leadership.prepare()
     assert leadership.campaign()
 
+    third_look = iter([False, False, False, True]).__next__
     with pytest.raises(OrderFailedError, match="nothing was begun"):
-        Counter(client(), interrupting(at=3), print).order(asked(site="dc2"))
+        Counter(client(), interrupting(third_look), print).order(asked(site="dc2"))
 
     assert RequestBox(zk).waiting() == ()
 
@@ -298,11 +305,11 @@ def test_a_successor_ends_what_a_dead_agent_began_and_the_operator_sees_it(
     estate, said = Rehearsal(), []
     first = agent("wit-zk1", estate, waits_for=dies_at)
     order, ended = in_background(Counter(client(), WATCH, said.append), asked(site="dc2"))
-    assert first.sensors.asked.wait(10)
+    assert first.sensors.asked.wait(WITHIN_S)
 
     first.die()
     agent("dc1-app1", estate)
-    order.join(20)
+    order.join(WITHIN_S)
 
     assert [each.outcome for each in ended] == [outcome]
     assert estate.writer == writer

@@ -53,7 +53,7 @@ class Provisioned:
         return context
 
     def client(self, *, certificate: bool = True) -> httpx.Client:
-        return httpx.Client(verify=self.tls(certificate=certificate), timeout=5, trust_env=False)
+        return httpx.Client(verify=self.tls(certificate=certificate), timeout=30, trust_env=False)
 
 
 @pytest.fixture(scope="session")
@@ -64,11 +64,12 @@ def provisioned() -> Provisioned:
 
 @pytest.fixture(scope="session")
 def on(provisioned: Provisioned) -> Callable[[str], Host]:
-    """`on("dc1-db1")` is that host, over one kept SSH connection."""
+    """`on("dc1-db1")` is that host, by SSH as its operator reaches it."""
 
     @cache
     def connect(name: str) -> Host:
         config: Path = provisioned.lab.ssh_config
-        return testinfra.get_host(f"ssh://{name}", ssh_config=str(config))
+        patience = "-o ConnectTimeout=30 -o ConnectionAttempts=3"
+        return testinfra.get_host(f"ssh://{name}", ssh_config=str(config), ssh_extra_args=patience)
 
     return connect

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from tests.lab.provisioning.conftest import hosts_of
+from tests.lab.waiting import until
 
 pytestmark = pytest.mark.lab
 
@@ -16,10 +17,14 @@ DATABASES = hosts_of("postgresql")
 
 @pytest.fixture(scope="module")
 def primary(provisioned) -> str:
-    with provisioned.client() as client:
-        members = client.get(f"https://{provisioned.address(DATABASES[0])}:8008/cluster").json()["members"]
-    (leader,) = [member["name"] for member in members if member["role"] == "leader"]
-    return leader
+    def leader() -> str:
+        with provisioned.client() as client:
+            found = client.get(f"https://{provisioned.address(DATABASES[0])}:8008/cluster").json()["members"]
+        leaders = [member["name"] for member in found if member["role"] == "leader"]
+        assert len(leaders) == 1, found
+        return str(leaders[0])
+
+    return until(leader)
 
 
 @pytest.fixture
@@ -32,7 +37,7 @@ def connect(provisioned):
             host=provisioned.address(host),
             user=role,
             dbname=database,
-            connect_timeout=5,
+            connect_timeout=20,
             autocommit=True,
             sslrootcert=str(provisioned.store.ca_certificate),
             **{"password": secrets.named(f"{role}_password"), "sslmode": "verify-full", **settings},
@@ -48,24 +53,34 @@ def value(session: psycopg.Connection, query: str):
 
 
 def test_one_synchronous_standby_stands_in_the_other_site(provisioned, connect, primary):
-    with connect(primary) as session:
-        rows = session.execute("SELECT application_name FROM pg_stat_replication WHERE sync_state = 'sync'")
-        synchronous = [name for (name,) in rows]
-        named = value(session, "SHOW synchronous_standby_names")
-    sites = {provisioned.estate.hosts[name].site for name in synchronous}
-    assert len(synchronous) == 2
-    assert sites - {provisioned.estate.hosts[primary].site}, synchronous
-    assert named.startswith("2 (")  # priority mode: FIRST is implied, ANY would be quorum mode
+    """A busy standby is silent for wal_sender_timeout now and then, and taken back at once."""
+
+    def whole() -> None:
+        with connect(primary) as session:
+            rows = session.execute(
+                "SELECT application_name FROM pg_stat_replication WHERE sync_state = 'sync'"
+            )
+            synchronous = [name for (name,) in rows]
+            named = value(session, "SHOW synchronous_standby_names")
+        sites = {provisioned.estate.hosts[name].site for name in synchronous}
+        assert len(synchronous) == 2
+        assert sites - {provisioned.estate.hosts[primary].site}, synchronous
+        assert named.startswith("2 (")  # priority mode: FIRST is implied, ANY would be quorum mode
+
+    until(whole)
 
 
 def test_every_standby_streams_over_tls(connect, primary):
-    with connect(primary) as session:
-        rows = session.execute(
-            "SELECT application_name, state, ssl, version "
-            "FROM pg_stat_replication JOIN pg_stat_ssl USING (pid)"
-        ).fetchall()
-    assert sorted(row[0] for row in rows) == sorted(set(DATABASES) - {primary})
-    assert {row[1:] for row in rows} == {("streaming", True, "TLSv1.3")}
+    def streaming() -> None:
+        with connect(primary) as session:
+            rows = session.execute(
+                "SELECT application_name, state, ssl, version "
+                "FROM pg_stat_replication JOIN pg_stat_ssl USING (pid)"
+            ).fetchall()
+        assert sorted(row[0] for row in rows) == sorted(set(DATABASES) - {primary})
+        assert {row[1:] for row in rows} == {("streaming", True, "TLSv1.3")}
+
+    until(streaming)
 
 
 @pytest.mark.parametrize("host", DATABASES)
@@ -157,7 +172,9 @@ def test_the_pools_reach_primary_and_replica_over_tls(on, connect, primary):
             "SELECT DISTINCT ssl FROM pg_stat_activity JOIN pg_stat_ssl USING (pid) WHERE usename = 'crm_app'"
         ).fetchall()
     assert rows == [(True,)]
-    ready = json.loads(
-        on(hosts_of("application")[0]).check_output("curl -s http://127.0.0.1:8000/health/ready")
-    )
-    assert ready["serves"] == "writes"
+    curl = "curl -s --max-time 20 http://127.0.0.1:8000/health/ready"
+
+    def serves_writes() -> None:
+        assert json.loads(on(hosts_of("application")[0]).check_output(curl))["serves"] == "writes"
+
+    until(serves_writes)

@@ -8,6 +8,7 @@ import pytest
 
 from infra.command import run
 from tests.lab.provisioning.conftest import hosts_of
+from tests.lab.waiting import until
 
 pytestmark = pytest.mark.lab
 
@@ -112,15 +113,18 @@ def test_the_firewall_keeps_out_whom_it_should(on, provisioned, sender, receiver
 
 @pytest.mark.parametrize(("sender", "receiver", "port"), OPEN)
 def test_the_firewall_lets_in_whom_it_should(on, provisioned, sender, receiver, port):
-    assert reaches(on, provisioned, sender, receiver, port)
+    def let_in() -> None:
+        assert reaches(on, provisioned, sender, receiver, port)
+
+    until(let_in)
 
 
 # What shows that a unit serves, as a shell command on its host.
 SERVES = {
-    "haproxy": "curl --silent --fail http://127.0.0.1:7000/entry",
+    "haproxy": "curl --silent --fail --max-time 10 http://127.0.0.1:7000/entry",
     "pgbouncer": "pg_isready --host=127.0.0.1 --port=6432",
     "keepalived": "systemctl is-active keepalived",
-    "crm-api": "curl --silent --fail http://127.0.0.1:8000/health/ready",
+    "crm-api": "curl --silent --fail --max-time 10 http://127.0.0.1:8000/health/ready",
     "zookeeper": (
         "echo srvr | timeout 5 openssl s_client -quiet -connect 127.0.0.1:2181 "
         "-cert /etc/twinsite/tls/host.pem -key /etc/twinsite/tls/host.pem | grep ^Mode:"
@@ -131,7 +135,14 @@ SERVES = {
 @pytest.mark.parametrize("unit", SERVES)
 def test_a_killed_unit_comes_back_by_itself(on, unit):
     host = on("dc2-app2")
-    before = host.check_output(f"systemctl show {unit} --property=MainPID --value")
+
+    def running() -> str:
+        """Its process; the test before may have killed what it stands on."""
+        pid = str(host.check_output(f"systemctl show {unit} --property=MainPID --value"))
+        assert pid != "0"
+        return pid
+
+    before = until(running)
     host.check_output(f"kill -KILL {before}")
     is_another = f"! systemctl show {unit} --property=MainPID --value | grep --line-regexp {before}"
-    host.check_output("/usr/local/lib/twinsite/wait-until 30 %s", f"{is_another} && {SERVES[unit]}")
+    host.check_output("/usr/local/lib/twinsite/wait-until 90 %s", f"{is_another} && {SERVES[unit]}")

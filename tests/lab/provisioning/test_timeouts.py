@@ -27,7 +27,7 @@ def four_letter_word(provisioned, host: str, word: str, *, certificate: bool = T
     context = provisioned.tls(certificate=certificate)
     context.check_hostname = False
     with (
-        socket.create_connection((provisioned.address(host), 2181), timeout=5) as plain,
+        socket.create_connection((provisioned.address(host), 2181), timeout=30) as plain,
         context.wrap_socket(plain) as secured,
     ):
         secured.sendall(word.encode())
@@ -85,7 +85,7 @@ def operator(provisioned) -> dict[str, object]:
 @pytest.mark.parametrize("host", ENSEMBLE)
 def test_every_server_grants_a_session_as_long_as_the_lease(provisioned, patroni, operator, host):
     client = session_on(provisioned, host, patroni["ttl"], **operator)
-    client.start(timeout=10)
+    client.start(timeout=60)
     try:
         assert client._session_timeout >= patroni["ttl"] * 1000
     finally:
