@@ -17,7 +17,7 @@ import psycopg
 
 from failover.deadline import deadline
 from failover.orders import Answer, Order, Task
-from failover.routes import NoRoutes, RouteError, Routes
+from failover.routes import CONNECTS_WITHIN_S, NoRoutes, RouteError, Routes
 from failover.views import PoolView
 
 log = logging.getLogger(__name__)
@@ -134,6 +134,7 @@ class PoolGate:
         self._epoch = -1
         self._paused_at: float | None = None
         self._operation: str | None = None
+        self._led_to: str | None = None
         self._turn = 0
         self._asked_at = 0.0
         self._shown: PoolView | None = None
@@ -158,9 +159,29 @@ class PoolGate:
     def _obey(self, order: Order) -> str:
         if order.task is Task.PAUSE:
             return self._pause(order)
+        if order.task is Task.ROUTE:
+            return self._reroute(order.host)
         if order.host:
-            self._route(lambda: self._routes.lead_to(order.host))
-        return self._resume() if order.task is Task.RESUME else f"routed to {order.host}"
+            self._route(lambda: self._switch(order.host))
+        return self._resume()
+
+    def _switch(self, primary: str) -> None:
+        """While the pool is paused, nobody connects: the old sessions can go at once."""
+        self._led_to = primary
+        self._routes.lead_to(primary)
+        self._routes.cut_off_others(primary)
+
+    def _reroute(self, primary: str) -> str:
+        self._led_to = primary
+        self._route(lambda: self._routes.lead_to(primary))
+        self._after(CONNECTS_WITHIN_S, lambda: self._cut_off_others(primary))
+        return f"routed to {primary}"
+
+    def _cut_off_others(self, primary: str) -> None:
+        """Unless another has become primary meanwhile."""
+        with self._lock:
+            if self._led_to == primary:
+                self._route(lambda: self._routes.cut_off_others(primary))
 
     def _route(self, tell: Callable[[], None]) -> None:
         """HAProxy finds out by itself what it could not be told."""

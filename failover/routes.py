@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Protocol
 
 ANSWERS_WITHIN_S = 0.5
-# Names of the sections in haproxy.cfg (role haproxy).
+# Sections of haproxy.cfg (role haproxy): where connections go through, and whose checks these follow.
 PRIMARY, REPLICA = "primary", "replica"
+PRIMARY_CHECKS, REPLICA_CHECKS = "primary-checks", "replica-checks"
+# A pool's connection that a database host does not accept is given up after this (`timeout connect`).
+CONNECTS_WITHIN_S = 0.3
 
 Ask = Callable[[str], str]
 
@@ -29,10 +32,18 @@ class Routes(Protocol):
         """No new reads for this replica; those that run go on."""
 
     def lead_to(self, primary: str) -> None:
-        """Writes go to this host and to no other."""
+        """New connections for writes go to this host and to no other; those of the others stay."""
+
+    def cut_off_others(self, primary: str) -> None:
+        """Connections for writes to any other host end.
+
+        Not within CONNECTS_WITHIN_S of `lead_to`, unless nobody connects meanwhile: HAProxy 3.0 never ends a
+        connection that is cut while it waits for a silent server (seen with 3.0.11: neither `timeout connect`
+        nor `shutdown session` did), and PgBouncer makes one at a time, so each pool lost two seconds.
+        """
 
     def reset(self) -> None:
-        """Every replica may have reads again, if the checks agree."""
+        """Every host may have connections again, if the checks agree."""
 
 
 class NoRoutes:
@@ -42,6 +53,9 @@ class NoRoutes:
         """Nothing."""
 
     def lead_to(self, primary: str) -> None:
+        """Nothing."""
+
+    def cut_off_others(self, primary: str) -> None:
         """Nothing."""
 
     def reset(self) -> None:
@@ -60,16 +74,25 @@ class HaproxyRoutes:
     def lead_to(self, primary: str) -> None:
         self._do(*self._led_to(primary))
 
+    def cut_off_others(self, primary: str) -> None:
+        self._do(*(f"set server {PRIMARY_CHECKS}/{host} health down" for host in self._others(primary)))
+        self._do(*(f"set server {PRIMARY}/{host} state ready" for host in self._others(primary)))
+
     def reset(self) -> None:
-        self._do(*(f"set server {REPLICA}/{host} state ready" for host in self._hosts))
+        self._do(
+            *(f"set server {each}/{host} state ready" for each in (PRIMARY, REPLICA) for host in self._hosts)
+        )
 
     def _led_to(self, primary: str) -> Iterator[str]:
         """The old one first: while two are up, HAProxy would use both. A primary serves no replica reads."""
-        for host in self._hosts:
-            if host != primary:
-                yield f"set server {PRIMARY}/{host} health down"
-        yield f"set server {PRIMARY}/{primary} health up"
-        yield f"set server {REPLICA}/{primary} health down"
+        for host in self._others(primary):
+            yield f"set server {PRIMARY}/{host} state drain"
+        yield f"set server {PRIMARY}/{primary} state ready"
+        yield f"set server {PRIMARY_CHECKS}/{primary} health up"
+        yield f"set server {REPLICA_CHECKS}/{primary} health down"
+
+    def _others(self, primary: str) -> tuple[str, ...]:
+        return tuple(host for host in self._hosts if host != primary)
 
     def _do(self, *commands: str) -> None:
         """What is done silently is done; any word is a complaint (management.txt, "set server")."""

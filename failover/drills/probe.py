@@ -25,7 +25,10 @@ WITH written AS (
 SELECT left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) FROM written
 """
 
-READ_ONLY = "25006"  # read_only_sql_transaction: what a standby answers
+# A standby would refuse the write with ten lines in its log, seven times a second.
+IN_RECOVERY = b"SELECT pg_is_in_recovery()"
+
+READ_ONLY = "25006"  # read_only_sql_transaction: what a standby answers, or a primary that was told to
 
 
 class Answer(StrEnum):
@@ -67,6 +70,7 @@ class WriterProbe:
         self._abandon_s = abandon_s
         self._connection: pq.abc.PGconn | None = None
         self._connected = False
+        self._promoted = False
         self._owes_since: float | None = None
 
     def sample(self) -> Sample:
@@ -89,14 +93,29 @@ class WriterProbe:
         if self._connection is not None:
             self._connection.finish()
         self._connection, self._connected, self._owes_since = None, False, None
+        self._promoted = False
 
     def _ask(self, until: float) -> tuple[Answer, int | None, str | None]:
         connection = self._connect(until)
         if self._owes_since is not None:
             self._answers(connection, until)  # of an earlier, late sample: no news any more
-        connection.send_query(STATEMENT)
+        if not self._left_recovery(connection, until):
+            return Answer.READ_ONLY, None, None
+        return _meaning(self._put(connection, STATEMENT, until))
+
+    def _left_recovery(self, connection: pq.abc.PGconn, until: float) -> bool:
+        """Whether this is no standby; a session that saw a primary never sees it become a standby."""
+        if not self._promoted:
+            result = self._put(connection, IN_RECOVERY, until)
+            # Whoever cannot answer this may refuse the write in its own words.
+            self._promoted = result is None or result.get_value(0, 0) != b"t"
+        return self._promoted
+
+    def _put(self, connection: pq.abc.PGconn, statement: bytes, until: float) -> pq.abc.PGresult | None:
+        """The answer to a statement. Raises _Late, and the answer is owed."""
+        connection.send_query(statement)
         self._owes_since = time.monotonic()
-        return _meaning(self._answers(connection, until))
+        return self._answers(connection, until)
 
     def _connect(self, until: float) -> pq.abc.PGconn:
         """Return the connection, going on with one that is being made."""

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from failover.routes import CONNECTS_WITHIN_S
 from infra.command import Completed, run
 from infra.paths import CHECKOUT
 from infra.provisioning import Playbook
@@ -170,6 +171,13 @@ def test_a_variable_that_nobody_defines_is_found(estate, tmp_path):
     done = render(estate, tmp_path, spoil)
     assert done.returncode != 0
     assert "'defined_by_nobody' is undefined" in done.stdout
+
+
+def test_agents_wait_as_long_as_haproxy_does_before_they_cut_off_an_old_primary(estate, rendered):
+    for host in estate.hosts_with_role("application"):
+        for section in ("primary", "replica"):
+            text = rendered[host.name]["/etc/haproxy/haproxy.cfg"].partition(f"listen {section}\n")[2]
+            assert f"timeout connect {CONNECTS_WITHIN_S * 1000:g}ms\n" in text.partition("\n\n")[0]
 
 
 def test_patroni_gets_the_estates_sizes_and_its_watchdog(estate, rendered):

@@ -2,7 +2,7 @@
 
 from failover.orders import Answer, Order, Task
 from failover.pool_gate import LONGEST_HOLD_S, PoolError, PoolGate
-from failover.routes import RouteError
+from failover.routes import CONNECTS_WITHIN_S, RouteError
 
 
 class FakePool:
@@ -166,12 +166,15 @@ class FakeRoutes:
     def lead_to(self, primary: str) -> None:
         self._say(f"lead to {primary}")
 
+    def cut_off_others(self, primary: str) -> None:
+        self._say(f"cut off others than {primary}")
+
     def reset(self) -> None:
         self._say("reset")
 
 
-def switching(routes: FakeRoutes) -> tuple[PoolGate, FakePool]:
-    pool, timers = FakePool(), Timers()
+def switching(routes: FakeRoutes, timers: Timers | None = None) -> tuple[PoolGate, FakePool]:
+    pool, timers = FakePool(), timers or Timers()
     return PoolGate(pool, monotonic=lambda: timers.now, after=timers.after, routes=routes), pool
 
 
@@ -183,7 +186,7 @@ def test_reads_leave_the_candidate_before_the_pause_and_writes_are_led_before_th
     assert pool.renewed
     switched.obey(Order(1, 2, Task.RESUME, "", 0.0, "dc2-db1"))
 
-    assert routes.said == ["leave dc2-db1", "lead to dc2-db1", "reset"]
+    assert routes.said == ["leave dc2-db1", "lead to dc2-db1", "cut off others than dc2-db1", "reset"]
 
 
 def test_a_route_order_touches_no_pool() -> None:
@@ -196,6 +199,28 @@ def test_a_route_order_touches_no_pool() -> None:
     assert answer.obeyed
     assert pool.is_paused
     assert routes.said == ["lead to dc2-db1"]
+
+
+def test_the_old_primary_is_cut_off_once_nobody_waits_for_its_answer_any_more() -> None:
+    routes, timers = FakeRoutes(), Timers()
+    switched, _ = switching(routes, timers)
+
+    switched.obey(Order(1, 1, Task.ROUTE, "", 0.0, "dc2-db1"))
+    timers.advance(CONNECTS_WITHIN_S)
+
+    assert routes.said == ["lead to dc2-db1", "cut off others than dc2-db1"]
+
+
+def test_a_primary_that_has_been_replaced_meanwhile_cuts_nobody_off() -> None:
+    routes, timers = FakeRoutes(), Timers()
+    switched, _ = switching(routes, timers)
+
+    switched.obey(Order(1, 1, Task.ROUTE, "", 0.0, "dc2-db1"))
+    timers.advance(CONNECTS_WITHIN_S / 2)
+    switched.obey(Order(1, 2, Task.ROUTE, "", 0.0, "dc1-db1"))
+    timers.advance(CONNECTS_WITHIN_S)
+
+    assert routes.said == ["lead to dc2-db1", "lead to dc1-db1", "cut off others than dc1-db1"]
 
 
 def test_a_proxy_that_cannot_be_told_keeps_nobody_from_pausing_and_resuming() -> None:

@@ -10,27 +10,38 @@ from failover.routes import HaproxyRoutes, RouteError, ask_socket
 HOSTS = ("dc1-db1", "dc2-db1")
 
 
-def test_the_old_primary_is_down_before_the_new_one_is_up() -> None:
+def test_new_connections_go_to_the_new_primary_and_those_of_the_old_one_stay() -> None:
     asked: list[str] = []
     HaproxyRoutes(lambda line: asked.append(line) or "\n", HOSTS).lead_to("dc2-db1")
 
     assert asked[0].split("; ") == [
-        "set server primary/dc1-db1 health down",
-        "set server primary/dc2-db1 health up",
-        "set server replica/dc2-db1 health down",
+        "set server primary/dc1-db1 state drain",
+        "set server primary/dc2-db1 state ready",
+        "set server primary-checks/dc2-db1 health up",
+        "set server replica-checks/dc2-db1 health down",
     ]
 
 
-def test_reads_are_drained_and_given_back() -> None:
+def test_the_others_are_cut_off_and_left_to_their_checks() -> None:
+    asked: list[str] = []
+    HaproxyRoutes(lambda line: asked.append(line) or "", HOSTS).cut_off_others("dc2-db1")
+
+    assert asked == [
+        "set server primary-checks/dc1-db1 health down",
+        "set server primary/dc1-db1 state ready",
+    ]
+
+
+def test_reads_are_drained_and_everything_is_given_back() -> None:
     asked: list[str] = []
     routes = HaproxyRoutes(lambda line: asked.append(line) or "", HOSTS)
 
     routes.leave("dc2-db1")
     routes.reset()
 
-    assert asked == [
-        "set server replica/dc2-db1 state drain",
-        "set server replica/dc1-db1 state ready; set server replica/dc2-db1 state ready",
+    assert asked[0] == "set server replica/dc2-db1 state drain"
+    assert asked[1].split("; ") == [
+        f"set server {section}/{host} state ready" for section in ("primary", "replica") for host in HOSTS
     ]
 
 
