@@ -83,8 +83,11 @@ OPEN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Need:
+    """`taken_on`: whose record the step is taken on, where `resource` is a step."""
+
     resource: Resource
     action: Action
+    taken_on: Resource | None = None
 
 
 def need(method: str, path: str) -> Need | None:
@@ -92,8 +95,10 @@ def need(method: str, path: str) -> Need | None:
     if path in OPEN or not path.startswith(BASE):
         return None
     first, *_, last = path.removeprefix(BASE).split("/") * 2
-    resource = STEPS.get((first, last)) or RESOURCES.get(first, Resource.OTHER)
-    return Need(resource, _action(method, path))
+    resource = RESOURCES.get(first, Resource.OTHER)
+    step = STEPS.get((first, last))
+    action = _action(method, path)
+    return Need(resource, action) if step is None else Need(step, action, taken_on=resource)
 
 
 def _action(method: str, path: str) -> Action:

@@ -1,13 +1,12 @@
 """Who may do what, how far: THE table. Pure.
 
 A rule lets a role do an action on a resource within a reach. The API refuses what no rule allows (403);
-PostgreSQL's row-level security keeps what is allowed within its reach, by the labels that `labels` makes
+PostgreSQL's row-level security keeps what is allowed within its reach, by the labels that `compiling` makes
 (migrations/0010_access.sql): a row is reached when one of its own labels is among them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -103,7 +102,9 @@ MOVE = READ | {Action.CHANGE}
 ALL_OF_IT = CREATE | {Action.CHANGE}
 PERSONAL = frozenset(Hidden)
 AGREED = (Resource.DEAL, Resource.CONTRACT, Resource.ORDER, Resource.CLAIM)
-SALES = (*AGREED, Resource.DECISION, Resource.SHIPMENT, Resource.CHAT)
+# Taken on somebody's order or claim. No row has labels of theirs: `compiling.while_taken`.
+STEPS = frozenset({Resource.DECISION, Resource.SHIPMENT})
+SALES = (*AGREED, *STEPS, Resource.CHAT)
 BOOKED = (Role.SALES_MANAGER, Role.SERVICE_MANAGER, Role.PARTNER_MANAGER)
 
 TABLE: tuple[Rule, ...] = (
@@ -249,8 +250,15 @@ TABLE: tuple[Rule, ...] = (
     Rule(Role.CARRIER, Resource.ORDER, Reach.CARRIER, READ, "sees what it is to carry"),
     Rule(Role.CARRIER, Resource.SHIPMENT, Reach.CARRIER, MOVE, "says which vehicle comes"),
     *(
-        Rule(Role.INTEGRATION, resource, Reach.ALL, MOVE, "the accounting system follows orders and decides")
-        for resource in (Resource.CONTRACT, Resource.ORDER, Resource.CLAIM, Resource.DECISION)
+        Rule(
+            Role.INTEGRATION, resource, Reach.ALL, actions, "the accounting system follows orders and decides"
+        )
+        for resource, actions in (
+            (Resource.CONTRACT, MOVE),
+            (Resource.ORDER, READ),
+            (Resource.CLAIM, READ),
+            (Resource.DECISION, MOVE),
+        )
     ),
     *(
         Rule(role, Resource.REFERENCE, Reach.ALL, READ, "works by the directories")
@@ -258,54 +266,3 @@ TABLE: tuple[Rule, ...] = (
     ),
     Rule(Role.ADMINISTRATOR, Resource.REFERENCE, Reach.ALL, ALL_OF_IT, "keeps the directories"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Zone:
-    """The attributes of a principal that reaches compare with."""
-
-    principal: str
-    units: tuple[str, ...] = ()
-    regions: tuple[str, ...] = ()
-    partner: str | None = None
-    customer: str | None = None
-
-    def values(self, reach: Reach) -> tuple[str, ...]:
-        """What a row's attribute must be one of. Without a value nothing is reached."""
-        one = {
-            Reach.OWN: self.principal,
-            Reach.PARTNER: self.partner,
-            Reach.CARRIER: self.partner,
-            Reach.SELF: self.customer,
-        }
-        many = {Reach.UNIT: self.units, Reach.REGION: self.regions}
-        if reach in many:
-            return many[reach]
-        value = one[reach]
-        return () if value is None else (value,)
-
-
-def rules_of(roles: Iterable[Role]) -> tuple[Rule, ...]:
-    held = frozenset(roles)
-    return tuple(rule for rule in TABLE if rule.role in held)
-
-
-def labels(rules: Iterable[Rule], action: Action, zone: Zone) -> tuple[str, ...]:
-    """What a row may be labelled to be reached: `request:*`, `customer:unit=north`. Sorted, no doubles."""
-    found = set()
-    for rule in rules:
-        if action not in rule.actions:
-            continue
-        if rule.reach is Reach.ALL:
-            found.add(f"{rule.resource}:*")
-        else:
-            found |= {f"{rule.resource}:{rule.reach}={value}" for value in zone.values(rule.reach)}
-    return tuple(sorted(found))
-
-
-def hidden(rules: Iterable[Rule]) -> frozenset[Hidden]:
-    """What is masked of cards: only what every rule that lets them be read hides."""
-    reading = [
-        rule.hidden for rule in rules if rule.resource is Resource.CUSTOMER and Action.READ in rule.actions
-    ]
-    return frozenset.intersection(*reading) if reading else PERSONAL

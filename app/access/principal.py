@@ -8,8 +8,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
+from app.access.compiling import Zone, hidden, labels, rules_of, while_taken
 from app.access.operations import Need
-from app.access.policy import Action, Hidden, Reach, Resource, Role, Rule, Zone, hidden, labels, rules_of
+from app.access.policy import Action, Hidden, Reach, Resource, Role, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,14 @@ class Principal:
 
 @dataclass(frozen=True)
 class Access:
-    """A principal's rules, compiled: what the gates of a transaction are told."""
+    """A principal's rules, compiled: what the gates of a transaction are told.
+
+    `taking`: the step that it takes on somebody's record meanwhile.
+    """
 
     principal: Principal
     rules: tuple[Rule, ...] = field(repr=False)
+    taking: Need | None = None
 
     @cached_property
     def parameters(self) -> Mapping[str, str]:
@@ -50,8 +55,14 @@ class Access:
                     zone.partner,
                 )
             ),
-            **{f"as_{action}": array(labels(self.rules, action, zone)) for action in Action},
+            **{f"as_{action}": array(labels(self._rules_for(action), action, zone)) for action in Action},
         }
+
+    def _rules_for(self, action: Action) -> tuple[Rule, ...]:
+        step = self.taking
+        if step is None or step.taken_on is None or action is not Action.CHANGE:
+            return self.rules
+        return while_taken(self.rules, step.resource, step.taken_on)
 
     @cached_property
     def hidden(self) -> frozenset[Hidden]:
@@ -78,6 +89,16 @@ def array(values: Iterable[str | None]) -> str:
 @lru_cache(maxsize=4096)
 def access_of(principal: Principal) -> Access:
     return Access(principal, rules_of(principal.roles))
+
+
+@lru_cache(maxsize=4096)
+def _taking(principal: Principal, step: Need) -> Access:
+    return Access(principal, rules_of(principal.roles), step)
+
+
+def access_for(access: Access, wanted: Need) -> Access:
+    """What the principal reaches while it does that: a step is reached by the rules for the step alone."""
+    return access if wanted.taken_on is None else _taking(access.principal, wanted)
 
 
 NOBODY = access_of(Principal("nobody"))

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.access.operations import need
-from app.access.principal import NOBODY, TRUSTED, Access, access_of, acting_as, current_access
+from app.access.principal import NOBODY, TRUSTED, Access, access_for, access_of, acting_as, current_access
 from app.errors import Problem, ProblemError
 from app.http import client_of
 from app.problems import problem_response
@@ -53,7 +53,7 @@ class Authentication:
         if not access.allows(wanted):
             detail = f"no role of yours lets you: {wanted.resource} {wanted.action}"
             raise ProblemError(Problem.FORBIDDEN, detail)
-        return access
+        return access_for(access, wanted)
 
     async def _access(self, header: str | None, address: str | None) -> Access:
         """A token counts wherever it is sent; without one, what the installation trusts."""

@@ -16,8 +16,8 @@ VEHICLE = {
 }
 
 
-def asking(name, role, **zone):
-    return acting_as(access_of(Principal(name, frozenset({role}), **zone)))
+def asking(name, *roles, **zone):
+    return acting_as(access_of(Principal(name, frozenset(roles), **zone)))
 
 
 def day(ahead=0):

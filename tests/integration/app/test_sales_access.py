@@ -171,6 +171,49 @@ async def test_a_carrier_sees_what_it_carries_and_names_the_vehicle(api, custome
         assert (await api.get(f"{ORDERS}/{order['id']}")).status_code == 404
 
 
+@pytest.fixture
+async def carried(api, customer, agreed, goods):
+    """A submitted order that "fast" is to carry."""
+    order = (await api.post(ORDERS, complete(customer, agreed, goods, carrier="fast"))).json()
+    submitted = await step(api, order, "submit")
+    assert submitted.status_code == 200, submitted.text
+    return submitted.json()
+
+
+async def test_a_carrier_that_buys_too_does_nothing_of_the_buyers_with_what_it_carries(api, company, carried):
+    own = (await api.post("/api/v1/customers", company(kpp="770102001"))).json()
+    path = f"{ORDERS}/{carried['id']}"
+    with asking("both", Held.CUSTOMER, Held.CARRIER, partner="fast", customer=own["id"]):
+        assert (await api.get(path)).status_code == 200, "it carries the order"
+        for name in ("submit", "cancel", "archive", "restore", "repeat"):
+            assert (await step(api, carried, name)).status_code == 404, name
+        asked = await step(api, carried, "discount-request", percent="90", reason="Свой")
+        assert asked.status_code == 404, asked.text
+        filled = await api.http.put(path, json={"comment": "Моё"}, headers={"If-Match": "*"})
+        assert filled.status_code == 404, filled.text
+        named_ = await api.http.put(f"{path}/vehicle", json=VEHICLE, headers={"If-Match": "*"})
+        assert named_.status_code == 200, named_.text
+        mine = (await api.post(ORDERS, {"customer_id": own["id"]})).json()
+        assert (await step(api, mine, "cancel")).status_code == 200
+    steps = (await api.get(f"{path}/history")).json()["items"]
+    assert [each["kind"] for each in steps] == ["drafted", "submitted", "vehicle_named"]
+
+
+async def test_a_step_is_taken_only_as_far_as_the_rule_for_it_reaches(api, customer, carried):
+    """Whoever decides for its own zone decides nothing that it merely buys or carries."""
+    for asker in (
+        asking("fast-1", Held.SALES_MANAGER, Held.CARRIER, partner="fast"),
+        asking("ivanov", Held.SALES_MANAGER, Held.CUSTOMER, customer=customer["id"]),
+    ):
+        with asker:
+            assert (await step(api, carried, "decision", decision="confirm")).status_code == 404
+    with asking("1c", Held.INTEGRATION):
+        assert (await step(api, carried, "cancel")).status_code == 403, (
+            "the buyer takes it back, not accounting"
+        )
+        assert (await step(api, carried, "decision", decision="confirm")).status_code == 200
+
+
 def _write_step(connection, customer, record):
     """As petrova, who may change the orders of her own customers."""
     labels = "{order:manager=petrova,customer:manager=petrova}"

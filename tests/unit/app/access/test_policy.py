@@ -7,10 +7,11 @@ from uuid import UUID
 
 import pytest
 
+from app.access.compiling import Zone, labels, rules_of
 from app.access.masking import mask, masked
 from app.access.operations import need
-from app.access.policy import PERSONAL, TABLE, Action, Hidden, Reach, Resource, Role, Zone, labels, rules_of
-from app.access.principal import NOBODY, TRUSTED, Principal, access_of, array
+from app.access.policy import PERSONAL, STEPS, TABLE, Action, Hidden, Reach, Resource, Role
+from app.access.principal import NOBODY, TRUSTED, Principal, access_for, access_of, array
 from app.customers.schemas import Contact, ContactKind, Customer, CustomerKind, Match, Matches, Stage
 
 CARD = Customer(
@@ -96,8 +97,29 @@ def test_reaches_are_the_attributes_of_rows():
 
 def test_nobody_may_nothing_and_a_trusted_network_everything():
     assert set(NOBODY.parameters.values()) == {"nobody", "{}", "{NULL,NULL,NULL,NULL}"}
-    for resource in Resource:
+    for resource in set(Resource) - STEPS:
         assert f'"{resource}:*"' in TRUSTED.parameters["as_changes"]
+
+
+def changes(access):
+    return set(access.parameters["as_changes"].strip("{}").replace('"', "").split(","))
+
+
+def test_a_step_reaches_what_its_own_rules_say_and_only_while_it_is_taken():
+    both = access_of(
+        Principal("x", frozenset({Role.CUSTOMER, Role.CARRIER}), partner="fast", customer="mine")
+    )
+    plain = changes(both)
+    assert "order:customer=mine" in plain
+    assert not {label for label in plain if "carrier" in label or label.startswith("shipment")}
+    vehicle = changes(access_for(both, need("PUT", "/api/v1/orders/1/vehicle")))
+    assert {"order:customer=mine", "order:carrier=fast"} <= vehicle
+    assert vehicle - plain == {"order:carrier=fast"}
+    decider = access_of(Principal("x", frozenset({Role.SALES_MANAGER, Role.CUSTOMER}), customer="mine"))
+    decision = changes(access_for(decider, need("POST", "/api/v1/orders/1/decision")))
+    assert {label for label in decision if label.startswith("order:")} == {"order:manager=x"}
+    assert "claim:customer=mine" in decision, "of other records nothing changes"
+    assert access_for(both, need("POST", "/api/v1/orders/1/cancel")) is both
 
 
 def test_a_zone_cannot_break_out_of_its_label():
