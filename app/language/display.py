@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from app.directory.model import Localized
 from app.language.catalogue import ENGLISH, local, translate
 
-SUMS = frozenset({"amount", "credit_limit", "price"})
+SUMS = frozenset({"amount", "full_amount", "credit_limit", "price"})
 
 
 @dataclass(frozen=True, slots=True)

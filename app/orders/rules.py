@@ -61,13 +61,14 @@ def stepped(order: Order, step: str) -> Order:
 
 
 def with_request(order: Order, form: DiscountForm) -> Order:
+    """The request takes the place of the one before, granted or not."""
     require(order, OPEN_TO_DISCOUNTS)
     asked = Discount(status=DiscountStatus.REQUESTED, percent=form.percent, reason=form.reason)
-    return order.model_copy(update={"discount": asked})
+    return _discounted(order, asked)
 
 
-def decided(order: Order, form: DecisionForm, allowed: Mapping[str, Allowed]) -> Order:
-    """After a decision on our side; `allowed` has the prices that an amount is made of."""
+def decided(order: Order, form: DecisionForm) -> Order:
+    """After a decision on our side."""
     step = DECIDED[form.decision]
     if step in STEPS:
         return stepped(order, step)
@@ -78,13 +79,7 @@ def decided(order: Order, form: DecisionForm, allowed: Mapping[str, Allowed]) ->
     granted = form.decision is Decision.GRANT_DISCOUNT
     status = DiscountStatus.GRANTED if granted else DiscountStatus.REFUSED
     update = {"status": status, "percent": form.percent or discount.percent}
-    changed = order.model_copy(update={"discount": discount.model_copy(update=update)})
-    total = amount(changed, allowed)
-    if total is None and order.amount is not None:  # what was ordered for a sum keeps having one
-        raise ProblemError(
-            Problem.WRONG_STATE, "the contract has no price for it any more", state="without-price"
-        )
-    return changed.model_copy(update={"amount": total})
+    return _discounted(order, discount.model_copy(update=update))
 
 
 def with_vehicle(order: Order, vehicle: Vehicle) -> Order:
@@ -98,11 +93,37 @@ def put_away(order: Order, archived: bool) -> Order:
     return order.model_copy(update={"archived": archived})
 
 
-def amount(order: Order, allowed: Mapping[str, Allowed]) -> Decimal | None:
-    """By the contract's prices, less a granted discount; None while a price is not known."""
-    if not order.items or any(item.product not in allowed for item in order.items):
-        return None
-    total = sum((allowed[item.product].price * item.quantity for item in order.items), Decimal(0))
-    if order.discount is not None and order.discount.status is DiscountStatus.GRANTED:
-        total *= 1 - order.discount.percent / 100
-    return total.quantize(_CENT, ROUND_HALF_UP)
+def total(order: Order, allowed: Mapping[str, Allowed]) -> Decimal:
+    """By the contract's prices, before any discount. The contract allows every item."""
+    sums = (allowed[item.product].price * item.quantity for item in order.items)
+    return sum(sums, Decimal(0)).quantize(_CENT, ROUND_HALF_UP)
+
+
+def priced(order: Order, full: Decimal | None) -> Order:
+    """With the full amount, and the amount: that less a discount if it is granted."""
+    rest = _rest(order.discount)
+    amount = None if full is None else (full * rest).quantize(_CENT, ROUND_HALF_UP)
+    return order.model_copy(update={"full_amount": full, "amount": amount})
+
+
+def _discounted(order: Order, discount: Discount) -> Order:
+    return priced(order.model_copy(update={"discount": discount}), _full(order))
+
+
+def _full(order: Order) -> Decimal | None:
+    """None of a draft: its prices are settled when it is submitted.
+
+    What the release before submitted has a lessened amount alone: the discount is undone. Not one of 100 %,
+    which left nothing to undo it from.
+    """
+    rest = _rest(order.discount)
+    if order.full_amount is not None or order.amount is None or not rest:
+        return order.full_amount
+    return (order.amount / rest).quantize(_CENT, ROUND_HALF_UP)
+
+
+def _rest(discount: Discount | None) -> Decimal:
+    """The part of the full amount that is to be paid."""
+    if discount is None or discount.status is not DiscountStatus.GRANTED:
+        return Decimal(1)
+    return 1 - discount.percent / 100

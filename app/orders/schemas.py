@@ -130,7 +130,8 @@ class Order(Record):
     vehicle: Vehicle | None
     carrier: str | None
     discount: Discount | None
-    amount: Decimal | None
+    full_amount: Decimal | None = Field(description="By the contract's prices on the day of submission")
+    amount: Decimal | None = Field(description="The full amount, less the discount if it is granted")
     currency: str | None
     repeats: UUID | None
     comment: str | None

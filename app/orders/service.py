@@ -38,6 +38,10 @@ class Validation:
     errors: tuple[FieldError, ...]
 
 
+# What an order does not have from its beginning.
+_LATER = ("discount", "full_amount", "amount", "currency", "repeats")
+
+
 def _filled(form: Content) -> dict[str, Any]:
     return {name: getattr(form, name) for name in Content.model_fields}
 
@@ -57,7 +61,7 @@ async def _new(unit: WriteUnit, customer_id: UUID, content: dict[str, Any], **mo
         number=await repository.next_number(unit),
         status=OrderStatus.DRAFT,
         archived=False,
-        **{"discount": None, "amount": None, "currency": None, "repeats": None, **content, **more},
+        **{**dict.fromkeys(_LATER), **content, **more},
     )
     await _own_contract(unit, order)
     return order
@@ -103,7 +107,7 @@ def _without_promises(order: Order) -> Order:
     again = Discount(
         status=DiscountStatus.REQUESTED, percent=order.discount.percent, reason=order.discount.reason
     )
-    return order.model_copy(update={"discount": again, "amount": None})
+    return rules.priced(order.model_copy(update={"discount": again}), None)
 
 
 async def submit(database: Database, command: Command, id_: UUID, note: str | None) -> Committed:
@@ -115,8 +119,8 @@ async def submit(database: Database, command: Command, id_: UUID, note: str | No
         errors = faults(order, basis, now().date())
         if errors or basis is None:
             raise invalid(errors)
-        money = {"amount": rules.amount(order, basis.products), "currency": basis.currency}
-        return submitted.model_copy(update=money)
+        submitted = submitted.model_copy(update={"currency": basis.currency})
+        return rules.priced(submitted, rules.total(order, basis.products))
 
     return await service.change(database, command, ORDERS, id_, change, kind="submitted", note=note)
 
@@ -189,9 +193,7 @@ def _refuse_vehicle(order: Order) -> None:
 
 
 async def decide(database: Database, command: Command, id_: UUID, form: DecisionForm) -> Committed:
-    async def change(unit: WriteUnit, order: Order) -> Order:
-        basis = await _basis(unit, order)
-        return rules.decided(order, form, {} if basis is None else basis.products)
-
     kind = rules.DECIDED[form.decision]
-    return await service.change(database, command, ORDERS, id_, change, kind=kind, note=form.note)
+    return await step(
+        database, command, id_, lambda order: rules.decided(order, form), kind=kind, note=form.note
+    )

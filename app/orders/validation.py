@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
 from stdnum.exceptions import ValidationError
 from stdnum.ru import inn
@@ -13,6 +14,7 @@ from stdnum.ru import inn
 from app.catalogue.schemas import Packaging
 from app.errors import FieldError
 from app.language.said import said
+from app.orders.rules import total
 from app.orders.schemas import Allowed, Delivery, Item, Order, Requisites, Vehicle, VehicleKind
 
 # Plates: GOST R 50577 (А123ВС77, trailers АВ123477), Kazakhstan's ST RK 986 (123ABC02, trailers 12ABC02).
@@ -24,6 +26,7 @@ _KAZAKH = re.compile(r"\d{3}[A-Z]{2,3}\d{2}")
 _KAZAKH_TRAILER = re.compile(r"\d{2}[A-Z]{3}\d{2}")
 
 MISSING = "required"
+BEYOND = Decimal(10) ** 14  # crm.sales_order.full_amount is numeric(16, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ def faults(order: Order, basis: Basis | None, today: date) -> list[FieldError]:
         *_requisites(order.requisites, today),
         *_items(order.items, {} if basis is None else basis.products),
         *vehicle_faults(order, {} if basis is None else basis.products),
+        *_sum(order, {} if basis is None else basis.products),
     ]
 
 
@@ -91,6 +95,11 @@ def _items(items: tuple[Item, ...], allowed: Mapping[str, Allowed]) -> Iterator[
         if found.max_quantity is not None and item.quantity > found.max_quantity:
             detail = said("the contract allows {most} at most", most=found.max_quantity)
             yield FieldError(f"{where}/quantity", "too-much", detail)
+
+
+def _sum(order: Order, allowed: Mapping[str, Allowed]) -> Iterator[FieldError]:
+    if all(item.product in allowed for item in order.items) and total(order, allowed) >= BEYOND:
+        yield FieldError("/items", "too-much", "the sum is too large for an order")
 
 
 def vehicle_faults(order: Order, allowed: Mapping[str, Allowed]) -> Iterator[FieldError]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.integration.app.sales import ORDERS, VEHICLE, complete, named
+from tests.integration.app.sales import CONTRACTS, ORDERS, VEHICLE, agree, complete, named
 
 
 async def _step(api, order, step, **form):
@@ -86,3 +86,61 @@ async def test_an_order_is_repeated_and_a_discount_asked_for(api, customer, agre
     assert granted.json()["amount"] == "180000.90"
     twice = await _step(api, first, "decision", decision="grant_discount")
     assert twice.json()["state"] == "no-discount-requested"
+
+
+async def test_a_new_request_for_a_discount_takes_the_place_of_what_was_granted(api, customer, agreed, goods):
+    order = (await api.post(ORDERS, complete(customer, agreed, goods))).json()
+    await _step(api, order, "submit")
+    await _step(api, order, "discount-request", percent="10", reason="Большой объём")
+    granted = (await _step(api, order, "decision", decision="grant_discount")).json()
+    assert (granted["amount"], granted["full_amount"]) == ("180000.90", "200001.00")
+    again = (await _step(api, order, "discount-request", percent="20", reason="Ещё больше")).json()
+    assert (again["amount"], again["discount"]["status"]) == ("200001.00", "requested")
+    refused = (await _step(api, order, "decision", decision="refuse_discount")).json()
+    assert refused["amount"] == "200001.00"
+
+
+async def test_a_discount_is_taken_off_the_price_of_the_day_of_submission(api, customer, agreed, goods):
+    order = (await api.post(ORDERS, complete(customer, agreed, goods))).json()
+    await _step(api, order, "submit")
+    await _step(api, order, "discount-request", percent="10", reason="Большой объём")
+    dearer = [{"product": goods[0], "price": "300000"}]
+    for products in (dearer, []):
+        replaced = await api.http.put(
+            f"{CONTRACTS}/{agreed['id']}/products", json={"products": products}, headers={"If-Match": "*"}
+        )
+        assert replaced.status_code == 200, replaced.text
+    granted = await _step(api, order, "decision", decision="grant_discount")
+    assert granted.json()["amount"] == "180000.90", granted.text
+    assert (await _step(api, order, "decision", decision="confirm")).json()["amount"] == "180000.90"
+
+
+async def test_a_discount_granted_for_a_draft_counts_when_it_is_submitted(api, customer, agreed, goods):
+    order = (await api.post(ORDERS, complete(customer, agreed, goods))).json()
+    await _step(api, order, "discount-request", percent="10", reason="Большой объём")
+    granted = (await _step(api, order, "decision", decision="grant_discount")).json()
+    assert (granted["amount"], granted["discount"]["status"]) == (None, "granted"), "its price is not settled"
+    submitted = (await _step(api, order, "submit")).json()
+    assert (submitted["full_amount"], submitted["amount"]) == ("200001.00", "180000.90")
+
+
+async def test_an_order_that_the_release_before_submitted_is_discounted_too(
+    api, customer, agreed, goods, admin
+):
+    """It stored no full amount: it is what the amount says, with a granted discount undone."""
+    order = (await api.post(ORDERS, complete(customer, agreed, goods))).json()
+    await _step(api, order, "submit")
+    for percent, before, amount in (("10", "200001.00", "180000.90"), ("25", "180000.90", "150000.75")):
+        assert (await api.get(f"{ORDERS}/{order['id']}")).json()["amount"] == before
+        admin.execute("UPDATE crm.sales_order SET full_amount = NULL WHERE id = %s", (order["id"],))
+        await _step(api, order, "discount-request", percent=percent, reason="Большой объём")
+        granted = (await _step(api, order, "decision", decision="grant_discount")).json()
+        assert (granted["full_amount"], granted["amount"]) == ("200001.00", amount)
+
+
+async def test_an_order_beyond_all_sums_is_refused(api, customer, goods, number):
+    agreed = await agree(api, customer, number, [(goods[0], "999999999999.99", None)])
+    items = [{"product": goods[0], "quantity": "99999999999"}]
+    order = (await api.post(ORDERS, complete(customer, agreed, goods, items=items))).json()
+    refused = await _step(api, order, "submit")
+    assert (refused.status_code, named(refused.json())) == (422, {"/items": "too-much"}), refused.text

@@ -8,14 +8,12 @@ from uuid import UUID
 
 import pytest
 
-from app.catalogue.schemas import Packaging
-from app.errors import Problem, ProblemError
-from app.orders.rules import decided
+from app.orders.rules import decided, with_request
 from app.orders.schemas import (
-    Allowed,
     Decision,
     DecisionForm,
     Discount,
+    DiscountForm,
     DiscountStatus,
     Item,
     Order,
@@ -24,7 +22,6 @@ from app.orders.schemas import (
 )
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
-PRICED = {"oil": Allowed(price=Decimal(1000), max_quantity=None, packaging=Packaging.PACKED)}
 
 
 def submitted() -> Order:
@@ -44,6 +41,7 @@ def submitted() -> Order:
         vehicle=None,
         carrier=None,
         discount=Discount(status=DiscountStatus.REQUESTED, percent=Decimal(10), reason="much"),
+        full_amount=Decimal(2000),
         amount=Decimal(2000),
         currency="RUB",
         repeats=None,
@@ -55,16 +53,26 @@ def submitted() -> Order:
     ("decision", "amount"), [(Decision.GRANT_DISCOUNT, "1800"), (Decision.REFUSE_DISCOUNT, "2000")]
 )
 def test_only_a_granted_discount_lessens_the_sum(decision: Decision, amount: str) -> None:
-    assert decided(submitted(), DecisionForm(decision=decision), PRICED).amount == Decimal(amount)
+    assert decided(submitted(), DecisionForm(decision=decision)).amount == Decimal(amount)
 
 
-@pytest.mark.parametrize("decision", [Decision.GRANT_DISCOUNT, Decision.REFUSE_DISCOUNT])
-def test_no_decision_leaves_what_was_ordered_without_a_sum(decision: Decision) -> None:
-    with pytest.raises(ProblemError) as refused:
-        decided(submitted(), DecisionForm(decision=decision), {})
-    assert refused.value.problem is Problem.WRONG_STATE
+def test_a_discount_is_never_taken_off_twice() -> None:
+    """Also of what the release before submitted, without a full amount, and granted."""
+    order = decided(submitted(), DecisionForm(decision=Decision.GRANT_DISCOUNT))
+    for known in (order, order.model_copy(update={"full_amount": None})):
+        asked = with_request(known, DiscountForm(percent=Decimal(5), reason="more"))
+        assert (asked.full_amount, asked.amount) == (Decimal(2000), Decimal(2000))
+        granted = decided(asked, DecisionForm(decision=Decision.GRANT_DISCOUNT))
+        assert granted.amount == Decimal(1900)
+
+
+def test_a_discount_of_everything_leaves_an_older_release_nothing_to_undo() -> None:
+    all_of_it = Discount(status=DiscountStatus.GRANTED, percent=Decimal(100), reason="much")
+    free = submitted().model_copy(update={"discount": all_of_it, "amount": Decimal(0), "full_amount": None})
+    asked = with_request(free, DiscountForm(percent=Decimal(5), reason="less"))
+    assert (asked.full_amount, asked.amount) == (None, None)
 
 
 def test_an_order_is_confirmed_for_the_sum_it_was_submitted_with() -> None:
-    confirmed = decided(submitted(), DecisionForm(decision=Decision.CONFIRM), {})
+    confirmed = decided(submitted(), DecisionForm(decision=Decision.CONFIRM))
     assert (confirmed.status, confirmed.amount) == (OrderStatus.CONFIRMED, Decimal(2000))
