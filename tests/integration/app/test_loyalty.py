@@ -265,7 +265,7 @@ OPERATIONS = st.lists(
 
 
 @given(operations=OPERATIONS)
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 async def test_whatever_is_done_at_once_adds_up(api, verify, operations):
     customers = []
     for kpp in ("770101003", "770101004"):

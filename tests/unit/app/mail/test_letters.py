@@ -6,7 +6,7 @@ from email.message import EmailMessage
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.mail.letters import MARKER, UnreadableError, read
@@ -93,7 +93,6 @@ def test_an_unknown_character_set_loses_no_letter():
     assert took(raw).text == "П"
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_no_bytes_break_the_reader(raw):
     try:
@@ -104,7 +103,6 @@ def test_no_bytes_break_the_reader(raw):
     assert "\0" not in found.text + found.subject
 
 
-@settings(deadline=None)
 @given(st.uuids())
 def test_a_reference_leads_back_to_its_id(id_):
     written = reference_of(id_)

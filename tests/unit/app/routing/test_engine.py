@@ -62,7 +62,7 @@ rules = st.lists(
     max_size=4,
     unique_by=lambda each: each.code,
 )
-quick = settings(deadline=None, max_examples=200, derandomize=True)
+quick = settings(max_examples=200)
 
 
 @quick

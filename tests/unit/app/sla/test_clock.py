@@ -29,14 +29,14 @@ moments = st.integers(0, 10 * 365 * 86_400).map(
 amounts = st.integers(1, 60 * 40).map(lambda minutes: timedelta(minutes=minutes))
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(max_examples=60)
 @given(calendars, moments, amounts)
 def test_exactly_the_working_time_asked_for_lies_before_a_deadline(calendar, start, work):
     due = advance(start, work, calendar)
     assert elapsed(start, due, calendar) == work
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(max_examples=60)
 @given(calendars, moments, amounts, amounts)
 def test_two_steps_are_as_long_as_one(calendar, start, first, second):
     assert advance(advance(start, first, calendar), second, calendar) == advance(
@@ -44,13 +44,13 @@ def test_two_steps_are_as_long_as_one(calendar, start, first, second):
     )
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(max_examples=60)
 @given(calendars, moments, amounts, amounts)
 def test_more_work_never_ends_earlier(calendar, start, less, more):
     assert advance(start, less, calendar) < advance(start, less + more, calendar)
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(max_examples=60)
 @given(calendars, moments, amounts, st.timedeltas(timedelta(), timedelta(days=30)), st.floats(0, 1))
 def test_a_pause_leaves_as_much_working_time_as_there_was(calendar, start, work, pause, share):
     due = advance(start, work, calendar)
@@ -60,7 +60,7 @@ def test_a_pause_leaves_as_much_working_time_as_there_was(calendar, start, work,
     assert elapsed(paused_at + pause, moved, calendar) == elapsed(paused_at, due, calendar)
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(max_examples=60)
 @given(calendars, moments, amounts)
 def test_a_pause_does_not_heal_what_was_overdue(calendar, start, work):
     due = advance(start, work, calendar)

@@ -154,14 +154,14 @@ def good_histories(draw):
 
 
 @given(good_histories())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_good_history_is_never_accused(history):
     operations, numbers = history
     assert violations(operations, stored(*numbers), stored(*numbers, primary=False)) == []
 
 
 @given(good_histories(), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_acknowledged_write_that_vanishes_is_missed(history, data):
     operations, numbers = history
     acknowledged = [number for number in numbers if operations[number].outcome is Outcome.OK]

@@ -96,13 +96,13 @@ def lives(draw):
 
 
 @given(lives())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_what_really_happened_is_always_explained(life):
     assert is_linearizable(life[0])
 
 
 @given(lives(), st.sampled_from(["new", "in_progress", "closed"]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_wrong_last_state_is_never_explained(life, wrong):
     history, state = life
     if wrong == state or any(operation.outcome is Outcome.INFO for operation in history):
