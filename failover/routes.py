@@ -75,8 +75,12 @@ class HaproxyRoutes:
         self._do(*self._led_to(primary))
 
     def cut_off_others(self, primary: str) -> None:
-        self._do(*(f"set server {PRIMARY_CHECKS}/{host} health down" for host in self._others(primary)))
-        self._do(*(f"set server {PRIMARY}/{host} state ready" for host in self._others(primary)))
+        for host in self._others(primary):
+            self._do(
+                f"set server {PRIMARY_CHECKS}/{host} health down",
+                f"shutdown sessions server {PRIMARY}/{host}",
+                f"set server {PRIMARY}/{host} state ready",
+            )
 
     def reset(self) -> None:
         self._do(

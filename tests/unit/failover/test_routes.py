@@ -26,9 +26,12 @@ def test_the_others_are_cut_off_and_left_to_their_checks() -> None:
     asked: list[str] = []
     HaproxyRoutes(lambda line: asked.append(line) or "", HOSTS).cut_off_others("dc2-db1")
 
-    assert asked == [
-        "set server primary-checks/dc1-db1 health down",
-        "set server primary/dc1-db1 state ready",
+    assert [line.split("; ") for line in asked] == [
+        [
+            "set server primary-checks/dc1-db1 health down",
+            "shutdown sessions server primary/dc1-db1",
+            "set server primary/dc1-db1 state ready",
+        ]
     ]
 
 
