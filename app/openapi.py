@@ -47,6 +47,8 @@ MASKED: Mapping[str, Mapping[str, Hidden]] = {
         "snils": Hidden.REQUISITES,
     },
     "Representative": dict.fromkeys(("name", "phone", "document"), Hidden.CONTACTS),
+    "Order": dict.fromkeys(("contract_id", "currency", "discount", "full_amount", "amount"), Hidden.TERMS),
+    "Vehicle": dict.fromkeys(("driver", "driver_document"), Hidden.DRIVERS),
     "Call": {"phone": Hidden.CONTACTS, "recording": Hidden.CONTACTS},
 }
 NOT_OURS = ("HTTPValidationError", "ValidationError")
@@ -98,7 +100,9 @@ def _mark_masked(schema: dict[str, Any], names: Mapping[str, Hidden]) -> None:
         field = schema.get("properties", {}).get(name)
         if field is not None:
             roles = ", ".join(sorted({rule.role.value for rule in TABLE if hidden in rule.hidden}))
-            field["description"] = f"Masked for {roles}: asterisks and at most the last four characters"
+            how = "not shown" if hidden is Hidden.TERMS else "asterisks and at most the last four characters"
+            said = f"{field['description']}. " if "description" in field else ""
+            field["description"] = f"{said}Masked for {roles}: {how}"
 
 
 def _complete(method: str, operation: dict[str, Any]) -> None:

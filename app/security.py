@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends
 
-from app.access.policy import Hidden
+from app.access.masking import as_shown
 from app.access.principal import TRUSTED, Principal, current_access
 
 
@@ -14,9 +14,9 @@ async def current_principal() -> Principal:
     return (current_access() or TRUSTED).principal
 
 
-def hidden_now() -> frozenset[Hidden]:
-    """What is masked in answers to whoever is asking."""
-    return (current_access() or TRUSTED).hidden
+def shown_now(value: Any) -> Any:
+    """The value as whoever is asking is shown it: masked, where it has to be."""
+    return as_shown(value, current_access() or TRUSTED)
 
 
 CurrentPrincipal = Annotated[Principal, Depends(current_principal)]

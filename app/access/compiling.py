@@ -70,3 +70,19 @@ def hidden(rules: Iterable[Rule]) -> frozenset[Hidden]:
         rule.hidden for rule in rules if rule.resource is Resource.CUSTOMER and Action.READ in rule.actions
     ]
     return frozenset.intersection(*reading) if reading else PERSONAL
+
+
+def hidden_of_record(
+    rules: Iterable[Rule], resource: Resource, *, within: bool, carried: bool
+) -> frozenset[Hidden]:
+    """What is masked of one record: only what every rule that reaches it hides.
+
+    `within`: it is reached by its customer; `carried`: as what the principal's partner carries.
+    """
+    by_reach = {Reach.ALL: True, Reach.CARRIER: carried}
+    reading = [
+        rule.hidden
+        for rule in rules
+        if rule.resource is resource and Action.READ in rule.actions and by_reach.get(rule.reach, within)
+    ]
+    return frozenset.intersection(*reading) if reading else frozenset(Hidden)

@@ -9,15 +9,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from app.access.policy import Hidden
+from app.access.compiling import hidden_of_record
+from app.access.policy import Hidden, Resource
+from app.access.principal import Access
 from app.calls.schemas import Call
 from app.customers.schemas import Checked, Contact, Customer, Likely, LikelyCards, Match, Matches
 from app.customers.window import Window
 from app.identification.schemas import Representative, Representatives
+from app.orders.schemas import Order, OrderStatus
 from app.pagination import Page
 
 KEPT = 4
 SHOWN_IN_GIVEN = frozenset({"name"})
+TERMS = ("contract_id", "currency", "discount", "full_amount", "amount")
 
 
 def mask(text: str | None) -> str | None:
@@ -26,6 +30,29 @@ def mask(text: str | None) -> str | None:
         return None
     kept = text[-KEPT:] if len(text) > 2 * KEPT else ""
     return "*" * (len(text) - len(kept)) + kept
+
+
+def as_shown(value: Any, access: Access) -> Any:
+    """The value as the principal is shown it."""
+    if isinstance(value, Order):
+        return _order(value, access) if access.masks_orders else value
+    if isinstance(value, Page) and any(isinstance(item, Order) for item in value.items):
+        return replace(value, items=[as_shown(item, access) for item in value.items])
+    return masked(value, access.hidden)
+
+
+def _order(order: Order, access: Access) -> Order:
+    """A carrier is shown neither terms nor sums; who only looks orders up, not who drives."""
+    partner = access.principal.partner
+    carried = partner is not None and order.carrier == partner and order.status is not OrderStatus.DRAFT
+    hidden = hidden_of_record(access.rules, Resource.ORDER, within=order.within, carried=carried)
+    if Hidden.TERMS in hidden:
+        order = order.model_copy(update=dict.fromkeys(TERMS))
+    if Hidden.DRIVERS in hidden and order.vehicle is not None:
+        driver, document = order.vehicle.driver, mask(order.vehicle.driver_document)
+        update = {"driver": driver and "*" * len(driver), "driver_document": document}
+        order = order.model_copy(update={"vehicle": order.vehicle.model_copy(update=update)})
+    return order
 
 
 def masked(value: Any, hidden: frozenset[Hidden]) -> Any:

@@ -84,6 +84,8 @@ class Hidden(StrEnum):
 
     CONTACTS = "contacts"
     REQUISITES = "requisites"
+    DRIVERS = "drivers"  # who comes for an order, and by which document
+    TERMS = "terms"  # what an order costs, and by which contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ READ = frozenset({Action.READ})
 CREATE = READ | {Action.CREATE}
 MOVE = READ | {Action.CHANGE}
 ALL_OF_IT = CREATE | {Action.CHANGE}
-PERSONAL = frozenset(Hidden)
+PERSONAL = frozenset({Hidden.CONTACTS, Hidden.REQUISITES})
+DRIVERS, TERMS = frozenset({Hidden.DRIVERS}), frozenset({Hidden.TERMS})
 AGREED = (Resource.DEAL, Resource.CONTRACT, Resource.ORDER, Resource.CLAIM)
 # Taken on somebody's order or claim. No row has labels of theirs: `compiling.while_taken`.
 STEPS = frozenset({Resource.DECISION, Resource.SHIPMENT})
@@ -231,7 +234,7 @@ TABLE: tuple[Rule, ...] = (
         )
     ),
     *(
-        Rule(role, resource, Reach.ALL, READ, reason)
+        Rule(role, resource, Reach.ALL, READ, reason, DRIVERS if resource is Resource.ORDER else frozenset())
         for resource in AGREED
         for role, reason in (
             (Role.OPERATOR, "tells whoever calls how it stands"),
@@ -247,7 +250,14 @@ TABLE: tuple[Rule, ...] = (
     Rule(Role.CUSTOMER, Resource.COMMUNITY, Reach.SELF, ALL_OF_IT, "talks to the other clients"),
     Rule(Role.ADMINISTRATOR, Resource.COMMUNITY, Reach.ALL, MOVE, "keeps order in the feed"),
     Rule(Role.CUSTOMER, Resource.REFERENCE, Reach.ALL, READ, "sees which documents a claim needs"),
-    Rule(Role.CARRIER, Resource.ORDER, Reach.CARRIER, READ, "sees what it is to carry"),
+    Rule(
+        Role.CARRIER,
+        Resource.ORDER,
+        Reach.CARRIER,
+        READ,
+        "sees what it is to carry",
+        TERMS,
+    ),
     Rule(Role.CARRIER, Resource.SHIPMENT, Reach.CARRIER, MOVE, "says which vehicle comes"),
     *(
         Rule(

@@ -69,6 +69,11 @@ class Access:
         return hidden(self.rules)
 
     @cached_property
+    def masks_orders(self) -> bool:
+        """Whether anything may have to be masked of an order that the principal is shown."""
+        return any(rule.hidden for rule in self.rules if rule.resource is Resource.ORDER)
+
+    @cached_property
     def _allowed(self) -> frozenset[tuple[Resource, Action]]:
         return frozenset((rule.resource, action) for rule in self.rules for action in rule.actions)
 

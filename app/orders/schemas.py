@@ -180,4 +180,5 @@ ORDERS = Noun(
         "discount_refused": "a discount was refused",
         "vehicle_named": "it was said which vehicle comes",
     },
+    in_part=True,
 )

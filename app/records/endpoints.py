@@ -24,6 +24,7 @@ from app.pagination import DEFAULT_LIMIT, Cursor, Limit, Page
 from app.problems import problems
 from app.records import service
 from app.records.model import Filter, History, Noun
+from app.security import shown_now
 
 CREATE_PROBLEMS = problems(*WRITE_PROBLEMS, Problem.UNKNOWN_CUSTOMER, Problem.ALREADY_EXISTS)
 MOVE_PROBLEMS = problems(*WRITE_PROBLEMS, Problem.NOT_FOUND, Problem.WRONG_STATE)
@@ -98,4 +99,4 @@ def _add_single(router: APIRouter, noun: Noun[Any]) -> None:
         record, found = await service.get(database, noun, record_id, freshness)
         language = wanted(accept_language) or ENGLISH
         headers = {"Content-Language": language, "Vary": "Accept-Language"}
-        return shown(display(record, language), found, headers)
+        return shown(display(shown_now(record), language), found, headers)

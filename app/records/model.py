@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from app.events.types import EventType
 
@@ -28,6 +28,17 @@ class Record(BaseModel):
     version: int
     created_at: datetime
     changed_at: datetime
+
+    _within: bool = PrivateAttr(default=True)
+
+    @property
+    def within(self) -> bool:
+        """Whether the reader reaches it by its customer; known of nouns that say `in_part`."""
+        return self._within
+
+    def seen(self, *, within: bool) -> Self:
+        self._within = within
+        return self
 
     @property
     def state(self) -> str:
@@ -77,7 +88,8 @@ class History:
 class Noun(Generic[R]):
     """`name` stands in addresses, `word` in problems and events, `resource` in the table of rules.
 
-    `kinds` are the steps of its life, each with what it means to a subscriber.
+    `kinds` are the steps of its life, each with what it means to a subscriber. `in_part`: who reaches one by
+    itself, and not by its customer, may be shown a part of it only (app/access/masking.py).
     """
 
     name: str
@@ -87,6 +99,7 @@ class Noun(Generic[R]):
     shape: type[R]
     filter: type[Filter]
     kinds: Mapping[str, str] = field(repr=False)
+    in_part: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -17,14 +17,17 @@ from app.records.model import Noun, R, RecordEvent
 
 
 def columns(noun: Noun[R]) -> str:
-    return ", ".join(f"t.{name}" for name in noun.columns)
+    """Of `t`, as `maker` takes them."""
+    within = f"crm.reached_by_customer('{noun.resource}', t.customer_id)" if noun.in_part else "true"
+    return ", ".join([*(f"t.{name}" for name in noun.columns), within])
 
 
 def maker(noun: Noun[R]) -> Callable[[TupleRow], R]:
     names, shape = noun.columns, noun.shape
 
     def make(row: TupleRow) -> R:
-        return shape.model_validate(dict(zip(names, row, strict=True)))
+        *values, within = row
+        return shape.model_validate(dict(zip(names, values, strict=True))).seen(within=within)
 
     return make
 

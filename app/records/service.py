@@ -20,6 +20,7 @@ from app.identity import new_id, now
 from app.pagination import Page
 from app.records import repository
 from app.records.model import Filter, History, Noun, R, RecordChanged, RecordEvent
+from app.security import shown_now
 
 Making = Callable[[WriteUnit], Awaitable[R]]
 Change = Callable[[WriteUnit, R], Awaitable[R]]
@@ -99,7 +100,7 @@ async def change(
         if expected not in (None, "*", etag(record.version)):
             raise ProblemError(Problem.VERSION_MISMATCH, f"the present version is {etag(record.version)}")
         changed = await move(unit, noun, await change(unit, record), kind, actor=command.principal, note=note)
-        return Answer(200, encode(changed), {"ETag": etag(changed.version)})
+        return Answer(200, encode(shown_now(changed)), {"ETag": etag(changed.version)})
 
     try:
         return await database.write(command, work)

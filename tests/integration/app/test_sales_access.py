@@ -214,6 +214,53 @@ async def test_a_step_is_taken_only_as_far_as_the_rule_for_it_reaches(api, custo
         assert (await step(api, carried, "decision", decision="confirm")).status_code == 200
 
 
+async def test_a_carrier_sees_neither_money_nor_contract_of_what_it_carries(api, carried):
+    asked = await step(api, carried, "discount-request", percent="10", reason="Объём")
+    assert asked.status_code == 200, asked.text
+    path = f"{ORDERS}/{carried['id']}"
+    hidden = ("amount", "full_amount", "discount", "contract_id", "currency")
+    with asking("fast-1", Held.CARRIER, partner="fast"):
+        named_ = await api.http.put(f"{path}/vehicle", json=VEHICLE, headers={"If-Match": "*"})
+        listed = (await api.get(ORDERS)).json()["items"]
+        shown = ((await api.get(path)).json(), listed[0], named_.json())
+        for order in shown:
+            assert order["id"] == carried["id"]
+            assert [order.get(name) for name in hidden] == [None] * len(hidden)
+            assert order["vehicle"]["driver_document"] == VEHICLE["driver_document"], (
+                "it names the driver itself"
+            )
+        display = (await api.get(f"{path}/display")).json()
+        assert not {field["name"] for field in display["fields"]} & set(hidden)
+    assert (await api.get(path)).json()["amount"] == "200001.00", "nothing of it was lost"
+
+
+async def test_what_is_masked_of_an_order_depends_on_how_it_is_reached(
+    api, customer, company, carried, admin
+):
+    """A haulier that also buys, or serves customers of its own, sees all of those orders."""
+    own = (await api.post("/api/v1/customers", company(kpp="770102001"))).json()
+    path = f"{ORDERS}/{carried['id']}"
+    with asking("both", Held.CUSTOMER, Held.CARRIER, partner="fast", customer=own["id"]):
+        assert (await api.get(path)).json()["amount"] is None
+    with asking("buyer", Held.CUSTOMER, Held.CARRIER, partner="fast", customer=customer["id"]):
+        assert (await api.get(path)).json()["amount"] == "200001.00"
+    with asking("fast-2", Held.PARTNER_MANAGER, Held.CARRIER, partner="fast"):
+        assert (await api.get(path)).json()["amount"] is None
+        admin.execute("UPDATE crm.customer SET zone_partner = 'fast' WHERE id = %s", (customer["id"],))
+        assert (await api.get(path)).json()["amount"] == "200001.00"
+
+
+@pytest.mark.parametrize("role", [Held.OPERATOR, Held.AUDITOR])
+async def test_who_only_looks_orders_up_does_not_see_the_drivers_document(api, carried, role):
+    path = f"{ORDERS}/{carried['id']}"
+    with asking("somebody", role):
+        for order in ((await api.get(path)).json(), (await api.get(ORDERS)).json()["items"][0]):
+            assert (order["vehicle"]["driver_document"], order["amount"]) == ("********5678", "200001.00")
+            assert order["vehicle"]["driver"] == "*" * len(VEHICLE["driver"])
+    with asking("guard", Held.INTEGRATION):
+        assert (await api.get(path)).json()["vehicle"] == carried["vehicle"], "it writes the pass"
+
+
 def _write_step(connection, customer, record):
     """As petrova, who may change the orders of her own customers."""
     labels = "{order:manager=petrova,customer:manager=petrova}"

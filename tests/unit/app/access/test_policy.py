@@ -46,6 +46,25 @@ def test_who_sees_something_masked_may_not_write_it_back():
             assert not {(Resource.CUSTOMER, Action.CREATE), (Resource.CUSTOMER, Action.CHANGE)} & changing
 
 
+def test_who_sees_an_order_masked_does_not_write_the_masked_part_back():
+    """The order as a whole, and the vehicle, which is a step of its own."""
+    writes = {
+        Hidden.TERMS: {Resource.ORDER},
+        Hidden.DRIVERS: {Resource.ORDER, Resource.SHIPMENT},
+    }
+    found = set()
+    for rule in TABLE:
+        for hidden in rule.hidden if rule.resource is Resource.ORDER else ():
+            found.add(hidden)
+            written = {
+                other.resource
+                for other in TABLE
+                if other.role is rule.role and other.actions & {Action.CREATE, Action.CHANGE}
+            }
+            assert not written & writes[hidden], rule
+    assert found == set(writes)
+
+
 def test_only_the_built_in_role_gets_what_nobody_named():
     assert {rule.role for rule in TABLE if rule.resource is Resource.OTHER} == {Role.SYSTEM}
 
