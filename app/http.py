@@ -77,6 +77,14 @@ def trace_of(request: Request) -> str:
     return f"crm {request.state.request_id}"[:63]
 
 
+def header_of(scope: Scope, name: bytes) -> str | None:
+    """The first header of that name, which is given in small letters."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return None
+
+
 def client_of(scope: Scope) -> str | None:
     """The client's address, as far as the proxies before us are believed (CRM_TRUSTED_PROXIES)."""
     address = scope.get("client")

@@ -5,7 +5,9 @@ Fails closed: a path that nobody named here belongs to `Resource.OTHER`, which o
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass
+from typing import Any
 
 from app.access.policy import Action, Resource
 
@@ -99,6 +101,15 @@ def need(method: str, path: str) -> Need | None:
     step = STEPS.get((first, last))
     action = _action(method, path)
     return Need(resource, action) if step is None else Need(step, action, taken_on=resource)
+
+
+def need_of(scope: MutableMapping[str, Any]) -> Need | None:
+    """The same of a request; worked out once for all who ask."""
+    state = scope["state"]
+    if "need" not in state:
+        state["need"] = need(scope["method"], scope["path"])
+    wanted: Need | None = state["need"]
+    return wanted
 
 
 def _action(method: str, path: str) -> Action:

@@ -6,8 +6,8 @@ Endpoints have nothing to do: `app.http.shown` notes each value that has an `id`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextvars import ContextVar
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -35,18 +35,29 @@ def note(value: object) -> None:
     """The value is about to be shown."""
     found = _shown.get()
     if found is not None:
-        found.extend(subjects_of(value))
+        _gather(value, found)
 
 
-def subjects_of(value: Any) -> Iterator[str]:
+def subjects_of(value: object) -> list[str]:
+    found: list[str] = []
+    _gather(value, found)
+    return found
+
+
+def _gather(value: Any, found: list[str]) -> None:
     if isinstance(value, list | tuple):
         for item in value:
-            yield from subjects_of(item)
+            _gather(item, found)
         return
-    if hasattr(value, "audit_subject"):
-        yield value.audit_subject
-    elif isinstance(getattr(value, "id", None), UUID):
-        yield f"{type(value).__name__.lower()}s/{value.id}"
+    if (subject := getattr(value, "audit_subject", None)) is not None:
+        found.append(subject)
+    elif isinstance(id_ := getattr(value, "id", None), UUID):
+        found.append(f"{_noun(type(value).__name__)}/{id_}")
     for part in (getattr(value, "items", None), getattr(value, "customer", None)):
         if part is not None and not callable(part):
-            yield from subjects_of(part)
+            _gather(part, found)
+
+
+@cache
+def _noun(name: str) -> str:
+    return f"{name.lower()}s"

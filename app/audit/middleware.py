@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.access.operations import need
+from app.access.operations import need_of
 from app.access.principal import Access
 from app.audit.disclosure import collect, is_disclosure
 from app.audit.entries import subjects
@@ -31,7 +31,7 @@ class Disclosures:
         self._site = site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        wanted = need(scope["method"], scope["path"]) if scope["type"] == "http" else None
+        wanted = need_of(scope) if scope["type"] == "http" else None
         if wanted is None:
             await self._app(scope, receive, send)
             return
@@ -91,7 +91,7 @@ class _Answer:
             unit=next(iter(who.units), None),
             region=next(iter(who.regions), None),
             partner=who.partner,
-            operation=without_numbers(f"{self._scope['method']} {path}")[:LONGEST],
+            operation=without_numbers(f"{self._scope['method']} {path}".replace("\x00", "\ufffd"))[:LONGEST],
             status=status,
             subjects=tuple(subjects((path,), self._shown)),
             trace=f"crm {self._scope['state']['request_id']}",

@@ -95,7 +95,7 @@ class Recorder:
             assert self._spool is not None
             self._segment = self._spool.segment()
         self._segment.append(entry)
-        self._count(1)
+        self._waiting += 1
         self._work.set()
 
     def _directory(self) -> Path:
@@ -135,10 +135,6 @@ class Recorder:
             client=None,
         )
 
-    def _count(self, added: int) -> None:
-        self._waiting += added
-        metrics.AUDIT_WAITING.set(self._waiting)
-
     async def _deliver_for_ever(self) -> None:
         while True:
             await self._work.wait()
@@ -152,14 +148,16 @@ class Recorder:
         if self._segment is not None:
             self._full.append(self._segment)
             self._segment = None
+        metrics.AUDIT_WAITING.set(self._waiting)
         while self._full:
             segment = self._full[0]
-            if not await self._store(segment.entries):
+            if not await self._store(segment.lines):
                 await self._keep(segment)
                 return False
             self._full.popleft()
             segment.remove()
-            self._count(-len(segment.entries))
+            self._waiting -= len(segment.lines)
+        metrics.AUDIT_WAITING.set(self._waiting)
         return True
 
     async def _keep(self, segment: Segment) -> None:
@@ -168,12 +166,12 @@ class Recorder:
         except OSError as error:
             log.warning("the audit's spool is not on the disk", error=str(error))
 
-    async def _store(self, entries: list[Entry]) -> bool:
+    async def _store(self, lines: list[bytes]) -> bool:
         """Whether the database has them all. What it got twice (after an unknown outcome) is sealed once."""
         seconds = min(self._settings.request_deadline_seconds, self._settings.drain_seconds or 1.0)
         command = Command("crm audit", PRINCIPAL, None, b"", seconds, audited=False)
-        for start in range(0, len(entries), AT_ONCE):
-            parameters = repository.delivery(entries[start : start + AT_ONCE])
+        for start in range(0, len(lines), AT_ONCE):
+            parameters = repository.delivery(lines[start : start + AT_ONCE])
 
             async def work(unit: WriteUnit) -> Answer:
                 await unit.queue(repository.DELIVER, parameters)  # noqa: B023  # awaited before the next turn

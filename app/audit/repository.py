@@ -10,33 +10,25 @@ from uuid import UUID
 
 from psycopg.rows import TupleRow
 
-from app.audit.model import Entry, Head, Sealed
+from app.audit.model import Head, Sealed
 from app.audit.verification import COLUMNS, sealed_entry
 from app.database.units import READ_GATE, Read
 
-_WAITING = tuple(name for name in Entry.__slots__ if name not in {"subjects", "fingerprint"})
-
-# Many entries in one statement. Subjects come as one array for all, as arrays of arrays must be rectangular:
-# `owners` says which entry each belongs to. One that is there already was delivered before.
-DELIVER = f"""
-INSERT INTO crm.audit_pending ({", ".join(_WAITING)}, subjects)
-SELECT {", ".join(f"t.{name}" for name in _WAITING)}, coalesce(
-    (SELECT array_agg(s.subject ORDER BY s.number)
-     FROM unnest(%(subjects)s::text[], %(owners)s::integer[]) WITH ORDINALITY AS s (subject, owner, number)
-     WHERE s.owner = t.number), '{{}}')
-FROM unnest(%(id)s::uuid[], %(site)s::text[], %(at)s::timestamptz[], %(kind)s::text[], %(principal)s::text[],
-            %(unit)s::text[], %(region)s::text[], %(partner)s::text[], %(operation)s::text[],
-            %(status)s::smallint[], %(trace)s::text[], %(client)s::text[])
-     WITH ORDINALITY AS t ({", ".join(_WAITING)}, number)
+# Many entries in one statement, as they stand in the spool. One that is there already was delivered before.
+DELIVER = """
+INSERT INTO crm.audit_pending
+    (id, site, at, kind, principal, unit, region, partner, operation, status, subjects, trace, client)
+SELECT id, site, at, kind, principal, unit, region, partner, operation, status, subjects, trace, client
+FROM json_to_recordset(%(entries)s::text::json) AS entry (
+    id uuid, site text, at timestamptz, kind text, principal text, unit text, region text, partner text,
+    operation text, status smallint, subjects text[], trace text, client text)
 ON CONFLICT DO NOTHING
 """
 
 
-def delivery(entries: Sequence[Entry]) -> Mapping[str, Any]:
-    """Parameters of DELIVER."""
-    values: dict[str, Any] = {name: [getattr(entry, name) for entry in entries] for name in _WAITING}
-    owned = [(subject, number) for number, entry in enumerate(entries, 1) for subject in entry.subjects]
-    return {**values, "subjects": [subject for subject, _ in owned], "owners": [owner for _, owner in owned]}
+def delivery(lines: Sequence[bytes]) -> Mapping[str, Any]:
+    """Parameters of DELIVER, from lines of the spool."""
+    return {"entries": (b"[" + b",".join(lines) + b"]").decode()}
 
 
 @dataclass(frozen=True, slots=True)

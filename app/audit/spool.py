@@ -30,7 +30,7 @@ class Segment:
     """A file of entries, one JSON object a line. Written by appending; one `write` an entry."""
 
     path: Path
-    entries: list[Entry] = field(default_factory=list)
+    lines: list[bytes] = field(default_factory=list)  # without their ends
     _file: int | None = None
 
     @classmethod
@@ -42,10 +42,10 @@ class Segment:
     def append(self, entry: Entry) -> None:
         """Survives the end of this process. Raises OSError, as when the disk is full."""
         assert self._file is not None
-        line = encode(entry_fields(entry)) + b"\n"
-        if os.write(self._file, line) != len(line):
+        line = encode(entry)
+        if os.write(self._file, line + b"\n") != len(line) + 1:
             raise OSError(f"{self.path}: the disk took half a line")
-        self.entries.append(entry)
+        self.lines.append(line)
 
     def to_disk(self) -> None:
         """Survives the end of the host too. May take long. Raises OSError."""
@@ -134,11 +134,6 @@ def _read(line: bytes) -> Entry | None:
         )
     except (ValueError, KeyError, TypeError):
         return None
-
-
-def entry_fields(entry: Entry) -> dict[str, object]:
-    """As stored in a line. A disclosure has no fingerprint."""
-    return {name: getattr(entry, name) for name in Entry.__slots__ if name != "fingerprint"}
 
 
 def _sync_directory(path: Path) -> None:

@@ -5,13 +5,12 @@ In a middleware rather than a dependency, so that an endpoint whose author forgo
 
 from __future__ import annotations
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.access.operations import need
+from app.access.operations import need_of
 from app.access.principal import NOBODY, TRUSTED, Access, access_for, access_of, acting_as, current_access
 from app.errors import Problem, ProblemError
-from app.http import client_of
+from app.http import client_of, header_of
 from app.problems import problem_response
 from app.settings import Settings
 from app.signin.keyring import Keyring
@@ -43,10 +42,10 @@ class Authentication:
 
     async def _admitted(self, scope: Scope) -> Access:
         """Raises ProblemError: unauthenticated or forbidden."""
-        wanted = need(scope["method"], scope["path"])
+        wanted = need_of(scope)
         if wanted is None:
             return self._anonymous
-        access = await self._access(Headers(scope=scope).get("authorization"), client_of(scope))
+        access = await self._access(header_of(scope, b"authorization"), client_of(scope))
         if access is NOBODY:
             raise ProblemError(Problem.UNAUTHENTICATED, "send a bearer token or a service key")
         scope["state"]["access"] = access
