@@ -20,12 +20,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-_CARD = """c.id, c.kind, c.stage, c.name, c.inn, c.kpp, c.ogrn, c.external_id, c.given, c.version,
-       c.created_at, c.updated_at,
-       coalesce((SELECT jsonb_agg(jsonb_build_array(t.kind, t.value, t.person) ORDER BY t.position)
-                 FROM crm.contact t WHERE t.customer_id = c.id), '[]')"""
-_ONE = f"SELECT {_CARD} FROM crm.customer c WHERE c.id = %(id)s"
-_PAGE = f"SELECT {_CARD} FROM crm.customer c ORDER BY c.id DESC LIMIT %(rows)s"
+from app.customers import repository
+from app.database.units import READ_GATE
+from app.pagination import FIRST
+
+# The statements of the API, but for the gate through which it says who is asking.
+_ONE = repository.BY_ID.sql.replace(READ_GATE, "true")
+_PAGE = repository.PAGE.sql.replace(READ_GATE, "true")
 _INSERT = """
 WITH register AS (
     INSERT INTO crm.card_transaction (processing_id, card_token, occurred_at)
@@ -53,7 +54,8 @@ async def _read(request: Request) -> Response:
 
 async def _list(request: Request) -> Response:
     async with request.app.state.pool.connection() as connection:
-        cursor = await connection.execute(_PAGE, {"rows": int(request.query_params["limit"])})
+        rows = int(request.query_params["limit"]) + 1
+        cursor = await connection.execute(_PAGE, {"below": FIRST, "rows": rows})
         return _json(await cursor.fetchall())
 
 

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from app import cleansing
 from app.customers.schemas import Contact, ContactKind, Customer, CustomerKind, Details, Requisites, Stage
+from app.database.rows import stored
 from app.database.units import READ_GATE, Read, WriteUnit
 from app.identity import new_id
 
@@ -20,34 +21,28 @@ DUPLICATE_CONSTRAINTS = frozenset(
     {"customer_inn_kpp_key", "customer_ogrn_kpp_key", "customer_legal_entity_fkey"}
 )
 
-CARD = """c.id, c.kind, c.stage, c.name, c.inn, c.kpp, c.ogrn, c.snils, c.address, c.external_id, c.given,
-       c.version, c.created_at, c.updated_at, c.merged_into,
+# In the order of Customer's fields.
+CARD = """c.id, c.kind, c.stage, c.name, c.inn, c.kpp, c.ogrn, c.snils, c.address, c.external_id,
        coalesce((SELECT jsonb_agg(jsonb_build_array(t.kind, t.value, t.person) ORDER BY t.position)
-                 FROM crm.contact t WHERE t.customer_id = c.id), '[]')"""
+                 FROM crm.contact t WHERE t.customer_id = c.id), '[]'),
+       c.given, c.version, c.created_at, c.updated_at, c.merged_into"""
+_FIELDS = tuple(Customer.__dataclass_fields__)
+_KINDS = {str(kind): kind for kind in CustomerKind}
+_STAGES = {str(stage): stage for stage in Stage}
+_CONTACT_KINDS = {str(kind): kind for kind in ContactKind}
 
 
 def customer(row: TupleRow) -> Customer:
     """From the columns of CARD."""
-    id_, kind, stage, name, inn, kpp, ogrn, snils, address, external_id, given, *versions, contacts = row
-    version, created_at, updated_at, merged_into = versions
-    return Customer(
-        id=id_,
-        kind=CustomerKind(kind),
-        stage=Stage(stage),
-        name=name,
-        inn=inn,
-        kpp=kpp,
-        ogrn=ogrn,
-        snils=snils,
-        address=address,
-        external_id=external_id,
-        contacts=tuple(Contact(ContactKind(item[0]), item[1], item[2]) for item in contacts),
-        given=given,
-        version=version,
-        created_at=created_at,
-        updated_at=updated_at,
-        merged_into=merged_into,
-    )
+    values = dict(zip(_FIELDS, row, strict=True))
+    values["kind"] = _KINDS[values["kind"]]
+    values["stage"] = _STAGES[values["stage"]]
+    values["contacts"] = tuple([_contact(*contact) for contact in values["contacts"]])
+    return stored(Customer, values)
+
+
+def _contact(kind: str, value: str, person: str | None) -> Contact:
+    return stored(Contact, {"kind": _CONTACT_KINDS[kind], "value": value, "person": person})
 
 
 BY_ID = Read(f"SELECT {CARD} FROM crm.customer c WHERE {READ_GATE} AND c.id = %(id)s", customer)

@@ -80,7 +80,7 @@ class Requisites(Protocol):
     def ogrn(self) -> str | None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: see `app.database.rows`
 class Contact:
     kind: ContactKind
     value: str
@@ -104,7 +104,7 @@ class Details:
     given: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: see `app.database.rows`
 class Customer:
     """A card. `merged_into`: the card that it became part of."""
 

@@ -6,15 +6,31 @@ import asyncio
 import os
 import select
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
+import orjson
 from psycopg import AsyncConnection, pq
 from psycopg.errors import Diagnostic
 from psycopg.rows import TupleRow
+from psycopg.types.json import set_json_loads
 
 from app.database.outcome import casts_doubt
+
+
+class Deadline:
+    """For the length of a block; then the connection is left in peace."""
+
+    __slots__ = ("_connection", "_seconds", "_timer")
+
+    def __init__(self, connection: CrmConnection, seconds: float) -> None:
+        self._connection = connection
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._connection.shut)
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
 
 
 class CrmConnection(AsyncConnection[TupleRow]):
@@ -24,7 +40,9 @@ class CrmConnection(AsyncConnection[TupleRow]):
         super().__init__(*args, **kwargs)
         self.commit_sent = False
         self.commit_doubt: str | None = None
+        self._poll: select.poll | None = None  # on its one socket
         self.add_notice_handler(self._on_notice)
+        set_json_loads(orjson.loads, self)
 
     def begin_unit(self) -> None:
         self.commit_sent = False
@@ -43,9 +61,10 @@ class CrmConnection(AsyncConnection[TupleRow]):
         """
         if not self.alive or self.pgconn.transaction_status != pq.TransactionStatus.IDLE:
             return True
-        poll = select.poll()
-        poll.register(self.pgconn.socket, select.POLLIN)
-        return bool(poll.poll(0))
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self.pgconn.socket, select.POLLIN)
+        return bool(self._poll.poll(0))
 
     def shut(self) -> None:
         """End the session by closing the wire. Whoever waits on it wakes with a lost connection.
@@ -61,14 +80,9 @@ class CrmConnection(AsyncConnection[TupleRow]):
             except OSError:
                 return  # the other side was faster
 
-    @contextmanager
-    def shut_after(self, seconds: float) -> Iterator[None]:
+    def shut_after(self, seconds: float) -> Deadline:
         """A deadline for everything awaited inside: the connection is lost when it passes."""
-        timer = asyncio.get_running_loop().call_later(seconds, self.shut)
-        try:
-            yield
-        finally:
-            timer.cancel()
+        return Deadline(self, seconds)
 
     def _on_notice(self, notice: Diagnostic) -> None:
         if casts_doubt(notice.severity_nonlocalized, notice.sqlstate, commit_sent=self.commit_sent):

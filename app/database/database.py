@@ -154,7 +154,7 @@ class Database:
     def _ended(self, task: asyncio.Task[Committed]) -> None:
         del self._open[task]
         metrics.UNITS_OPEN.dec()
-        metrics.WRITES.labels(_outcome(task)).inc()
+        metrics.writes(_outcome(task)).inc()
 
     async def read(self, statement: Read[T], parameters: Parameters, freshness: Freshness) -> Found[T]:
         """All rows. From a replica if that is allowed and one answers, else from the primary.
@@ -172,7 +172,7 @@ class Database:
             except psycopg.Error as error:
                 problem = self._explain_read(error, route, freshness)
             else:
-                metrics.READS.labels(route.name).inc()
+                metrics.reads(route.name).inc()
                 return Found(rows, route.name is RouteName.REPLICA and route.sight.seen is not Seen.PRIMARY)
         raise problem
 
