@@ -24,6 +24,7 @@ from app.customers import endpoints as customers_endpoints
 from app.customers import merging_endpoints
 from app.database.database import Database
 from app.deals import endpoints as deals_endpoints
+from app.dispatch import Dispatch, compiled
 from app.events import endpoints as events_endpoints
 from app.external import endpoints as external_endpoints
 from app.http import BASE
@@ -117,6 +118,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # we have our own
     )
     app.state.database = database
     app.state.settings = settings
@@ -132,6 +134,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.router)
     problems.install(app)
     describe(app)
+    app.add_middleware(Dispatch, endpoints=compiled(SLICES, BASE))
     app.add_middleware(Authentication, settings=settings, keyring=keyring, limits=app.state.limits)
     app.add_middleware(Disclosures, recorder=recorder, site=settings.site)
     app.add_middleware(Repetition, settings=settings)

@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterable
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import metrics
+from app import logs, metrics
 from app.errors import Problem, ProblemError
+from app.http import client_of, header_of
 from app.identity import new_id
 from app.problems import problem_response
 from app.settings import Settings
@@ -36,20 +36,22 @@ class Surroundings:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._settings = settings
+        self._site = (b"twinsite-site", settings.site.encode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        request_id = accepted_request_id(Headers(scope=scope).get("x-request-id"))
+        request_id = accepted_request_id(header_of(scope, b"x-request-id"))
         scope.setdefault("state", {})["request_id"] = request_id
-        answer = _Answer(send, {"Twinsite-Site": self._settings.site, "X-Request-Id": request_id})
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self._limited(scope, receive, answer.send)
-            finally:
-                _report(scope, answer.status, time.perf_counter() - started)
+        answer = _Answer(send, (self._site, (b"x-request-id", request_id.encode())))
+        naming = logs.REQUEST_ID.set(request_id)
+        try:
+            await self._limited(scope, receive, answer.send)
+        finally:
+            _report(scope, answer.status, time.perf_counter() - started)
+            logs.REQUEST_ID.reset(naming)
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (scope["method"], scope["path"]) in STREAMED:
@@ -66,7 +68,7 @@ class Surroundings:
 class _Answer:
     """Adds headers to the answer on its way out and remembers its status."""
 
-    def __init__(self, send: Send, headers: dict[str, str]) -> None:
+    def __init__(self, send: Send, headers: Iterable[tuple[bytes, bytes]]) -> None:
         self._send = send
         self._headers = headers
         self.status = 0
@@ -74,9 +76,7 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            for name, value in self._headers.items():
-                headers[name] = value
+            message["headers"] = [*message.get("headers", ()), *self._headers]
         await self._send(message)
 
 
@@ -90,12 +90,11 @@ def accepted_request_id(given: str | None) -> str:
 def _check_head(scope: Scope, max_body_bytes: int) -> None:
     if scope["method"] not in WITH_BODY:
         return
-    headers = Headers(scope=scope)
-    length = headers.get("content-length", "0")
+    length = header_of(scope, b"content-length") or "0"
     if length.isdecimal() and int(length) > max_body_bytes:
         raise _too_large(max_body_bytes)
-    has_body = length != "0" or "transfer-encoding" in headers
-    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    has_body = length != "0" or header_of(scope, b"transfer-encoding") is not None
+    media_type = (header_of(scope, b"content-type") or "").partition(";")[0].strip().lower()
     expected = MEDIA_TYPES.get(scope["path"], "application/json")
     if has_body and media_type != expected:
         raise ProblemError(Problem.UNSUPPORTED_MEDIA_TYPE, f"send the body as {expected}")
@@ -121,7 +120,7 @@ def _too_large(limit: int) -> ProblemError:
 
 
 def _report(scope: Scope, status: int, seconds: float) -> None:
-    metrics.REQUEST_SECONDS.labels(scope["method"], template(scope), status).observe(seconds)
+    metrics.request_seconds(scope["method"], template(scope), status).observe(seconds)
     if scope["path"] not in QUIET:
         log.info(
             "request",
@@ -129,19 +128,17 @@ def _report(scope: Scope, status: int, seconds: float) -> None:
             path=scope["path"],
             status=status,
             ms=round(seconds * 1000, 2),
-            client=_client(scope.get("client")),
+            client=client_of(scope),
         )
 
 
 def template(scope: Scope) -> str:
     """The path with names in place of its parameters' values; `none` for all that matched no route."""
+    if "template" in scope:  # by app.dispatch
+        return str(scope["template"])
     if "route" not in scope:
         return "none"
     path: str = scope["path"]
     for name, value in scope.get("path_params", {}).items():
         path = path.replace(f"/{value}", f"/{{{name}}}", 1)
     return path
-
-
-def _client(address: Iterable[object] | None) -> str | None:
-    return None if address is None else str(next(iter(address), None))

@@ -110,9 +110,13 @@ def problems(*kinds: Problem) -> dict[int | str, dict[str, Any]]:
     }
 
 
+# What an endpoint may raise to be answered; the rest is unforeseen.
+ANSWERED = (ProblemError, RequestValidationError, HTTPException)
+
+
 def install(app: FastAPI) -> None:
     """Register the handler for everything that can be raised."""
-    for kind in (ProblemError, RequestValidationError, HTTPException, Exception):
+    for kind in (*ANSWERED, Exception):
         app.add_exception_handler(kind, handle)
 
 

@@ -96,10 +96,12 @@ class _Request:
     began: float = field(default_factory=time.monotonic)
     doubt: Held | None = None  # an earlier attempt may have been committed
     repeated: bool = False
+    attempted: bool = False
     began_with: Scope = field(init=False)  # as nobody's routing has written into it yet
 
     def __post_init__(self) -> None:
-        self.began_with = {**self.scope, "state": {**self.scope.get("state", {})}}
+        self.scope.setdefault("state", {})
+        self.began_with = {**self.scope, "state": dict(self.scope["state"])}
 
     async def answer(self) -> None:
         for pause in (*PAUSES_SECONDS, None):
@@ -144,10 +146,13 @@ class _Request:
             await self.send(message)
 
     async def _attempt(self) -> Held | None:
-        """None: answered for good. An attempt sees a scope of its own, as routing writes into it."""
+        """None: answered for good. A repetition finds the scope as it was, as routing writes into it."""
         left = self.settings.request_deadline_seconds - self._spent()
-        state = {**self.began_with["state"], "seconds_left": max(left, ATTEMPT_MIN_SECONDS)}
-        scope = {**self.began_with, "state": state}
+        if self.attempted:
+            self.scope.clear()
+            self.scope.update(self.began_with, state=dict(self.began_with["state"]))
+        self.attempted = True
+        self.scope["state"]["seconds_left"] = max(left, ATTEMPT_MIN_SECONDS)
         held = Held()
 
         async def send(message: Message) -> None:
@@ -156,11 +161,7 @@ class _Request:
             else:
                 await self.send(message)
 
-        try:
-            await self.app(scope, _replayed(self.body, self.receive), send)
-        finally:
-            self.scope.update({key: scope[key] for key in scope if key != "state"})
-            self.scope.setdefault("state", {}).update(state)
+        await self.app(self.scope, _replayed(self.body, self.receive), send)
         return held if held.messages else None
 
 

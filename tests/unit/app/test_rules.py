@@ -71,8 +71,9 @@ def test_logs_are_json_lines_with_the_request_id_and_the_site():
     stream = io.StringIO()
     try:
         logs.configure(Settings(database_url="x", site="dc1", host="h"), stream)
-        with structlog.contextvars.bound_contextvars(request_id="r-1"):
-            structlog.get_logger("test").info("event", ms=1.5)
+        naming = logs.REQUEST_ID.set("r-1")
+        structlog.get_logger("test").info("event", ms=1.5)
+        logs.REQUEST_ID.reset(naming)
         line = json.loads(stream.getvalue())
     finally:
         structlog.reset_defaults()
