@@ -74,7 +74,7 @@ async def database_of(request: Request) -> Database:
 
 def trace_of(request: Request) -> str:
     """The request's name in PostgreSQL's application_name (at most 63 bytes there)."""
-    return f"crm {request.state.request_id}"[:63]
+    return f"crm {request.scope['state']['request_id']}"[:63]
 
 
 def header_of(scope: Scope, name: bytes) -> str | None:
@@ -120,17 +120,19 @@ OptionalKey = Annotated[
 
 async def _command(request: Request, principal: str, key: str | None) -> Command:
     settings = cast("Settings", request.app.state.settings)
-    operation = f"{request.method} {request.url.path}"
-    target = f"{operation}?{request.url.query} {request.headers.get('if-match', '')}\n"
+    scope = request.scope
+    operation = f"{scope['method']} {scope['path']}"
+    query, if_match = scope["query_string"].decode("latin-1"), header_of(scope, b"if-match") or ""
+    target = f"{operation}?{query} {if_match}\n"
     fingerprint = hashlib.sha256(target.encode() + await request.body()).digest()
     return Command(
         trace_of(request),
         principal,
         key,
         fingerprint,
-        getattr(request.state, "seconds_left", settings.request_deadline_seconds),
+        scope["state"].get("seconds_left", settings.request_deadline_seconds),
         operation=operation,
-        client=client_of(request.scope),
+        client=client_of(scope),
     )
 
 

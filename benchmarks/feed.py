@@ -64,7 +64,7 @@ def measure(batches: int = BATCHES, runs: int = RUNS) -> list[Figure]:
     """
     with ExitStack() as stack:
         database = create_crm_database(stack.enter_context(running_server(SERVER)))
-        base = stack.enter_context(serving_crm(database))
+        base = stack.enter_context(serving_crm(database)).base
         drawn = random.Random(1)  # noqa: S311  # the same rows each time
         numbers = iter(range(1_000_000))
 

@@ -10,6 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class Better(StrEnum):
@@ -90,9 +93,9 @@ def figure(
     )
 
 
-def alternating(runs: int, *measured: Callable[[], float]) -> tuple[list[float], ...]:
+def alternating(runs: int, *measured: Callable[[], T]) -> tuple[list[T], ...]:
     """Run several measurements in turn, so that a noisy minute hurts all of them alike."""
-    samples: tuple[list[float], ...] = tuple([] for _ in measured)
+    samples: tuple[list[T], ...] = tuple([] for _ in measured)
     for _ in range(runs):
         for kept, measure in zip(samples, measured, strict=True):
             kept.append(measure())

@@ -12,6 +12,7 @@ from infra.command import run
 
 SECONDS = int(os.environ.get("BENCH_SECONDS", "5"))
 CONNECTIONS = 8
+PATIENCE_S = 20  # with one answer; on a machine that does other work too
 
 _POST = """
 local n, body = 0, [[BODY]]
@@ -36,6 +37,7 @@ class Rate:
 
     requests_per_s: float
     p99_ms: float
+    requests: int
 
 
 def get(url: str) -> Rate:
@@ -62,14 +64,17 @@ def post(url: str, body: str, run_id: str) -> Rate:
 
 def _wrk(url: str, options: list[str]) -> Rate:
     settings = ["--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{SECONDS}s", "--latency"]
-    text = run(["wrk", *settings, *options, url], timeout=SECONDS + 30).stdout
+    settings += ["--timeout", f"{PATIENCE_S}s"]
+    text = run(["wrk", *settings, *options, url], timeout=SECONDS + PATIENCE_S + 10).stdout
     if "Non-2xx" in text or "Socket errors" in text:
         raise LoadError(f"{url}: {text}")
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
+    count = re.search(r"(\d+) requests in", text)
     slow = re.search(r"99%\s+([\d.]+)(us|ms|s)", text)
-    if rate is None or slow is None or float(rate[1]) == 0:
+    if rate is None or slow is None or count is None or float(rate[1]) == 0:
         raise LoadError(f"{url}: no answers: {text}")
-    return Rate(float(rate[1]), float(slow[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[slow[2]])
+    slowest_ms = float(slow[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[slow[2]]
+    return Rate(float(rate[1]), slowest_ms, int(count[1]))
 
 
 def wrk_is_here() -> bool:

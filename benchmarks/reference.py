@@ -67,6 +67,14 @@ async def _write(request: Request) -> Response:
     return Response(answer, 201, media_type="application/json")
 
 
+async def _insert_alone(request: Request) -> Response:
+    """The row of the business and nothing else: no stored answer, and so no transaction written out."""
+    given = orjson.loads(await request.body())
+    async with request.app.state.pool.connection() as connection:
+        await connection.execute(_INSERT, {**given, "received_at": datetime.now(UTC)})
+    return Response(orjson.dumps(given), 201, media_type="application/json")
+
+
 async def _insert(connection: AsyncConnection[Any], given: dict[str, Any], key: str, answer: bytes) -> None:
     stored = {"key": key, "fingerprint": b"0" * 32, "headers": Jsonb({}), "body": answer}
     async with connection.pipeline(), connection.transaction():
@@ -88,6 +96,7 @@ app = Starlette(
         Route("/api/v1/customers", _list),
         Route("/api/v1/customers/{id}", _read),
         Route("/api/v1/card-transactions", _write, methods=["POST"]),
+        Route("/insert-alone", _insert_alone, methods=["POST"]),
     ],
     lifespan=_lifespan,
 )
