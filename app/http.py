@@ -94,6 +94,13 @@ def client_of(scope: Scope) -> str | None:
 TheDatabase = Annotated[Database, Depends(database_of)]
 
 
+async def settings_of(request: Request) -> Settings:
+    return cast("Settings", request.app.state.settings)
+
+
+TheSettings = Annotated[Settings, Depends(settings_of)]
+
+
 async def freshness(
     request: Request,
     twinsite_staleness: Annotated[str | None, Header(description="`any`: a replica may answer")] = None,

@@ -123,6 +123,8 @@ class Settings(BaseSettings):
     webhook_networks: str = ""
 
     max_body_bytes: PositiveInt = 1_048_576
+    # Files that one claim may hold, each of up to the size above.
+    claim_documents: PositiveInt = 50
     metrics_directory: str | None = None
 
     @field_validator("webhook_networks")

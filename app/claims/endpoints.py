@@ -18,7 +18,16 @@ from app.claims.schemas import (
 )
 from app.directory import endpoints as directory
 from app.errors import Problem
-from app.http import FILE, READ_PROBLEMS, KeyedCommand, TheDatabase, TheFreshness, downloaded, written
+from app.http import (
+    FILE,
+    READ_PROBLEMS,
+    KeyedCommand,
+    TheDatabase,
+    TheFreshness,
+    TheSettings,
+    downloaded,
+    written,
+)
 from app.problems import problems
 from app.records.endpoints import CREATE_PROBLEMS, MOVE_PROBLEMS, router_of
 
@@ -34,10 +43,11 @@ async def begin_claim(form: ClaimForm, command: KeyedCommand, database: TheDatab
 
 @claims.post("/{record_id}/documents", response_model=Claim, responses=MOVE_PROBLEMS)
 async def add_claim_document(
-    record_id: UUID, form: DocumentForm, command: KeyedCommand, database: TheDatabase
+    record_id: UUID, form: DocumentForm, command: KeyedCommand, database: TheDatabase, settings: TheSettings
 ) -> Response:
     """Add a document; its content must be what its type says."""
-    return written(await service.add_document(database, command, record_id, form))
+    most = settings.claim_documents
+    return written(await service.add_document(database, command, record_id, form, most=most))
 
 
 @claims.get(

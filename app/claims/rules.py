@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from app.claims.schemas import Claim, ClaimStatus, Decision, DecisionForm, Document, DocumentKind
 from app.errors import FieldError, Problem, ProblemError, invalid
+from app.language.said import said
 
 S = ClaimStatus
 # Decision: from where, and where to.
@@ -31,9 +32,12 @@ def lacking(kinds: Sequence[DocumentKind], documents: Sequence[Document]) -> lis
     ]
 
 
-def with_document(claim: Claim, kinds: Sequence[DocumentKind], document: Document) -> Claim:
-    """A document of the same kind does not replace one: both stay, as both were handed in."""
+def with_document(claim: Claim, kinds: Sequence[DocumentKind], document: Document, most: int) -> Claim:
+    """A document of the same kind does not replace one: both stay, as both were handed in. `most`: in all."""
     require(claim, S.DRAFT)
+    if len(claim.documents) >= most:
+        detail = said("a claim holds {most} documents at most", most=most)
+        raise ProblemError(Problem.WRONG_STATE, detail, state="full")
     if document.kind not in {kind.code for kind in kinds}:
         raise invalid([FieldError("/kind", "unknown-code", "this kind of claim has no such document")])
     return claim.model_copy(update={"documents": (*claim.documents, document)})

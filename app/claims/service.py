@@ -67,8 +67,10 @@ def _unknown(pointer: str) -> Exception:
     return invalid([FieldError(pointer, "unknown-code", "no active or former entry has this code")])
 
 
-async def add_document(database: Database, command: Command, id_: UUID, form: DocumentForm) -> Committed:
-    """Raises ProblemError (validation) for a kind or content that does not fit."""
+async def add_document(
+    database: Database, command: Command, id_: UUID, form: DocumentForm, *, most: int
+) -> Committed:
+    """Raises ProblemError: validation for a kind or content that does not fit; wrong-state once full."""
     content = content_of(form)
     document = Document(
         id=new_id(),
@@ -82,7 +84,7 @@ async def add_document(database: Database, command: Command, id_: UUID, form: Do
 
     async def change(unit: WriteUnit, claim: Claim) -> Claim:
         kind = await _kind(unit, claim.kind)
-        changed = rules.with_document(claim, kind.documents, document)
+        changed = rules.with_document(claim, kind.documents, document, most)
         await repository.add_document(unit, claim, document, content)
         return changed
 

@@ -121,3 +121,15 @@ async def test_a_customer_claims_for_itself_and_decides_nothing(api, customer):
     with asking("portal", Held.CUSTOMER, customer="00000000-0000-0000-0000-000000000001"):
         assert (await api.get(f"{CLAIMS}/{claim['id']}")).status_code == 404
         assert (await _begin(api, customer)).json()["code"] == "unknown-customer"
+
+
+async def test_a_claim_holds_so_many_documents(crm, customer, start_api):
+    async with start_api(crm.url(), claim_documents=2) as api:
+        claim = (await _begin(api, customer)).json()
+        path = f"{CLAIMS}/{claim['id']}/documents"
+        for _ in range(2):
+            assert (await api.post(path, {"kind": "photo", **PDF})).status_code == 200
+        refused = await api.post(path, {"kind": "photo", **PDF})
+        assert (refused.status_code, refused.json()["state"]) == (409, "full"), refused.text
+        both = (await api.get(f"{CLAIMS}/{claim['id']}")).json()["documents"]
+        assert len(both) == 2
