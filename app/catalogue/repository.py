@@ -1,4 +1,7 @@
-"""One statement for the catalogue: what the reachable contracts in force allow, a page of it, and all counts.
+"""One statement for the catalogue: what the contracts in force allow, a page of it, and all counts.
+
+It begins with one contract or with one customer's, of which it takes one more than MOST_CONTRACTS at most: so a
+larger base makes it no slower, and its pages no longer.
 
 `failed` names the facets that a product does not fit. A page has products that fail none; the values of a
 facet are counted among those that fail no other.
@@ -7,6 +10,7 @@ facet are counted among those that fail no other.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from psycopg.rows import TupleRow
 from pydantic import TypeAdapter
@@ -23,35 +27,47 @@ _FAILED = ", ".join(
 )
 _VALUES = ", ".join(f"('{facet}', a.{facet})" for facet in FACETS if facet != "standard")
 
-Result = tuple[Sequence[CatalogueItem], Mapping[str, Sequence[FacetValue]]]
+MOST_CONTRACTS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`contracts`: how many are in force and in reach; beyond MOST_CONTRACTS the rest is not all of it."""
+
+    items: Sequence[CatalogueItem]
+    facets: Mapping[str, Sequence[FacetValue]]
+    contracts: int
+
+
 _ITEMS = TypeAdapter(list[CatalogueItem])
 
 
-def _result(row: TupleRow) -> Result:
-    items, counts = row
+def _result(row: TupleRow) -> Found:
+    items, counts, contracts = row
     facets: dict[str, list[FacetValue]] = {facet: [] for facet in FACETS}
     for facet, value, count in counts:
         facets[facet].append(FacetValue(value, count))
-    return _ITEMS.validate_python(items), facets
+    return Found(_ITEMS.validate_python(items), facets, contracts)
 
 
-CATALOGUE = Read(
-    f"""
-    WITH allowed AS MATERIALIZED (
+_CATALOGUE = f"""
+    WITH reached AS MATERIALIZED (
+        SELECT k.id, k.number, k.currency FROM crm.contract k
+        WHERE {{of}} AND k.status = 'active' AND k.valid_from <= %(today)s
+          AND (k.valid_until IS NULL OR k.valid_until >= %(today)s)
+        LIMIT {MOST_CONTRACTS + 1}
+    ), allowed AS MATERIALIZED (
         SELECT p.code AS product, p.title, p.kind, p.plant, p.line, p.standards, p.viscosity, p.packaging,
                p.container, p.measure, array_remove(ARRAY[{_FAILED}], NULL) AS failed,
                jsonb_agg(jsonb_build_object('contract_id', k.id, 'contract', k.number, 'price', i.price::text,
                                             'currency', k.currency) ORDER BY k.id) AS offers
-        FROM crm.contract k
+        FROM reached k
         JOIN crm.contract_product i ON i.contract_id = k.id
         JOIN crm.catalogue_product p ON p.code = i.product AND p.active
-        WHERE k.status = 'active' AND k.valid_from <= %(today)s
-          AND (k.valid_until IS NULL OR k.valid_until >= %(today)s)
-          AND (%(contract_id)s::uuid IS NULL OR k.id = %(contract_id)s)
         GROUP BY p.code
     )
     SELECT (SELECT coalesce(jsonb_agg(to_jsonb(f) - 'failed' ORDER BY f.product), '[]')
-            FROM (SELECT a.* FROM allowed a WHERE a.failed = '{{}}' AND a.product > %(after)s
+            FROM (SELECT a.* FROM allowed a WHERE a.failed = '{{{{}}}}' AND a.product > %(after)s
                   ORDER BY a.product LIMIT %(rows)s) f),
            (SELECT coalesce(jsonb_agg(jsonb_build_array(c.facet, c.value, c.number)
                                       ORDER BY c.facet, c.value), '[]')
@@ -60,7 +76,11 @@ CATALOGUE = Read(
                       VALUES {_VALUES} UNION ALL SELECT 'standard', s FROM unnest(a.standards) s
                   ) AS f (facet, value)
                   WHERE a.failed <@ ARRAY[f.facet] AND f.value IS NOT NULL
-                  GROUP BY f.facet, f.value) c)
-    WHERE {READ_GATE}""",
+                  GROUP BY f.facet, f.value) c),
+           (SELECT count(*) FROM reached)
+    WHERE {READ_GATE}"""
+OF_CONTRACT = Read(
+    _CATALOGUE.format(of="k.id = %(contract_id)s AND coalesce(k.customer_id = %(customer_id)s::uuid, true)"),
     _result,
 )
+OF_CUSTOMER = Read(_CATALOGUE.format(of="k.customer_id = %(customer_id)s"), _result)

@@ -47,9 +47,10 @@ Chosen = Annotated[tuple[Short, ...], Field(max_length=50)]
 
 
 class CatalogueFilter(BaseModel):
-    """Within a facet any of the values, of all facets together."""
+    """Of a contract or a customer's contracts; within a facet any of the values, of all facets together."""
 
     contract_id: UUID | None = None
+    customer_id: UUID | None = Field(None, description="Without it and a contract: the asker's own company")
     kind: Chosen = ()
     plant: Chosen = ()
     line: Chosen = ()
