@@ -68,12 +68,12 @@ async def allow_products(
     return written(await service.allow(database, command, record_id, expected=if_match, form=form))
 
 
-@router.post("/{record_id}/prolong", response_model=Contract, responses=MOVE_PROBLEMS)
+@router.post("/{record_id}/prolong", response_model=Contract, responses=EDIT_PROBLEMS)
 async def prolong_contract(
-    record_id: UUID, form: ProlongForm, command: KeyedCommand, database: TheDatabase
+    record_id: UUID, form: ProlongForm, command: KeyedCommand, database: TheDatabase, if_match: IfMatch
 ) -> Response:
-    """The contract goes on, until a day or by its own terms."""
-    return written(await service.prolong(database, command, record_id, until=form.until, note=form.note))
+    """The contract goes on, until a day or by its own terms; from the version that was seen, so once."""
+    return written(await service.prolong(database, command, record_id, expected=if_match, form=form))
 
 
 @router.post("/{record_id}/terminate", response_model=Contract, responses=MOVE_PROBLEMS)

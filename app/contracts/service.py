@@ -18,6 +18,7 @@ from app.contracts.schemas import (
     ContractForm,
     ContractStatus,
     ProductsForm,
+    ProlongForm,
 )
 from app.customers.repository import add_key
 from app.customers.service import no_lead_any_more
@@ -84,12 +85,16 @@ async def allow(
     )
 
 
-async def prolong(database: Database, command: Command, id_: UUID, **terms: Any) -> Committed:
+async def prolong(
+    database: Database, command: Command, id_: UUID, *, expected: str, form: ProlongForm
+) -> Committed:
+    """By so many months on what the contract has: two who saw the same version would do it twice."""
+
     async def change(_: WriteUnit, contract: Contract) -> Contract:
-        return rules.prolonged(contract, terms["until"])
+        return rules.prolonged(contract, form.until)
 
     return await service.change(
-        database, command, CONTRACTS, id_, change, kind="prolonged", note=terms["note"]
+        database, command, CONTRACTS, id_, change, kind="prolonged", expected=expected, note=form.note
     )
 
 

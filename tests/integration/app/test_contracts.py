@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import psycopg
 import pytest
 
 from app.access.policy import Role as Held
+from app.access.principal import Principal, access_of
+from app.catalogue.repository import MOST_CONTRACTS
+from app.contracts.repository import ENDING
 from app.contracts.service import prolong_due
 from app.database.answer import Command
+from app.database.units import ACT
 from tests.integration.app.sales import (
     CATALOGUE,
     CONTRACTS,
@@ -20,19 +27,21 @@ from tests.integration.app.sales import (
     named,
 )
 
+ANY = {"If-Match": "*"}  # version
+
 
 async def test_a_contract_is_concluded_once_changed_prolonged_and_ended(api, customer, number):
     form = contract(customer, number, valid_until="2026-01-31")
     made = await api.post(CONTRACTS, form)
     assert (await api.post(CONTRACTS, form)).json()["code"] == "already-exists"
     address = made.headers["Location"]
-    prolonged = await api.post(f"{address}/prolong", {})
+    prolonged = await api.post(f"{address}/prolong", {}, **ANY)
     assert prolonged.json()["valid_until"] == "2027-01-31"
-    back = await api.post(f"{address}/prolong", {"until": "2026-06-30"})
+    back = await api.post(f"{address}/prolong", {"until": "2026-06-30"}, **ANY)
     assert named(back.json()) == {"/until": "not-later"}
     ended = await api.post(f"{address}/terminate", {"note": "По соглашению сторон"})
     assert ended.json()["status"] == "terminated"
-    assert (await api.post(f"{address}/prolong", {})).json()["code"] == "wrong-state"
+    assert (await api.post(f"{address}/prolong", {}, **ANY)).json()["code"] == "wrong-state"
     wrong = await api.post(CONTRACTS, contract(customer, f"{number}-2", unit="nowhere"))
     assert named(wrong.json()) == {"/unit": "unknown-code"}
 
@@ -188,3 +197,72 @@ async def test_a_buyer_finds_what_its_contracts_in_force_allow_and_orders_nothin
     await api.post(f"{CONTRACTS}/{agreed['id']}/terminate", {"note": "Расторгнут"})
     with asking("buyer", Held.CUSTOMER, customer=customer["id"]):
         assert (await api.get(CATALOGUE)).json()["items"] == []
+
+
+async def test_two_clerks_do_not_prolong_a_contract_twice(api, customer, number):
+    made = await api.post(CONTRACTS, contract(customer, number, valid_until="2026-01-31"))
+    address, seen = f"{made.headers['Location']}/prolong", made.headers["ETag"]
+    both = await asyncio.gather(*(api.post(address, {}, None, **{"If-Match": seen}) for _ in range(2)))
+    assert sorted(answer.status_code for answer in both) == [200, 412]
+    assert (await api.get(made.headers["Location"])).json()["valid_until"] == "2027-01-31"
+    blind = await api.post(address, {})
+    assert (blind.status_code, blind.json()["code"]) == (428, "if-match-missing"), blind.text
+
+
+async def test_the_catalogue_is_asked_for_a_contract_or_a_customer(api, customer, company, agreed, goods):
+    mine = asking("ivanov", Held.SALES_MANAGER)
+    with mine:
+        everything = await api.get(CATALOGUE)
+    assert (everything.status_code, named(everything.json())) == (422, {"?contract_id": "required"})
+    shown = (await api.get(f"{CATALOGUE}?customer_id={customer['id']}&limit=1")).json()
+    assert [item["product"] for item in shown["items"]] == [goods[0]]
+    assert [item["product"] for item in (await api.get(shown["next"])).json()["items"]] == [goods[2]]
+    other = (await api.post("/api/v1/customers", company(kpp="770102001"))).json()
+    assert (await api.get(f"{CATALOGUE}?customer_id={other['id']}")).json()["items"] == []
+    with asking("buyer", Held.CUSTOMER, customer=other["id"]):
+        theirs = await api.get(f"{CATALOGUE}?customer_id={customer['id']}")
+        assert (theirs.json()["items"], theirs.json()["facets"]["plant"]) == ([], [])
+
+
+async def test_a_catalogue_of_too_many_contracts_is_refused(api, customer, number, admin):
+    admin.execute(
+        "INSERT INTO crm.contract (id, customer_id, version, created_at, changed_at, number, status, unit,"
+        " signed_on, valid_from, payment, deferral_days, currency)"
+        " SELECT crm.new_id(), %s, 1, now(), now(), %s || n, 'active', 'contact-centre', '2025-12-01',"
+        " '2025-12-01', 'prepaid', 0, 'RUB' FROM generate_series(1, %s) n",
+        (customer["id"], f"many-{number}-", MOST_CONTRACTS + 1),
+    )
+    refused = await api.get(f"{CATALOGUE}?customer_id={customer['id']}")
+    assert (refused.status_code, named(refused.json())) == (422, {"?contract_id": "too-many-contracts"})
+    admin.execute("UPDATE crm.contract SET status = 'terminated' WHERE number = %s", (f"many-{number}-1",))
+    assert (await api.get(f"{CATALOGUE}?customer_id={customer['id']}")).status_code == 200
+
+
+async def test_the_sweep_of_ending_contracts_reads_only_those_that_are_due(crm, admin, customer, number):
+    """Among contracts that nearly all go on by themselves and end within the year, as contracts do."""
+    admin.execute(
+        "INSERT INTO crm.contract (id, customer_id, version, created_at, changed_at, number, status, unit,"
+        " signed_on, valid_from, valid_until, prolongation, payment, deferral_days, currency)"
+        " SELECT crm.new_id(), %s, 1, now(), now(), %s || n, 'active', 'contact-centre', '2025-12-01',"
+        " '2025-12-01', current_date + 60 + n %% 300, %s, 'prepaid', 0, 'RUB'"
+        " FROM generate_series(1, 5000) n",
+        (customer["id"], f"sweep-{number}-", '{"automatic": true, "months": 12, "notice_days": 30}'),
+    )
+    admin.execute("ANALYZE crm.contract")
+    worker = access_of(Principal("worker", frozenset({Held.SYSTEM})))
+    with psycopg.connect(crm.url()) as connection:
+        connection.execute(ACT, worker.parameters)
+        rows = connection.execute(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) {ENDING}", {"today": day(), "batch": 200}
+        ).fetchone()
+        connection.rollback()
+    admin.execute("DELETE FROM crm.contract WHERE number LIKE %s", (f"sweep-{number}-%",))
+    (scan,) = (node for node in nodes(rows[0][0]["Plan"]) if node.get("Relation Name") == "contract")
+    assert "Index" in scan["Node Type"], scan
+    assert scan.get("Rows Removed by Filter", 0) == 0, "each row looked at is due"
+
+
+def nodes(plan):
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from nodes(inner)
