@@ -1,6 +1,6 @@
 """One statement for the catalogue: what the contracts in force allow, a page of it, and all counts.
 
-It begins with one contract or with one customer's, of which it takes one more than MOST_CONTRACTS at most: so a
+It begins with one contract or with one customer's, of which it takes one more than MOST_CONTRACTS at most: a
 larger base makes it no slower, and its pages no longer.
 
 `failed` names the facets that a product does not fit. A page has products that fail none; the values of a
