@@ -79,11 +79,21 @@ def _add_single(router: APIRouter, noun: Noun[Any]) -> None:
         return shown(record, found, {"ETag": etag(record.version)})
 
     @router.get(
-        "/{record_id}/history", name=f"history_of_{noun.word}", response_model=History, responses=responses
+        "/{record_id}/history",
+        name=f"history_of_{noun.word}",
+        response_model=History,
+        responses=problems(*LIST_PROBLEMS, Problem.NOT_FOUND),
     )
-    async def history(record_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
+    async def history(
+        record_id: UUID,
+        database: TheDatabase,
+        freshness: TheFreshness,
+        *,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> Response:
         """What happened to it, oldest first."""
-        steps, found = await service.history(database, noun, record_id, freshness)
+        steps, found = await service.history(database, noun, record_id, freshness, limit=limit, cursor=cursor)
         return shown(steps, found)
 
     @router.get(

@@ -81,7 +81,10 @@ class RecordEvent:
 
 @dataclass(frozen=True, slots=True)
 class History:
+    """`next` is the address of the next page, null on the last."""
+
     items: Sequence[RecordEvent]
+    next: str | None
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -51,7 +51,8 @@ def page(noun: Noun[R], filters: frozenset[str]) -> Read[R]:
 
 HISTORY = Read(
     "SELECT e.version, e.kind, e.at, e.actor, e.note FROM crm.record_event e"
-    f" WHERE {READ_GATE} AND e.record_id = %(id)s AND e.noun = %(noun)s ORDER BY e.version LIMIT 1000",
+    f" WHERE {READ_GATE} AND e.record_id = %(id)s AND e.noun = %(noun)s AND e.version > %(after)s"
+    " ORDER BY e.version LIMIT %(rows)s",
     lambda row: RecordEvent(*row),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import psycopg
@@ -25,6 +26,8 @@ from app.security import shown_now
 Making = Callable[[WriteUnit], Awaitable[R]]
 Change = Callable[[WriteUnit, R], Awaitable[R]]
 Then = Callable[[WriteUnit, R], Awaitable[None]]
+
+DIGITS = 9  # of a version, at most: any such number is an integer of PostgreSQL
 
 
 def address(noun: Noun[Any], id_: UUID) -> str:
@@ -160,9 +163,26 @@ async def page(
 
 
 async def history(
-    database: Database, noun: Noun[R], id_: UUID, freshness: Freshness
+    database: Database, noun: Noun[R], id_: UUID, freshness: Freshness, *, limit: int, cursor: str | None
 ) -> tuple[History, Found[RecordEvent]]:
-    parameters = {"id": id_, "noun": noun.resource}
+    """Oldest first, by version. Raises ProblemError: not-found, cursor-invalid."""
+    window = {"after": _version_of(cursor), "rows": limit + 1}
+    parameters = {"id": id_, "noun": noun.resource, **window}
     found = await database.read(repository.HISTORY, parameters, freshness)
-    found.one(noun.word)
-    return History(found.rows), found
+    if cursor is None:
+        found.one(noun.word)
+    steps, following = found.rows[:limit], None
+    if len(found.rows) > limit:
+        query = {"limit": limit, "cursor": pagination.encode_key(str(steps[-1].version))}
+        following = f"{address(noun, id_)}/history?{urlencode(query)}"
+    return History(steps, following), found
+
+
+def _version_of(cursor: str | None) -> int:
+    """The version after which the page begins."""
+    if cursor is None:
+        return 0
+    (version,) = pagination.decode_key(cursor, 1)
+    if not (version.isascii() and version.isdigit() and len(version) <= DIGITS):
+        raise pagination.cursor_invalid()
+    return int(version)

@@ -144,3 +144,18 @@ async def test_an_order_beyond_all_sums_is_refused(api, customer, goods, number)
     order = (await api.post(ORDERS, complete(customer, agreed, goods, items=items))).json()
     refused = await _step(api, order, "submit")
     assert (refused.status_code, named(refused.json())) == (422, {"/items": "too-much"}), refused.text
+
+
+async def test_a_history_has_pages(api, customer):
+    order = (await api.post(ORDERS, {"customer_id": customer["id"]})).json()
+    path = f"{ORDERS}/{order['id']}"
+    for comment in ("а", "б", "в"):
+        await api.http.put(path, json={"comment": comment}, headers={"If-Match": "*"})
+    address, versions, pages = f"{path}/history?limit=2", [], 0
+    while address:
+        page = (await api.get(address)).json()
+        versions += [each["version"] for each in page["items"]]
+        address, pages = page["next"], pages + 1
+    assert (versions, pages) == ([1, 2, 3, 4], 2)
+    assert (await api.get(f"{path}/history?cursor=nonsense")).json()["code"] == "cursor-invalid"
+    assert (await api.get(f"{path}/history?limit=201")).status_code == 422

@@ -261,6 +261,18 @@ async def test_who_only_looks_orders_up_does_not_see_the_drivers_document(api, c
         assert (await api.get(path)).json()["vehicle"] == carried["vehicle"], "it writes the pass"
 
 
+async def test_a_carrier_reads_the_history_of_what_it_carries_as_far_as_it_is_its_business(api, carried):
+    await step(api, carried, "discount-request", percent="10", reason="Объём")
+    await step(api, carried, "decision", decision="grant_discount", note="5 лет вместе")
+    await step(api, carried, "decision", decision="confirm")
+    history = f"{ORDERS}/{carried['id']}/history"
+    with asking("fast-1", Held.CARRIER, partner="fast"):
+        steps = (await api.get(history)).json()["items"]
+        assert [each["kind"] for each in steps] == ["submitted", "confirmed"]
+    with asking("slow-1", Held.CARRIER, partner="slow"):
+        assert (await api.get(history)).status_code == 404
+
+
 def _write_step(connection, customer, record):
     """As petrova, who may change the orders of her own customers."""
     labels = "{order:manager=petrova,customer:manager=petrova}"
