@@ -158,7 +158,8 @@ def build(config: AgentConfig, client: KazooClient) -> Agent:
         sensors=LiveSensors(equipment.instruments(look)),
         guard=leadership,
         clock=clock,
-        poll_s=0.02,
+        poll_s=0.01,
+        patient_poll_s=0.2,
     )
     brain = Brain(
         standing=Standing(config.name, config.me.site in config.witness_sites, config.witness_sites),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from failover.actuators.dispatch import perform
+from failover.actuators.dispatch import STAMPED, perform
 from failover.actuators.ports import (
     Actuators,
     EffectRefusedError,
@@ -64,13 +64,16 @@ class Runner:
         guard: EpochGuard,
         clock: Clock,
         poll_s: float = 0.05,
+        patient_poll_s: float | None = None,
     ) -> None:
+        """`poll_s`: between two looks at a step's goal, in seconds; `patient_poll_s`: at one that may last."""
         self._store = store
         self._actuators = actuators
         self._sensors = sensors
         self._guard = guard
         self._clock = clock
         self._poll_s = poll_s
+        self._patient_poll_s = patient_poll_s or poll_s
         self._interruption: Interruption = never
 
     def heed(self, interruption: Interruption) -> None:
@@ -124,7 +127,9 @@ class Runner:
         if worth_asking and not entry.committed and (why := self._interruption(entry)):
             return self._record(entry, Event.ABORTED, "", why)
         if Event.INTENT not in entry.events(step.name):
-            entry = self._record(entry, Event.INTENT, step.name, str(step.do or step.check))
+            # Whoever only waits leaves nothing to undo; clients wait, too, for what is written meanwhile.
+            write = self._noted if step.do is None and step.timeout_s <= BRIEF_S else self._record
+            entry = write(entry, Event.INTENT, step.name, str(step.do or step.check))
 
         def interrupted() -> str | None:
             return self._interruption(entry) if worth_asking else None
@@ -183,13 +188,14 @@ class Runner:
                 raise StepFailedError(f"{goal} does not hold after {timeout_s:g} s: {seen.evidence}; {done}")
             if why := interrupted():
                 raise InterruptedStepError(why)
-            self._clock.sleep(self._poll_s)
+            self._clock.sleep(self._poll_s if timeout_s <= BRIEF_S else self._patient_poll_s)
         return _joined(done, seen)
 
     def _perform(self, order: Instruction | None) -> str:
         if order is None:
             return ""
-        self._guard.check()
+        if order.verb not in STAMPED:
+            self._guard.check()
         try:
             return perform(self._actuators, order)
         except EffectRefusedError as refusal:

@@ -112,9 +112,9 @@ class LiveSensors:
         candidate must be synchronous besides, so that even a mistake here loses nothing (decision 0401).
         """
         host, candidate = asked.text("host"), asked.text("candidate")
-        if self._through.close_up.promoted(candidate):  # asked also to have a session with it when it matters
-            return Observation(holds=True, evidence=f"{candidate} is not in recovery any more")
         if not self._through.close_up.stopped(host):
+            if self._through.close_up.promoted(candidate):  # also to have a session with it when it matters
+                return Observation(holds=True, evidence=f"{candidate} is not in recovery any more")
             return Observation(holds=False, evidence=f"{host}: PostgreSQL listens, or the host is silent")
         members = self._through.cluster().sync.members
         words = f"{host}: PostgreSQL refuses, Patroni is there; synchronous: {', '.join(sorted(members))}"

@@ -32,6 +32,8 @@ ACTS_AS = {"rights": "{customer:*,other:*}", "statement_timeout": "120s", "lock_
 RETRIES = 20
 RETRY_SECONDS = 0.5  # times the attempt; together longer than any failover
 IDLE_SECONDS = 0.5
+# A pool may lead to a standby for the moment in which it is being promoted.
+PASSING = (OvertakenError, psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction)
 
 Results = list[Row | Rejection]
 
@@ -80,7 +82,7 @@ class Loader:
         for attempt in range(1, RETRIES + 1):
             try:
                 return self._attempt()
-            except (OvertakenError, psycopg.OperationalError) as error:
+            except PASSING as error:
                 # The outcome of a COMMIT that was not answered is read from the job at the next attempt.
                 log.info("bulk load repeats a batch", attempt=attempt, error=str(error))
                 self._disconnect()
@@ -122,7 +124,7 @@ class Loader:
             with self._reader.transaction():
                 self._reader.execute(load_sql.ACT, ACTS_AS)  # nobody in particular would see no block
                 return reading.read(self._reader, first)
-        except psycopg.OperationalError as error:
+        except PASSING as error:
             log.info("reading ahead failed", error=str(error))
             self._reader = None
             return None

@@ -45,6 +45,19 @@ DISPATCH: Mapping[Verb, Effect] = {
     Verb.RESTORE_ENSEMBLE: lambda to, _: to.ensemble.restore(),
 }
 
+# Their effect is a transaction of ZooKeeper's that holds only under our epoch: it needs no question before it,
+# which costs two round trips while clients wait.
+STAMPED = frozenset(
+    {
+        Verb.RELEASE_LEADER_KEY,
+        Verb.PAUSE_POOLS,
+        Verb.RESUME_POOLS,
+        Verb.ROUTE,
+        Verb.CANCEL_SWITCHOVER,
+        Verb.PREFER_SITE,
+    }
+)
+
 
 def perform(actuators: Actuators, order: Instruction) -> str:
     """Does it and returns the evidence.

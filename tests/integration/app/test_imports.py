@@ -194,6 +194,25 @@ async def test_a_batch_that_dies_before_its_commit_is_loaded_once(api, crm, admi
     assert count == (100,)
 
 
+async def test_a_standby_met_on_the_way_is_left_again(api, crm, number):
+    """As while a pool leads to one that is just being promoted."""
+    met = []
+
+    class Misled(Loader):
+        def _open(self):
+            connection = super()._open()
+            connection.read_only = not met
+            met.append(connection)
+            return connection
+
+    rows = [{"kind": "person", "name": "Имя", "external_id": f"standby-{number}"}]
+    answer = await send(api, ndjson(*rows), f"standby-{number}")
+    with Misled(crm.url()) as loader:
+        await asyncio.to_thread(loader.drain)
+    assert (await api.get(answer.headers["Location"])).json()["status"] == "done"
+    assert [connection.closed for connection in met] == [True, True]
+
+
 def test_a_file_from_the_shell_and_a_seeded_base_can_be_repeated(crm, number, tmp_path, monkeypatch, admin):
     file = tmp_path / "customers.ndjson"
     file.write_bytes(
