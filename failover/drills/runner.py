@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from datetime import datetime
+from typing import TypeVar
 
 from failover.drills import announcements, archive
 from failover.drills.flow import Flow
@@ -23,11 +24,15 @@ from failover.drills.ports import LoadRun, PortError, Ports
 from failover.drills.scenarios import Leadership
 from failover.drills.steps import Role, Scene, Step, set_scene
 from failover.drills.verdict import Verdict
-from failover.drills.waiting import Overdue, Say, wait_until
+from failover.drills.waiting import Overdue, Say, answer, wait_until
 from failover.drills.whole import wait_whole
 
 # The load is looked after this often while the drill lets time pass.
 WATCH_S = 0.5
+# How long a question is asked again that a busy estate refuses.
+PATIENCE_S = 30.0
+
+T = TypeVar("T")
 
 
 class _LoadEnded(Exception):  # noqa: N818 - a fact, not a fault of this program
@@ -99,10 +104,7 @@ class Drill:
         self._restore_replication()
         try:
             self._wait_whole(timing.healthy_deadline_s, "a whole estate")
-            scene = set_scene(self._order.estate, self._ports.cluster.status(), self._ports)
-            versions = dict(self._ports.cluster.versions())
-            if not self._order.plain:
-                self._mode = self._ports.orchestrator.mode()
+            scene, versions = self._answer(self._cast, "who plays which role")
         except (PortError, Overdue) as error:
             raise DrillError(f"the drill did not begin: {error}") from error
         self._order.directory.mkdir(parents=True, exist_ok=True)
@@ -110,6 +112,13 @@ class Drill:
         self._say(
             f"{self._order.scenario.title}: primary {scene[Role.PRIMARY_HOST]}, run {self._order.run_id}"
         )
+        return scene, versions
+
+    def _cast(self) -> tuple[Scene, dict[str, str]]:
+        scene = set_scene(self._order.estate, self._ports.cluster.status(), self._ports)
+        versions = dict(self._ports.cluster.versions())
+        if not self._order.plain:
+            self._mode = self._ports.orchestrator.mode()
         return scene, versions
 
     def _restore_replication(self) -> None:
@@ -278,11 +287,10 @@ class Drill:
     def _start_load(self) -> None:
         order = self._order
         self._mark(Mark.LOAD)
-        self._ports.load.start(
-            LoadRun(
-                order.profile, order.run_id, order.seed, history=self._files.load, stats=self._files.stats
-            )
+        run = LoadRun(
+            order.profile, order.run_id, order.seed, history=self._files.load, stats=self._files.stats
         )
+        self._answer(lambda: self._ports.load.start(run), "the start of the load")
 
     def _pass(self, seconds: float, what: str) -> None:
         """Let time pass while the load is looked after."""
@@ -299,6 +307,9 @@ class Drill:
 
     def _wait_whole(self, deadline_s: float, what: str, site: str | None = None) -> None:
         wait_whole(self._order, self._ports, self._say, deadline_s=deadline_s, what=what, site=site)
+
+    def _answer(self, question: Callable[[], T], what: str) -> T:
+        return answer(question, PATIENCE_S, what, clock=self._ports.clock, say=self._say)
 
     def _insist_on(self, what: str, action: Callable[[], None]) -> None:
         self._trouble += insist(action, what, self._ports.clock)

@@ -60,7 +60,7 @@ class Timing:
     healthy_deadline_s: float = 120
     recovery_deadline_s: float = 120
     parity_deadline_s: float = 300
-    restore_deadline_s: float = 60
+    restore_deadline_s: float = 120
 
 
 @dataclass(frozen=True, slots=True)

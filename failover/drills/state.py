@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -18,6 +18,7 @@ from failover.drills.model import FinalState, NodeState
 
 Connection = psycopg.Connection[Any]
 Connect = Callable[[str], Connection]
+T = TypeVar("T")
 
 # Where the load's markers stand: every table and column of docs/architecture.md that takes one.
 MARKER_COLUMNS: tuple[tuple[LiteralString, LiteralString], ...] = (
@@ -27,7 +28,7 @@ MARKER_COLUMNS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("card_transaction", "processing_id"),
 )
 
-# How often a replica is asked whether it has caught up.
+# How often a replica is asked whether it has caught up, and a read that failed is done again.
 POLL_S = 0.2
 # A read of one run's rows is a few scans; longer means that something holds it.
 STATEMENT_TIMEOUT_MS = 60_000
@@ -52,21 +53,23 @@ class SqlStateReader:
     def collect(self, run_id: str, deadline_s: float) -> FinalState:
         """Return each node's rows of the run, once it has replayed what the primary had at the start.
 
+        A read that fails is done again until the deadline: a conflict with the replay ends one, a busy node
+        is late for another, and neither says anything of the rows.
         Two nodes out of recovery are both returned as primaries: the caller sees that something is wrong.
         """
         deadline = time.monotonic() + deadline_s
-        found = {host: self._position(host) for host in self._hosts}
+        found = {host: self._position(host, deadline) for host in self._hosts}
         target = next((p for p in found.values() if p is not None and not p.in_recovery), None)
         return FinalState(
             tuple(self._node(host, found[host], target, run_id, deadline) for host in self._hosts)
         )
 
-    def _position(self, host: str) -> _Position | None:
-        try:
+    def _position(self, host: str, deadline: float) -> _Position | None:
+        def read() -> _Position:
             with self._connect(host) as connection:
                 return _read_position(connection)
-        except psycopg.Error:
-            return None
+
+        return _insist(read, deadline)
 
     def _node(
         self, host: str, position: _Position | None, target: _Position | None, run_id: str, deadline: float
@@ -74,7 +77,8 @@ class SqlStateReader:
         unread = NodeState(host, is_primary=False, caught_up=False, timeline=None, markers={}, executions={})
         if position is None or target is None:
             return unread
-        try:
+
+        def read() -> NodeState:
             with self._connect(host) as connection:
                 if position.in_recovery and not _wait_for_replay(connection, target.lsn, deadline):
                     return unread
@@ -86,8 +90,19 @@ class SqlStateReader:
                     markers=_markers(connection, run_id),
                     executions=_executions(connection, run_id),
                 )
+
+        return _insist(read, deadline) or unread
+
+
+def _insist(read: Callable[[], T], deadline: float) -> T | None:
+    """Return what it reads; None when it fails past the deadline."""
+    while True:
+        try:
+            return read()
         except psycopg.Error:
-            return unread
+            if time.monotonic() >= deadline:
+                return None
+        time.sleep(POLL_S)
 
 
 def _read_position(connection: Connection) -> _Position:

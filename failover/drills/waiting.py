@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from failover.drills.ports import Clock, PortError
 
@@ -13,6 +14,7 @@ NAMED_MAX = 3
 Say = Callable[[str], None]
 # What is still missing; nothing when the condition holds. It may raise `PortError`, which counts as missing.
 Condition = Callable[[], tuple[str, ...]]
+T = TypeVar("T")
 
 
 class Overdue(Exception):  # noqa: N818 - the field's word; it is no fault of the program
@@ -34,6 +36,21 @@ def wait_until(condition: Condition, deadline_s: float, what: str, *, clock: Clo
         if clock.monotonic_ns() >= deadline:
             raise Overdue(f"{what} not reached within {deadline_s:g} s: {'; '.join(missing)}")
         clock.sleep(POLL_S)
+
+
+def answer(question: Callable[[], T], deadline_s: float, what: str, *, clock: Clock, say: Say) -> T:
+    """Return what is answered once nobody refuses: a busy estate may do so once, which is no finding.
+
+    Raises `Overdue` after `deadline_s` seconds of refusals.
+    """
+    answers: list[T] = []
+
+    def missing() -> tuple[str, ...]:
+        answers.append(question())
+        return ()
+
+    wait_until(missing, deadline_s, what, clock=clock, say=say)
+    return answers[0]
 
 
 def _first(missing: tuple[str, ...]) -> str:

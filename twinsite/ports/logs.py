@@ -10,7 +10,7 @@ from datetime import datetime
 from infra.lab import Lab
 from twinsite.ports.errors import as_port_errors
 
-_DEADLINE_S = 60.0
+_DEADLINE_S = 180.0
 
 
 @dataclass(frozen=True)

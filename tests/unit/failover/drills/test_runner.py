@@ -94,6 +94,19 @@ def test_a_return_that_is_refused_once_is_asked_again(drill, world):
     assert world.primary.startswith("dc1")
 
 
+@pytest.mark.parametrize("call", ["versions", "zookeeper_leader", "entry_holder", "load.start"])
+def test_a_question_that_a_busy_estate_refuses_once_is_asked_again(drill, world, call):
+    refusals = ["no answer within 1 s"]
+
+    def refuse_once(_number, name):
+        if name == call and refusals:
+            raise PortError(refusals.pop())
+
+    world.wire = refuse_once
+    verdict = drill("switchover")
+    assert (refusals, verdict.passed) == ([], True), verdict.reasons
+
+
 def test_a_return_that_stays_refused_is_told(drill, world):
     def refuse(_number, name):
         if name == "switchover":
