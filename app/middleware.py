@@ -5,6 +5,8 @@ Plain ASGI: Starlette's BaseHTTPMiddleware runs the endpoint in a cancellable ta
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
 import time
 from collections.abc import Iterable
@@ -15,7 +17,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import logs, metrics
 from app.errors import Problem, ProblemError
 from app.http import client_of, header_of
-from app.identity import new_id
 from app.problems import problem_response
 from app.settings import Settings
 
@@ -27,6 +28,9 @@ WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 STREAMED = frozenset({("POST", "/api/v1/imports")})
 # Where another standard says what a body is (RFC 6749).
 MEDIA_TYPES = {"/api/v1/oauth/token": "application/x-www-form-urlencoded"}
+# A request without an id gets one of these: nobody is kept from guessing them, and they cost next to nothing.
+_PROCESS = os.urandom(8).hex()
+_numbers = itertools.count(1)
 QUIET = frozenset({"/health/live", "/health/ready", "/metrics"})
 
 
@@ -84,7 +88,7 @@ def accepted_request_id(given: str | None) -> str:
     """The caller's id if it is harmless in logs and in application_name, else a new one."""
     if given is not None and REQUEST_ID.fullmatch(given):
         return given
-    return new_id().hex
+    return f"{_PROCESS}{next(_numbers):016x}"
 
 
 def _check_head(scope: Scope, max_body_bytes: int) -> None:

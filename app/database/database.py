@@ -161,7 +161,7 @@ class Database:
 
         Raises ProblemError when no suitable server answers.
         """
-        problem = ProblemError(Problem.NO_DATABASE, "no database answers")
+        problem: ProblemError | None = None
         for route in self._candidates(freshness):
             try:
                 rows = await self._read_from(route, statement, parameters, freshness)
@@ -174,7 +174,7 @@ class Database:
             else:
                 metrics.reads(route.name).inc()
                 return Found(rows, route.name is RouteName.REPLICA and route.sight.seen is not Seen.PRIMARY)
-        raise problem
+        raise problem or ProblemError(Problem.NO_DATABASE, "no database answers")
 
     def _candidates(self, freshness: Freshness) -> tuple[Route, ...]:
         """Routes worth trying, best first. A fresh read is refused at once where no primary was seen."""
