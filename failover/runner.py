@@ -66,7 +66,7 @@ class Runner:
         poll_s: float = 0.05,
         patient_poll_s: float | None = None,
     ) -> None:
-        """`poll_s`: between two looks at a step's goal, in seconds; `patient_poll_s`: at one that may last."""
+        """`poll_s`: seconds between two looks at a step's goal; `patient_poll_s`: at one that may last."""
         self._store = store
         self._actuators = actuators
         self._sensors = sensors

@@ -45,8 +45,8 @@ DISPATCH: Mapping[Verb, Effect] = {
     Verb.RESTORE_ENSEMBLE: lambda to, _: to.ensemble.restore(),
 }
 
-# Their effect is a transaction of ZooKeeper's that holds only under our epoch: it needs no question before it,
-# which costs two round trips while clients wait.
+# Their effect is a transaction of ZooKeeper's that holds only under our epoch. It needs no question before
+# it: that would be two round trips for which clients wait.
 STAMPED = frozenset(
     {
         Verb.RELEASE_LEADER_KEY,
