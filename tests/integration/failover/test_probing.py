@@ -18,7 +18,8 @@ from failover.heartbeats import Heartbeats
 from failover.probing import Pace, Probed, RestTarget, SqlTarget, TcpTarget, Watch, classify
 from failover.views import Outcome
 
-TIMEOUT_S = 1.0
+# What answers on this machine has done so by then, however busy it is.
+TIMEOUT_S = 5.0
 
 
 @pytest.fixture
@@ -73,13 +74,13 @@ async def test_postgresql_answers_until_it_is_gone_and_again_when_it_is_back() -
 
 
 async def test_a_frozen_session_is_mute_and_does_not_hold_the_prober(postgres_server: PrivateServer) -> None:
-    target = SqlTarget(conninfo(postgres_server), "127.0.0.1", postgres_server.port, 0.3)
+    target = SqlTarget(conninfo(postgres_server), "127.0.0.1", postgres_server.port, TIMEOUT_S)
     assert (await target.probe()).outcome is Outcome.ANSWERS
     assert target._connection is not None
     backend = target._connection.info.backend_pid
     os.kill(backend, signal.SIGSTOP)
     try:
-        assert (await asyncio.wait_for(target.probe(), 5)).outcome is Outcome.MUTE
+        assert (await asyncio.wait_for(target.probe(), 12 * TIMEOUT_S)).outcome is Outcome.MUTE
     finally:
         os.kill(backend, signal.SIGCONT)
     assert (await target.probe()).outcome is Outcome.ANSWERS
@@ -114,11 +115,9 @@ async def test_datagrams_are_heard_from_peers_only() -> None:
     await asyncio.sleep(0.1)
     assert one.heard_ms("two") is None
     two.say()
-    for _ in range(50):
-        if one.heard_ms("two") is not None:
-            break
-        await asyncio.sleep(0.02)
-    assert one.heard_ms("two") is not None
+    async with asyncio.timeout(12 * TIMEOUT_S):
+        while one.heard_ms("two") is None:
+            await asyncio.sleep(0.02)
     for transport, _ in opened:
         transport.close()
 
@@ -135,12 +134,12 @@ class Turncoat:
 
 
 async def test_the_first_failure_alarms_and_a_nudge_does_not_wait_for_its_turn() -> None:
-    pace = Pace(interval_s=30.0, slow_s=30.0, fast_s=0.01)
+    pace = Pace(interval_s=600.0, slow_s=600.0, fast_s=0.01)
     clock = asyncio.get_running_loop().time
     neighbour, target = Turncoat(), Turncoat()
     beside = Watch(neighbour, pace, clock, lambda: None)
     watch = Watch(target, pace, clock, lambda: None, alarmed=beside.nudge)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(12 * TIMEOUT_S):
         running = asyncio.create_task(beside.forever())
         while beside.signal.streak < pace.sure_after:
             await asyncio.sleep(0.01)
@@ -164,7 +163,7 @@ class Slow:
     async def probe(self) -> Probed:
         self.under_way += 1
         self.most = max(self.most, self.under_way)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(1.0)
         self.under_way -= 1
         return Probed(Outcome.SILENT)
 
