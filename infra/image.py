@@ -172,6 +172,7 @@ def _build_base(recipe: Recipe, layer: Layer, progress: Progress) -> None:
             "--variant=minbase",
             f"--include={','.join(recipe.packages)}",
             "--aptopt=APT::Install-Recommends false",
+            "--aptopt=Acquire::Retries 3",
             # Debian's keys may be absent or old on the outer machine; the ones here verify the release.
             *_keyring_option(),
             f"--essential-hook=mkdir -p {settings}",

@@ -20,7 +20,7 @@ from app.main import create_app
 from app.settings import Settings
 from tests.integration.app import sales
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 120.0
 TAX_WEIGHTS = (2, 4, 10, 3, 5, 9, 4, 6, 8)
 _numbers = itertools.count(int.from_bytes(os.urandom(3)))
 
@@ -73,9 +73,10 @@ async def running_api(
         "host": "test",
         "pool_min_size": 1,
         "pool_max_size": 4,
-        "pool_wait_seconds": 10,
-        "probe_timeout_seconds": 5,
-        "request_deadline_seconds": 10,
+        "pool_wait_seconds": 30,
+        "connect_seconds": 20,
+        "probe_timeout_seconds": 20,
+        "request_deadline_seconds": 30,
         "drain_seconds": 1,
         **settings,
     }

@@ -25,7 +25,7 @@ from app.devserver import create_crm_database
 from app.roles import Role
 
 CUSTOMERS, REQUESTS, ENTRIES = "/api/v1/customers", "/api/v1/requests", "/api/v1/audit/entries"
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 120.0
 AUDITOR = Principal("auditor", frozenset({Held.AUDITOR}))
 OPERATOR = Principal("petrova", frozenset({Held.OPERATOR}), ("north",))
 

@@ -89,7 +89,7 @@ async def items(api, request, what):
 @asynccontextmanager
 async def sending(own):
     server = MailServer()
-    controller = Controller(server, hostname="127.0.0.1", port=free_port())
+    controller = Controller(server, hostname="127.0.0.1", port=free_port(), ready_timeout=60)
     controller.start()
     settings = Settings(database_url="x", mail_addresses=BOX, smtp=f"127.0.0.1:{controller.port}")
     dispatcher = Dispatcher(senders_of(settings, own.database))

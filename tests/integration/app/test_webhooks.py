@@ -20,7 +20,7 @@ from app.worker.commands import senders_of
 from app.worker.jobs import table
 from app.worker.office import AdvisoryOffice
 from tests.integration.app.receiver import receiving
-from tests.integration.app.test_worker import Freely, until, working
+from tests.integration.app.test_worker import SECONDS, Freely, until, working
 
 HOOKS, REQUESTS = "/api/v1/webhooks", "/api/v1/requests"
 SECRET = base64.b64encode(bytes(32)).decode()
@@ -103,7 +103,7 @@ async def test_order_per_entity_holds_while_attempts_fail(own):
             await step(own, request, "resume")
             await step(own, request, "close", resolution="Готово")
         async with delivering(own.crm):
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(SECONDS):
                 while len(receiver.accepted) < 15:
                     await hurry(own.crm)
                     await asyncio.sleep(0.1)
@@ -129,12 +129,12 @@ async def test_a_subscriber_that_was_away_gets_everything(own):
     hook = await subscribe(own, f"http://127.0.0.1:{port}/hook", "request.*")
     async with delivering(own.crm):
         request = await register(own)
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(SECONDS):
             while not (await own.get(f"{HOOKS}/{hook['id']}")).json()["failures"]:
                 await asyncio.sleep(0.1)
         await step(own, request, "take")
         with receiving(port=port) as receiver:
-            async with asyncio.timeout(40):
+            async with asyncio.timeout(SECONDS):
                 while len(receiver.got) < 2:
                     await hurry(own.crm)
                     await asyncio.sleep(0.1)
@@ -174,7 +174,7 @@ async def test_what_never_gets_through_is_a_dead_letter_and_can_be_replayed(own)
         hook = await subscribe(own, receiver.url)
         await register(own)
         async with delivering(own.crm):
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(SECONDS):
                 while not (dead := await deliveries(own, hook, "dead")):
                     await hurry(own.crm)
                     await asyncio.sleep(0.1)
@@ -233,7 +233,7 @@ async def test_a_redirect_is_not_followed_and_gone_ends_the_subscription(own):
         hook = await subscribe(own, receiver.url)
         await register(own)
         async with delivering(own.crm):
-            async with asyncio.timeout(40):
+            async with asyncio.timeout(SECONDS):
                 while (await own.get(f"{HOOKS}/{hook['id']}")).json()["active"]:
                     await hurry(own.crm)
                     await asyncio.sleep(0.1)
@@ -255,7 +255,7 @@ async def test_a_name_that_leads_inside_is_not_connected_to(own):
         strict = Settings(database_url="x", access_secret=SECRET)
         dispatcher = Dispatcher(senders_of(strict, None))
         async with working(own.crm.url(), AdvisoryOffice(own.crm.url()), table(dispatcher)):
-            async with asyncio.timeout(40):
+            async with asyncio.timeout(SECONDS):
                 while not (found := await deliveries(own, hook, "pending")) or not found[0]["answer"]:
                     await asyncio.sleep(0.1)
         await dispatcher.close()

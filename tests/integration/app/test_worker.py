@@ -19,7 +19,7 @@ from app.worker.jobs import JOBS, Job
 from app.worker.office import AdvisoryOffice
 from app.worker.runner import Worker
 
-SECONDS = 40
+SECONDS = 120
 
 
 async def until(condition):

@@ -17,7 +17,7 @@ from app.settings import Settings
 from app.worker.office import office_of
 
 JARS = Path("/usr/share/java")
-SECONDS = 60
+SECONDS = 120
 
 pytestmark = pytest.mark.skipif(
     shutil.which("java") is None or not (JARS / "zookeeper.jar").exists(),

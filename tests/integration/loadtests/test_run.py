@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ENDINGS = {"ok", "fail", "info"}
+WAIT_S = 120.0
 
 
 class Run:
@@ -163,7 +164,7 @@ def test_told_to_end_it_finishes_what_is_in_flight(command, tmp_path, chaos, fau
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
         _wait_for_lines(tmp_path / "history.jsonl", 20)
         process.send_signal(number)
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=WAIT_S)
     found = Run(tmp_path / "history.jsonl", tmp_path / "stats.json", None)
     assert "ending" in output
     assert process.returncode in (0, 1)
@@ -184,7 +185,7 @@ def test_a_load_without_a_duration_ends_with_who_started_it(command, tmp_path, c
         load = int(process.stdout.readline())
         _wait_for_lines(tmp_path / "history.jsonl", 20)
         process.kill()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + WAIT_S
     while not (tmp_path / "stats.json").exists():
         assert time.monotonic() < deadline, f"process {load} goes on"
         time.sleep(0.1)
@@ -197,11 +198,11 @@ def test_a_killed_run_leaves_every_line_whole(command, tmp_path, chaos, faults):
         process.kill()
     found = Run(tmp_path / "history.jsonl", tmp_path / "stats.json", None)
     # Whatever the CRM executed had been written down before it was sent.
-    assert {key for key in crm.executions if key.startswith("r1:")} <= set(found.operations)
+    assert {key for key in list(crm.executions) if key.startswith("r1:")} <= set(found.operations)
 
 
 def _wait_for_lines(path: Path, lines: int) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + WAIT_S
     while not path.exists() or path.read_text().count("\n") < lines:
         assert time.monotonic() < deadline, "the load did not begin"
         time.sleep(0.05)
