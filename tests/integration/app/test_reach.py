@@ -13,7 +13,7 @@ import csv
 import io
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psycopg
 import pytest
@@ -48,6 +48,18 @@ NOTIFICATION = """
 INSERT INTO crm.notification (id, recipient, kind, importance, request_id, created_at)
 VALUES (crm.new_id(), %s, 'assigned', 'info', %s, now())
 """
+# Of each noun: the resource that its rules are for, its table, and who has to do with a row by itself.
+RECORDS = {
+    "deals": (Resource.DEAL, "deal", "NULL AS carrier"),
+    "tasks": (Resource.DEAL, "task", "NULL AS carrier"),
+    "contracts": (Resource.CONTRACT, "contract", "NULL AS carrier"),
+    "orders": (Resource.ORDER, "sales_order", "CASE WHEN r.status <> 'draft' THEN r.carrier END AS carrier"),
+    "claims": (Resource.CLAIM, "claim", "r.manager AS person, r.unit AS unit"),
+}
+RECORD = """
+SELECT r.id, r.customer_id, c.zone_manager, c.zone_unit, c.zone_region, c.zone_partner, {own}
+FROM crm.{table} r JOIN crm.customer c ON c.id = r.customer_id
+"""
 PLACES = """
 INSERT INTO crm.unit (code, active, title) VALUES ('north', true, '{}'), ('south', true, '{}');
 INSERT INTO crm.person (code, active, name, unit, skills, lines, regions, capacity, present)
@@ -74,6 +86,7 @@ class World:
     calls: tuple[Row, ...]
     cards: tuple[Row, ...]
     notifications: tuple[Row, ...]
+    records: Mapping[str, tuple[Row, ...]]  # by the noun of their address
 
 
 @dataclass(frozen=True)
@@ -87,20 +100,23 @@ class Expected:
     notifications: set[str]
 
 
-def reached(principal: Principal, resource: Resource, rows: tuple[Row, ...]) -> set[str]:
-    """By the table alone."""
+def reached(
+    principal: Principal, resource: Resource, rows: tuple[Row, ...], without: frozenset[Reach] = frozenset()
+) -> set[str]:
+    """By the table alone; by its rules of other reaches than `without`."""
     mine = {
         Reach.OWN: {principal.id},
         Reach.UNIT: set(principal.units),
         Reach.REGION: set(principal.regions),
         Reach.PARTNER: {principal.partner} - {None},
         Reach.SELF: {principal.customer} - {None},
+        Reach.CARRIER: {principal.partner} - {None},
     }
     reaches = {
         rule.reach
         for rule in TABLE
         if rule.role in principal.roles and rule.resource is resource and Action.READ in rule.actions
-    }
+    } - without
     return {
         row.id
         for row in rows
@@ -153,6 +169,7 @@ async def populate(database, start_api, admin):
                     api, "customers", {"kind": "company", "name": f"ООО «Совиный приют {number}»"}
                 )
                 place("customer", customer)
+                await agree(api, admin, chance, customer, number)
                 digits = f"700604{number:09}"
                 await made(
                     api, "cards", {"number": digits + luhn.calc_check_digit(digits), "customer_id": customer}
@@ -179,6 +196,24 @@ async def populate(database, start_api, admin):
                 )
 
 
+async def agree(api, admin, chance, customer, number):
+    """One record of each kind; orders are carried by somebody, claims routed to somebody, or neither yet."""
+    mine = {"customer_id": customer}
+    dates = {"signed_on": "2025-01-01", "valid_from": "2025-01-01"}
+    await made(api, "deals", {**mine, "title": "x"})
+    await made(api, "contracts", {**mine, "number": f"reach-{number}", "unit": "contact-centre", **dates})
+    for status in ("draft", "submitted"):
+        admin.execute(
+            "UPDATE crm.sales_order SET status = %s, carrier = %s, amount = 1 WHERE id = %s",
+            (status, chance.choice(PARTNERS), await made(api, "orders", mine)),
+        )
+    claim = await made(api, "claims", {**mine, "kind": "quality", "subject": "x", "text": "x"})
+    admin.execute(
+        "UPDATE crm.claim SET manager = %s, unit = %s WHERE id = %s",
+        (chance.choice(PEOPLE), chance.choice(UNITS), claim),
+    )
+
+
 def request_of(customer):
     return {"customer_id": customer, "channel": "api", "topic": "cards", "subject": "x", "text": "x"}
 
@@ -200,6 +235,7 @@ def read_world(admin, url):
         rows("SELECT id, customer_id AS about, request_id, operator AS person FROM crm.call"),
         rows("SELECT id, customer_id AS about FROM crm.card"),
         rows("SELECT id, request_id, recipient AS person FROM crm.notification"),
+        {noun: rows(RECORD.format(table=table, own=own)) for noun, (_, table, own) in RECORDS.items()},
     )
 
 
@@ -211,6 +247,7 @@ def row_of(found):
         Reach.REGION: ("zone_region", "region"),
         Reach.PARTNER: ("zone_partner",),
         Reach.SELF: ("customer_id",),
+        Reach.CARRIER: ("carrier",),
     }
     owners = {
         reach: frozenset(str(found[name]) for name in names if found.get(name) is not None)
@@ -293,6 +330,29 @@ async def test_lists_and_searches_show_what_is_in_reach_and_nothing_else(api, wo
             if may_read(principal, Resource.CALL):
                 found = {row.id for row in world.calls if await shows(api, f"calls/{row.id}")}
                 assert found == known.calls, principal
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_records_are_listed_as_far_as_the_table_reaches(api, world, role):
+    for principal in drawn(role, world):
+        for noun, (resource, _, _) in RECORDS.items():
+            if may_read(principal, resource):
+                with acting_as(access_of(principal)):
+                    found = await listed(api, f"{noun}?limit=5")
+                assert found == reached(principal, resource, world.records[noun]), (principal, noun)
+
+
+@pytest.mark.parametrize("role", [Role.CARRIER, Role.OPERATOR, Role.CUSTOMER, Role.PARTNER_MANAGER])
+async def test_sums_of_orders_are_shown_to_who_does_more_than_carry_them(api, world, role):
+    """Each with the carrier's role besides."""
+    for principal in drawn(role, world):
+        carrying = replace(principal, roles=principal.roles | {Role.CARRIER})
+        orders = world.records["orders"]
+        with acting_as(access_of(carrying)):
+            shown = await items(api, "orders?limit=200")
+        whole = {order["id"] for order in shown if order["amount"] is not None}
+        assert {order["id"] for order in shown} == reached(carrying, Resource.ORDER, orders), carrying
+        assert whole == reached(carrying, Resource.ORDER, orders, frozenset({Reach.CARRIER})), carrying
 
 
 async def shows(api, path):
