@@ -1,16 +1,24 @@
 """On a real ZooKeeper: one in office, a rising epoch, and effects that only hold if nothing changed."""
 
 import json
+import ssl
 import time
+from unittest.mock import create_autospec
 
 import pytest
 
+from failover.actuators import ports
+from failover.actuators.dispatch import STAMPED, perform
 from failover.actuators.leader_key import LeaderKey
+from failover.actuators.patroni import Patroni, RestAccess
+from failover.actuators.pools import Pools
 from failover.actuators.ports import EffectRefusedError
+from failover.actuators.preferences import PreferredSite
 from failover.journal import DeposedError, Entry, OperationRunningError, Outcome
 from failover.journal_store import Copied, FileJournal, ZooKeeperJournal
 from failover.leadership import EPOCH, LEADER, Leadership
 from failover.plan import Operation, Plan
+from failover.verbs import Instruction
 
 pytestmark = pytest.mark.lab
 
@@ -58,6 +66,46 @@ def test_a_deposed_orchestrator_learns_it_at_its_next_effect(client) -> None:
     with pytest.raises(DeposedError):
         old.check()
     new.check()
+
+
+def carried_by_zookeeper(zk, leadership) -> ports.Actuators:
+    """The ports whose effects are transactions are real, the others are nobody's."""
+    key, site = LeaderKey(zk, leadership), PreferredSite(zk, leadership)
+    site.prepare()
+    return ports.Actuators(
+        fencing=create_autospec(ports.Fencing),
+        leader_key=key,
+        patroni=Patroni(RestAccess(ssl.create_default_context(), "", ""), {}, key),
+        databases=create_autospec(ports.DatabasesPort),
+        synchronous=create_autospec(ports.SynchronousPort),
+        pools=Pools(zk, leadership, lambda: ("dc1-app1",), monotonic=time.monotonic, sleep=time.sleep),
+        write_gate=create_autospec(ports.WriteGatePort),
+        hosts=site,
+        ensemble=create_autospec(ports.EnsemblePort),
+    )
+
+
+@pytest.mark.parametrize("verb", sorted(STAMPED))
+def test_a_deposed_orchestrator_does_nothing_for_which_it_is_not_asked_its_epoch(client, verb) -> None:
+    zk = client()
+    old = in_office(zk)
+    arguments = {
+        "session": cluster(zk, client()),
+        "leader": "dc1-db1",
+        "candidate": "dc2-db1",
+        "sync_version": 0,
+        "operation": "op",
+        "hold_s": 5.0,
+        "primary": "dc2-db1",
+        "site": "dc2",
+    }
+    zk.create("/twinsite/crm/failover", b"{}")
+    actuators = carried_by_zookeeper(zk, old)
+    zk.delete(LEADER)
+    in_office(client(), "two")
+
+    with pytest.raises(DeposedError):
+        perform(actuators, Instruction.of(verb, **arguments))
 
 
 def test_a_lost_session_starts_over(client) -> None:
