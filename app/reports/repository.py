@@ -33,13 +33,15 @@ def service(by: Dimension) -> Read[ServiceRow]:
     )
 
 
+# The period before is as long, but PostgreSQL's calendar begins in 4713 BC.
 FREQUENCY = Read(
     f"""
     SELECT r.topic, count(*) FILTER (WHERE {_PERIOD}) AS present,
            count(*) FILTER (WHERE r.created_at < %(since)s)
     FROM crm.request r
     WHERE {READ_GATE} AND r.created_at < %(until)s
-      AND r.created_at >= %(since)s::timestamptz - (%(until)s::timestamptz - %(since)s::timestamptz)
+      AND r.created_at >= %(since)s::timestamptz
+          - least(%(until)s::timestamptz - %(since)s::timestamptz, interval '1000000 days')
     GROUP BY r.topic ORDER BY present DESC, r.topic LIMIT %(rows)s""",
     lambda row: FrequencyRow(*row),
 )
