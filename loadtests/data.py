@@ -11,6 +11,9 @@ from loadtests.volumes import STATIONS
 INN_WEIGHTS = (2, 4, 10, 3, 5, 9, 4, 6, 8)
 REGIONS = tuple(f"{number:02d}" for number in range(1, 66))  # 65 regions (seed 000)
 
+# Whatever follows these is a number in use (libphonenumber's metadata). Of 930 only parts are: one customer
+# in four thousand was refused, and a drill failed by it.
+_MOBILE = "012456789"
 _FORMS = ("ООО", "АО", "ИП", "ПАО")
 _WORDS = ("Ромашка", "Вектор", "Север", "Магистраль", "Альянс", "Транзит", "Восток", "Меридиан", "Прогресс")
 _PEOPLE = ("Иванов Иван", "Петрова Анна", "Сидоров Пётр", "Ахметов Данияр", "Ким Елена")
@@ -58,7 +61,7 @@ def company(rng: random.Random) -> Company:
         name=f'{rng.choice(_FORMS)} "{rng.choice(_WORDS)}-{rng.randrange(10**6)}"',
         inn=inn,
         kpp=f"{inn[:4]}01{rng.randrange(1000):03d}",
-        phone=f"+79{rng.randrange(10**9):09d}",
+        phone=f"+79{rng.choice(_MOBILE)}{rng.randrange(10**8):08d}",
         person=rng.choice(_PEOPLE),
     )
 
