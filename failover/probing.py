@@ -272,9 +272,9 @@ class Watch:
         """
         begun: list[asyncio.Task[Probed]] = []
         async with asyncio.TaskGroup() as group:
-            while len(begun) < probes and not any(_has_answered(probe) for probe in begun):
+            while len(begun) < probes and not any(map(_has_answered, begun)):
                 begun.append(group.create_task(self._target.probe()))
-                await asyncio.sleep(self._pace.fast_s)
+                await asyncio.sleep(self._pace.fast_s if len(begun) < probes else 0)
             for probe in begun:
                 self._take(await probe)
 
