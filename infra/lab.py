@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra import cgroups, network, paths
+from infra import cgroups, network, paths, storage
 from infra.cgroups import FreezeError
 from infra.command import CommandError
 from infra.fault_book import FaultBook
@@ -122,7 +122,11 @@ class Lab:
 
     def _machine(self, host: str) -> Machine:
         size = int(self.estate.variables.get("lab_volume_gib", 16))
-        return Machine(self.estate.hosts[host], self.directory / "hosts" / host, self.image, size)
+        return Machine(self.estate.hosts[host], self._disks / host, self.image, size)
+
+    @property
+    def _disks(self) -> Path:
+        return self.directory / "hosts"
 
     @property
     def _state(self) -> Path:
@@ -195,14 +199,16 @@ class Lab:
         if self.is_up:
             network.up(self.estate)
             return
+        disks = storage.choose(self.estate.variables.get("lab_storage", "auto"), storage.available_gib())
+        progress(f"the hosts' disks: {disks.describe()}")
+        storage.prepare(self._disks, disks)
         kind = kind_of_this_machine()
         progress(f"network: {len(self.estate.sites)} sites, links by {kind}")
-        self.directory.mkdir(parents=True, exist_ok=True)
         network.up(self.estate)
         Wan(kind, self.directory / "wan").up(self.estate.links)
         network.route_links(self.estate)
         record = {"wan": str(kind), "checkout": str(self.checkout), "inventory": str(self.estate.inventory)}
-        record |= Layout.of(self.estate).to_record()
+        record |= {"storage": str(disks.storage)} | Layout.of(self.estate).to_record()
         writing = self._state.with_suffix(".writing")
         writing.write_text(json.dumps(record | {"started_at": time.strftime("%FT%TZ", time.gmtime())}))
         writing.rename(self._state)

@@ -37,6 +37,7 @@ class LabStatus:
 
     up: bool
     wan: str | None
+    storage: str | None
     checkout: str | None
     hosts: tuple[HostStatus, ...]
     links: tuple[LinkStatus, ...]
@@ -53,7 +54,9 @@ def status_of(lab: Lab) -> LabStatus:
         LinkStatus(link.name, link.quality, _live(lab, link) if up else None) for link in lab.estate.links
     )
     faults = tuple(fault.describe() for fault in lab.book.read())
-    return LabStatus(up, record.get("wan"), record.get("checkout"), hosts, links, faults)
+    return LabStatus(
+        up, record.get("wan"), record.get("storage"), record.get("checkout"), hosts, links, faults
+    )
 
 
 def _record(lab: Lab) -> Mapping[str, str]:

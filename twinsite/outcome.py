@@ -21,6 +21,7 @@ from infra.network import NetworkError
 from infra.preflight import TooSmallError
 from infra.provisioning import ProvisioningError
 from infra.secret_values import SecretsError
+from infra.storage import StorageError
 from infra.topology import InventoryError
 from infra.wan import WanError
 
@@ -61,6 +62,7 @@ _STATUS: tuple[tuple[type[Exception], Exit], ...] = (
     (NetworkError, Exit.FAILED),
     (HostError, Exit.FAILED),
     (WanError, Exit.FAILED),
+    (StorageError, Exit.FAILED),
     (FreezeError, Exit.FAILED),
     (FaultError, Exit.FAILED),
     (CommandError, Exit.FAILED),

@@ -9,14 +9,15 @@ from pathlib import Path
 from failover.drills.verdict import Machine
 
 
-def this_machine() -> Machine:
-    """Return processor, cores that this process may use, memory, kernel and distribution."""
+def this_machine(disks: str = "") -> Machine:
+    """Return processor, usable cores, memory, kernel and distribution, and `disks` as given."""
     return Machine(
         cpu=_field(Path("/proc/cpuinfo"), "model name") or platform.machine(),
         cores=len(os.sched_getaffinity(0)),
         memory_gib=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         kernel=platform.release(),
         system=platform.freedesktop_os_release().get("PRETTY_NAME", platform.system()),
+        disks=disks,
     )
 
 

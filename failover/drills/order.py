@@ -19,6 +19,7 @@ class DrillError(Exception):
 class Order:
     """What the operator asked for. `directory` is made; where it exists, it must be empty.
 
+    `disks`: where a lab's hosts keep theirs, `memory` or `disk`; empty on real servers, which have their own.
     `plain`: the orchestrator's agents are stopped for the drill, to see what Patroni does alone.
     """
 
@@ -29,6 +30,7 @@ class Order:
     seed: int
     synchronous_nodes: int = 2
     plain: bool = False
+    disks: str = ""
     run_id: str = field(default_factory=lambda: secrets.token_hex(4))
 
     def __post_init__(self) -> None:

@@ -261,7 +261,7 @@ class Drill:
             seed=order.seed,
             started_at=self._started_at.isoformat(timespec="seconds"),
             duration_s=(clock.monotonic_ns() - self._began_ns) / 1e9,
-            machine=this_machine(),
+            machine=this_machine(order.disks),
             versions=versions,
             orchestrator=self._mode,
         )

@@ -76,13 +76,17 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where the drill ran: figures mean nothing without it."""
+    """Where the drill ran: figures mean nothing without it.
+
+    `disks`: where a lab's hosts keep theirs, `memory` or `disk`; empty on real servers and in older verdicts.
+    """
 
     cpu: str
     cores: int
     memory_gib: float
     kernel: str
     system: str
+    disks: str = ""
 
 
 @dataclass(frozen=True, slots=True)

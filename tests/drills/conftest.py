@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,16 @@ TWINSITE = str(Path(sys.executable).with_name("twinsite"))
 # Longer than every deadline of a drill together: its own words are better than the end by this one.
 DEADLINE_S = 1200
 STATUS_DEADLINE_S = 240
+
+# The checks of the verdict that hold a figure against a budget of time. All others are promises.
+TIMED = {"Writes came back in time", "Writes never stalled too long", "Few requests failed"}
+
+
+def pytest_collection_modifyitems(items):
+    """A test here takes up to three drills."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(3 * DEADLINE_S + 60))
 
 
 @dataclass(frozen=True)
@@ -30,18 +41,42 @@ class Drilled:
     def failed_checks(self) -> set[str]:
         return {check["name"] for check in self.verdict["checks"] if not check["passed"]}
 
+    @property
+    def is_only_late(self) -> bool:
+        return bool(self.failed_checks) and self.failed_checks <= TIMED
+
 
 @pytest.fixture
-def drilled(tmp_path):
+def drilled_once(tmp_path):
     """Run one drill to its end."""
 
-    def run(name: str, load: str) -> Drilled:
-        directory = tmp_path / "report"
+    def run(name: str, load: str, attempt: int = 1) -> Drilled:
+        directory = tmp_path / f"report-{attempt}"
         options = ["--load", load, "--report-dir", str(directory), "--json"]
         command = [TWINSITE, "drill", "run", name, *options]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=DEADLINE_S, check=False)
         assert done.stdout, f"no verdict, exit status {done.returncode}; why stands in standard error"
         return Drilled(done.returncode, json.loads(done.stdout), directory)
+
+    return run
+
+
+@pytest.fixture
+def drilled(drilled_once):
+    """Run one drill, and twice more when it missed nothing but a budget of time: then their median counts.
+
+    A machine that stalls once makes one figure bad, a slow product two of three. A run that broke a promise
+    is returned before all others.
+    """
+
+    def run(name: str, load: str) -> Drilled:
+        first = drilled_once(name, load)
+        if not first.is_only_late:
+            return first
+        warnings.warn(f"{name} was late once: {'; '.join(first.verdict['reasons'])}", stacklevel=2)
+        runs = [first, *(drilled_once(name, load, attempt) for attempt in (2, 3))]
+        broken = [each for each in runs if each.failed_checks - TIMED]
+        return broken[0] if broken else sorted(runs, key=lambda each: len(each.failed_checks))[1]
 
     return run
 

@@ -16,7 +16,6 @@ def assert_nothing_lost(done):
 
 
 @pytest.mark.drill
-@pytest.mark.timeout(1260)
 def test_a_planned_switch_stalls_writes_only_shortly(drilled):
     done = drilled("switchover", "smoke")
     assert_nothing_lost(done)
@@ -24,6 +23,5 @@ def test_a_planned_switch_stalls_writes_only_shortly(drilled):
 
 
 @pytest.mark.drill
-@pytest.mark.timeout(1260)
 def test_a_killed_postmaster_is_replaced(drilled):
     assert_nothing_lost(drilled("primary-process-crash", "smoke"))

@@ -6,7 +6,6 @@ import pytest
 
 
 @pytest.mark.drill
-@pytest.mark.timeout(1260)
 def test_the_site_of_the_primary_is_lost_and_nothing_else(drilled):
     done = drilled("site-loss", "steady")
     verdict = done.verdict
@@ -34,9 +33,8 @@ HOLDS_ANYWAY = {
 
 
 @pytest.mark.drill
-@pytest.mark.timeout(1260)
-def test_asynchronous_replication_is_caught_losing_writes_and_undone(drilled, status_now):
-    done = drilled("site-loss-async", "smoke")
+def test_asynchronous_replication_is_caught_losing_writes_and_undone(drilled_once, status_now):
+    done = drilled_once("site-loss-async", "smoke")
     assert done.status == 1
     assert done.verdict["must_fail"]
     assert done.verdict["rpo"]["lost"] > 0

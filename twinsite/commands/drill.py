@@ -64,6 +64,7 @@ def run(
         profile=profile,
         seed=seed,
         plain=plain,
+        disks=context.lab.record().get("storage", "") if context.is_lab else "",
     )
     scheduling.join_as_instrument()
     try:

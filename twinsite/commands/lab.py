@@ -75,7 +75,10 @@ def _show(found: LabStatus) -> None:
     out.print(table)
     out.print()
     out.print(_links(found.links))
-    out.print(f"\nlinks by {found.wan}, quality each way; started from {found.checkout}")
+    out.print(
+        f"\nlinks by {found.wan}, quality each way; hosts' disks in {found.storage}; "
+        f"started from {found.checkout}"
+    )
     for each in found.faults:
         out.print(f"[yellow]fault:[/] {each}")
 

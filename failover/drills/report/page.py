@@ -220,7 +220,8 @@ def _findings(findings: Sequence[Finding]) -> str:
 def _machine(verdict: Verdict) -> str:
     machine = verdict.machine
     hardware = f"{machine.cores} cores of {machine.cpu}, {machine.memory_gib:g} GiB"
-    return f"{hardware}, {machine.system}, Linux {machine.kernel}"
+    disks = f", hosts' disks in {machine.disks}" if machine.disks else ""
+    return f"{hardware}, {machine.system}, Linux {machine.kernel}{disks}"
 
 
 def _embedded(buckets: Sequence[Bucket]) -> str:
