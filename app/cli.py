@@ -14,7 +14,7 @@ from pydantic import SecretStr, ValidationError
 from app.audit.commands import app as audit_commands
 from app.cards.commands import app as card_commands
 from app.cards.keys import KEY_BYTES
-from app.devserver import DevServerError, create_crm_database, running_server
+from app.devserver import THROWAWAY, DevServerError, create_crm_database, running_server
 from app.events.asyncapi import description
 from app.imports import commands as import_commands
 from app.loyalty.commands import app as ledger_commands
@@ -128,7 +128,7 @@ def dev(
     """Run the API on a PostgreSQL of its own until Ctrl-C. Needs no root and leaves nothing behind."""
     exit_on_sigterm()
     try:
-        with running_server(major=postgresql) as server:
+        with running_server(THROWAWAY, postgresql) as server:
             database = create_crm_database(server)
             typer.echo(f"PostgreSQL for psql: {database.admin_url}")
             os.environ.update(

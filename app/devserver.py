@@ -27,8 +27,13 @@ from app.migrate import migrate
 from app.roles import Role, ensure_database, ensure_roles
 
 DEBIAN_PROGRAMS = Path("/usr/lib/postgresql")
-START_SECONDS = 30.0
-STOP_SECONDS = 20.0
+# On a machine that others keep busy; elsewhere both take a second.
+START_SECONDS = 120.0
+STOP_SECONDS = 60.0
+CONNECT_SECONDS = 10
+# For a server whose data nobody wants back. What a killed server, not the machine, survives it survives with
+# these, too; and nothing of it lies in shared memory, where a killed server would leave it.
+THROWAWAY = {"fsync": "off", "full_page_writes": "off", "dynamic_shared_memory_type": "mmap"}
 HOW_TO_INSTALL = (
     "no PostgreSQL server programs found under /usr/lib/postgresql/*/bin or in PATH; install them with "
     "`apt-get install postgresql` (to keep Debian from starting a server of its own, first put "
@@ -56,11 +61,21 @@ def find_programs(major: int | None = None) -> Path:
     raise DevServerError(HOW_TO_INSTALL if major is None else f"PostgreSQL {major}: {HOW_TO_INSTALL}")
 
 
+_reserved: list[socket.socket] = []
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of 127.0.0.1 that nobody else on this machine is given while this process lives.
+
+    It stays bound here without being listened on: connections are refused, until a server that sets
+    SO_REUSEADDR, as all do, listens on it; and again once that server has gone.
+    """
+    reserved = socket.socket()
+    _reserved.append(reserved)
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", 0))
+    port: int = reserved.getsockname()[1]
+    return port
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +168,7 @@ class PrivateServer:
 
     def _answers(self) -> bool:
         try:
-            psycopg.connect(self.url(), connect_timeout=2).close()
+            psycopg.connect(self.url(), connect_timeout=CONNECT_SECONDS).close()
         except psycopg.OperationalError:
             return False
         return True

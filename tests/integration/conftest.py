@@ -10,13 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.devserver import PrivateServer, running_server
-
-# Durability against a crash of this machine is not what these tests are about.
-QUICK = {"fsync": "off", "full_page_writes": "off"}
+from app.devserver import THROWAWAY, PrivateServer, running_server
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PrivateServer]:
-    with running_server(QUICK) as server:
+    with running_server(THROWAWAY) as server:
         yield server

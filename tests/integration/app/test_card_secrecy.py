@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from stdnum import luhn
 
-from app.devserver import create_crm_database, find_programs, running_server
+from app.devserver import THROWAWAY, create_crm_database, find_programs, running_server
 from tests.integration.serving import serving
 
 CARDS = "/api/v1/cards"
@@ -28,7 +28,7 @@ FIRST, SECOND, UNKNOWN = (card_number(f"70060198765432{n}") for n in range(3))
 @pytest.fixture
 def server():
     talkative = {"log_statement": "all", "log_parameter_max_length": "-1", "log_min_messages": "debug1"}
-    with running_server({"fsync": "off", **talkative}) as server:
+    with running_server({**THROWAWAY, **talkative}) as server:
         yield server
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from app.devserver import PrivateServer, create_crm_database, running_server
+from app.devserver import THROWAWAY, PrivateServer, create_crm_database, running_server
 
 REQUESTS = "/api/v1/requests"
 CALL = {"channel": "call", "topic": "cards", "subject": "Карта", "text": "Не работает"}
@@ -76,7 +76,7 @@ class Fate:
 
 @pytest.fixture(scope="module")
 def fate() -> Iterator[Fate]:
-    with running_server({"fsync": "off"}) as server:
+    with running_server(THROWAWAY) as server:
         yield Fate(server)
 
 

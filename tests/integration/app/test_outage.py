@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from app.database.route import Route, RouteOverloadedError
-from app.devserver import CrmDatabase, create_crm_database, free_port, running_server
+from app.devserver import THROWAWAY, CrmDatabase, create_crm_database, running_server
 
 REQUESTS = "/api/v1/requests"
 CALL = {"channel": "call", "topic": "cards", "subject": "Карта", "text": "Не работает"}
@@ -25,14 +25,14 @@ WAIT_SECONDS = 120.0
 
 @pytest.fixture
 def primary() -> Iterator[CrmDatabase]:
-    with running_server({"fsync": "off", "wal_level": "replica", "hot_standby": "on"}) as server:
+    with running_server(THROWAWAY) as server:
         yield create_crm_database(server)
 
 
 @pytest.fixture
 def standby(primary) -> Iterator[CrmDatabase]:
     """A streaming copy of the primary on a port of its own."""
-    with running_server({"fsync": "off"}) as server:  # for its directory and user; the data is replaced
+    with running_server(THROWAWAY) as server:  # for its directory and user; the data is replaced
         server.stop()
         data = server.directory / "data"
         shutil.rmtree(data)
@@ -56,7 +56,7 @@ def standby(primary) -> Iterator[CrmDatabase]:
             cwd=server.directory,
             **identity,
         )
-        server.port, server.password = free_port(), primary.password
+        server.password = primary.password
         with (data / "postgresql.conf").open("a") as file:
             file.write(f"port = {server.port}\nunix_socket_directories = '{server.directory}'\n")
         server.start()

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from app import metrics
-from app.devserver import running_server
+from app.devserver import THROWAWAY, running_server
 from tests.integration.app.test_commit_discipline import WAIT_SECONDS, Fate, assert_unknown, call
 
 REQUESTS = "/api/v1/requests"
@@ -22,7 +22,7 @@ SITES = "127.0.0.1=dc1 near=dc1 nobody=dc2"
 
 @pytest.fixture(scope="module")
 def fate():
-    with running_server({"fsync": "off"}) as server:
+    with running_server(THROWAWAY) as server:
         yield Fate(server)
 
 

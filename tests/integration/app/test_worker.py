@@ -12,7 +12,7 @@ from app.access.principal import acting_as
 from app.database.answer import Answer
 from app.database.database import Database
 from app.database.outcome import DEPOSED
-from app.devserver import create_crm_database, running_server
+from app.devserver import THROWAWAY, create_crm_database, running_server
 from app.settings import Settings
 from app.worker import term as terms
 from app.worker.jobs import JOBS, Job
@@ -141,7 +141,7 @@ async def test_a_failing_job_does_not_stop_the_others(own):
 
 async def test_it_goes_on_after_the_database_was_away():
     counting = Counting()
-    with running_server() as server:
+    with running_server(THROWAWAY) as server:
         crm = create_crm_database(server)
         async with working(crm.url(), AdvisoryOffice(crm.url()), job(counting)):
             await until(lambda: counting.epochs)

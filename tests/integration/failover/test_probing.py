@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from app.devserver import PrivateServer, running_server
+from app.devserver import THROWAWAY, PrivateServer, running_server
 from failover.heartbeats import Heartbeats
 from failover.probing import Pace, Probed, RestTarget, SqlTarget, TcpTarget, Watch, classify
 from failover.views import Outcome
@@ -62,7 +62,7 @@ def conninfo(server: PrivateServer) -> str:
 
 
 async def test_postgresql_answers_until_it_is_gone_and_again_when_it_is_back() -> None:
-    with running_server() as server:
+    with running_server(THROWAWAY) as server:
         target = SqlTarget(conninfo(server), "127.0.0.1", server.port, TIMEOUT_S)
         assert await target.probe() == Probed(Outcome.ANSWERS, "primary")
         assert (await target.probe()).outcome is Outcome.ANSWERS

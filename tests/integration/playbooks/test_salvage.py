@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.devserver import PrivateServer
+from app.devserver import THROWAWAY, PrivateServer
 from tests.architecture.checkout import CHECKOUT
 
 FILES = CHECKOUT / "playbooks/roles/postgresql/files"
@@ -97,8 +97,9 @@ def own(server: PrivateServer, path: Path) -> None:
 
 @pytest.fixture
 def pair() -> Iterator[Pair]:
-    old = PrivateServer.create({"wal_log_hints": "on"})
-    new = PrivateServer.create()
+    # pg_rewind asks for both.
+    settings = {**THROWAWAY, "full_page_writes": "on", "wal_log_hints": "on"}
+    old, new = PrivateServer.create(settings), PrivateServer.create(settings)
     try:
         old.start()
         do(old, TABLES)

@@ -13,7 +13,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.devserver import CrmDatabase, PrivateServer, create_crm_database, free_port, running_server
+from app.devserver import (
+    THROWAWAY,
+    CrmDatabase,
+    PrivateServer,
+    create_crm_database,
+    free_port,
+    running_server,
+)
 from app.roles import Role
 from failover.drills.history import read
 from failover.drills.model import Entry
@@ -21,7 +28,6 @@ from failover.drills.observer import Observed, Pace, SamplingObserver
 from failover.drills.probe import Answer, WriterProbe
 from failover.drills.state import SqlStateReader
 
-QUICK = {"fsync": "off", "full_page_writes": "off"}
 CUSTOMER = (
     "INSERT INTO crm.customer (id, kind, stage, name, external_id, given, created_at, updated_at) VALUES "
 )
@@ -68,7 +74,7 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
-    with running_server(QUICK) as server:
+    with running_server(THROWAWAY) as server:
         primary = create_crm_database(server)
         standby = copy_of(server)
         try:
