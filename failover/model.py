@@ -134,7 +134,11 @@ class DatabaseView:
 
 @dataclass(frozen=True)
 class ZooKeeperState:
-    """A ZooKeeper server's `srvr` and `mntr`. `synced_followers` is known to the leader only."""
+    """A ZooKeeper server's `srvr` and `mntr`. `synced_followers` is known to the leader only.
+
+    `digest_mismatches`: transactions since the process began after which its tree was not the leader's. One
+    that has any may serve old keys, for good (docs/decisions/0204-zookeeper-snapshots.md).
+    """
 
     mode: str
     version: str
@@ -143,6 +147,7 @@ class ZooKeeperState:
     outstanding: int
     connections: int
     synced_followers: int | None
+    digest_mismatches: int = 0
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from failover.inspection import Inspection, Server
 from failover.model import Unreachable, ZooKeeperState
+from failover.observe.problems import divergence
 from failover.panel import Panel
 from failover.stall import LiveFigures
 
@@ -63,6 +64,7 @@ def _coordination(panel: Panel, ends: Ends, found: Inspection) -> Iterator[Item]
     pending = cluster is not None and cluster.failover_pending
     yield Item("no other order", not pending, "an order to switch is pending" if pending else "none pending")
     yield _zookeeper(found)
+    yield _trees(found)
 
 
 def _zookeeper(found: Inspection) -> Item:
@@ -70,6 +72,16 @@ def _zookeeper(found: Inspection) -> Item:
     silent = sorted(set(found.zookeepers) - set(serving))
     figure = f"{len(serving)} of {len(found.zookeepers)} servers serve"
     return Item("ZooKeeper quorum", not silent, f"{figure}{'; not: ' + ', '.join(silent) if silent else ''}")
+
+
+def _trees(found: Inspection) -> Item:
+    """Who reads old keys of a diverged server follows whom they name, and a switch waits for it in vain."""
+    states = sorted(
+        (name, state) for name, state in found.zookeepers.items() if isinstance(state, ZooKeeperState)
+    )
+    diverged = [f"{name}: {told}" for name, state in states if (told := divergence(state))]
+    figure = "; ".join(diverged) or f"{len(states)} servers, no digest mismatch"
+    return Item("ZooKeeper trees", not diverged, figure)
 
 
 def _servers(ends: Ends, found: Inspection) -> Iterator[Item]:

@@ -164,6 +164,8 @@ def _ensemble(view: EstateView) -> Iterator[Problem]:
     for each in view.zookeepers:
         if isinstance(each.state, Unreachable):
             yield _warning("zookeeper-unreachable", each.node.name, f"ZooKeeper: {each.state.reason}")
+        elif found := divergence(each.state):
+            yield _critical("zookeeper-diverged", each.node.name, f"ZooKeeper: {found}")
     if 2 * len(serving) <= len(view.zookeepers):
         text = f"{len(serving)} of {len(view.zookeepers)} servers serve"
         yield _critical("zookeeper-no-quorum", "zookeeper", text)
@@ -171,6 +173,16 @@ def _ensemble(view: EstateView) -> Iterator[Problem]:
     if serving and len(leaders) != 1:
         named = ", ".join(leaders) or "none"
         yield _warning("zookeeper-leaders", "zookeeper", f"servers that call themselves leader: {named}")
+
+
+def divergence(state: ZooKeeperState) -> str | None:
+    """What is wrong with a server's tree, and what to do; None while it is the leader's."""
+    if not state.digest_mismatches:
+        return None
+    return (
+        f"its tree is not the leader's ({state.digest_mismatches} digest mismatches), it may serve old keys:"
+        " stop zookeeper there, move version-2 away, start it (docs/runbooks/zookeeper-diverged.md)"
+    )
 
 
 def _mode(state: ZooKeeperState | Unreachable) -> str:

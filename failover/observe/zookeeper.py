@@ -98,6 +98,7 @@ def server_from(srvr: str, mntr: str) -> ZooKeeperState:
         connections=int(facts.get("zk_num_alive_connections", 0)),
         # A float in the text of 3.9.
         synced_followers=int(float(synced)) if synced else None,
+        digest_mismatches=int(float(facts.get("zk_digest_mismatches_count", 0))),
     )
 
 

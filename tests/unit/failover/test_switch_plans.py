@@ -65,6 +65,7 @@ def test_a_healthy_estate_passes_every_check() -> None:
         (found(standby=replace(STANDBY, standby=False)), "roles"),
         (found(standby=Unreachable("connection refused")), "dc2-db1"),
         (found(zookeepers={**SERVERS, "e": Unreachable("no answer")}), "ZooKeeper quorum"),
+        (found(zookeepers={**SERVERS, "e": replace(SERVES, digest_mismatches=1)}), "ZooKeeper trees"),
     ],
 )
 def test_each_check_fails_for_its_own_reason(inspection, name) -> None:

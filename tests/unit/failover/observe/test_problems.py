@@ -126,6 +126,19 @@ def test_zookeepers_majority(lost, quorum):
     assert ("zookeeper-no-quorum" in found) is not quorum
 
 
+def test_a_zookeeper_server_with_another_tree_is_named_with_the_remedy():
+    view = healthy()
+    first, *others = view.zookeepers
+    view = replace(
+        view, zookeepers=(replace(first, state=replace(first.state, digest_mismatches=32)), *others)
+    )
+    (found,) = problems(view)
+    assert (found.code, found.subject) == ("zookeeper-diverged", first.node.name)
+    assert found.severity is Severity.CRITICAL
+    assert "move version-2 away" in found.text
+    assert status_document(view)["zookeeper"][first.node.name]["state"]["digest_mismatches"] == 32
+
+
 def test_haproxy_that_routes_nowhere():
     view = healthy()
     first = view.applications[0]

@@ -1,6 +1,7 @@
 """What the interfaces answer, word for word, and what is made of it."""
 
 import json
+from pathlib import Path
 
 import kazoo.handlers.utils
 import pytest
@@ -9,8 +10,10 @@ from failover.model import LeaderKey, Pool, Role, Serves, TimelineSwitch
 from failover.observe.application import api_from, pools_from, proxy_from
 from failover.observe.patroni import member_from
 from failover.observe.postgres import database_from
+from failover.observe.problems import divergence
 from failover.observe.zookeeper import CONNECT_S, PromptHandler, coordination_from, server_from
 
+DIVERGED = Path(__file__).parent
 CLUSTER = {
     "members": [
         {"name": "dc1-db1", "role": "leader", "state": "running", "timeline": 3},
@@ -79,6 +82,15 @@ def test_a_zookeeper_leader():
     state = server_from(SRVR, MNTR)
     assert (state.mode, state.version, state.zxid) == ("leader", "3.9.3", 0x100000023)
     assert (state.synced_followers, state.connections, state.latency_avg_ms) == (4, 6, 0.4194)
+
+
+def test_a_server_that_diverged():
+    """The words of a real one, 32 transactions after it missed 20 (decision 0204's experiment)."""
+    srvr, mntr = ((DIVERGED / f"diverged.{word}").read_text() for word in ("srvr", "mntr"))
+    state = server_from(srvr, mntr)
+    assert (state.mode, state.version, state.digest_mismatches) == ("follower", "3.9.3", 32)
+    assert "32 digest mismatches" in (divergence(state) or "")
+    assert divergence(server_from(SRVR, MNTR)) is None
 
 
 @pytest.mark.parametrize(
