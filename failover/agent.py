@@ -31,8 +31,9 @@ from failover.leadership import ANSWER_S
 from failover.model import Node
 from failover.orders import ANSWERS, ORDERS, Order
 from failover.pool_gate import PoolGate
-from failover.probing import Pace, RestTarget, SqlTarget, Target, TcpTarget, Watch
+from failover.probing import Pace, Watch
 from failover.systemd import notify
+from failover.targets import RestTarget, SqlTarget, Target, TcpTarget
 from failover.views import AgentView, DatabaseView, PeerView, encode
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,9 @@ PATRONI_PORT, POSTGRESQL_PORT = 8008, 5432
 # while this agent's own probes have begun to fail, for as long as a loss takes to be confirmed.
 TICK_S, IDLE_TICK_S = 0.2, 0.5
 ALERT_TICK_S, ALERT_FOR_S = 0.05, 3.0
+# A site whose hosts were all asked at once is not asked so again within this time: of a starved site each
+# question makes the next fail.
+NUDGE_EVERY_S = 0.5
 ZooKeeperTrouble = (KazooException, KazooTimeoutError, JournalError)
 
 
@@ -52,6 +56,7 @@ class Eyes:
         self._config = config
         self._changed = changed
         self._alarmed_at = float("-inf")
+        self._nudged_at: dict[str, float] = {}
         self._by_site: dict[str, list[Watch]] = defaultdict(list)
         tls, pace, port = config.tls(), config.pace, config.heartbeat_port
         limit = pace.timeout_s
@@ -92,7 +97,10 @@ class Eyes:
         return time.monotonic() - self._alarmed_at < ALERT_FOR_S
 
     def _nudge(self, site: str) -> None:
-        self._alarmed_at = time.monotonic()
+        self._alarmed_at = now = time.monotonic()
+        if now - self._nudged_at.get(site, float("-inf")) < NUDGE_EVERY_S:
+            return
+        self._nudged_at[site] = now
         for watch in self._by_site[site]:
             watch.nudge()
 

@@ -15,7 +15,8 @@ import pytest
 
 from app.devserver import THROWAWAY, PrivateServer, running_server
 from failover.heartbeats import Heartbeats
-from failover.probing import Pace, Probed, RestTarget, SqlTarget, TcpTarget, Watch, classify
+from failover.probing import Pace, Watch
+from failover.targets import SESSIONS_MAX, Probed, RestTarget, SqlTarget, TcpTarget, classify
 from failover.views import Outcome
 
 # What answers on this machine has done so by then, however busy it is.
@@ -61,6 +62,11 @@ def conninfo(server: PrivateServer) -> str:
     return f"host=127.0.0.1 port={server.port} user=postgres password={server.password} dbname=postgres"
 
 
+def only_backend(target: SqlTarget) -> int:
+    (session,) = target._idle
+    return session.info.backend_pid
+
+
 async def test_postgresql_answers_until_it_is_gone_and_again_when_it_is_back() -> None:
     with running_server(THROWAWAY) as server:
         target = SqlTarget(conninfo(server), "127.0.0.1", server.port, TIMEOUT_S)
@@ -76,8 +82,7 @@ async def test_postgresql_answers_until_it_is_gone_and_again_when_it_is_back() -
 async def test_a_frozen_session_is_mute_and_does_not_hold_the_prober(postgres_server: PrivateServer) -> None:
     target = SqlTarget(conninfo(postgres_server), "127.0.0.1", postgres_server.port, TIMEOUT_S)
     assert (await target.probe()).outcome is Outcome.ANSWERS
-    assert target._connection is not None
-    backend = target._connection.info.backend_pid
+    backend = only_backend(target)
     os.kill(backend, signal.SIGSTOP)
     try:
         assert (await asyncio.wait_for(target.probe(), 12 * TIMEOUT_S)).outcome is Outcome.MUTE
@@ -183,8 +188,7 @@ async def test_a_session_that_hangs_counts_once_for_probes_that_overlap(
 ) -> None:
     target = SqlTarget(conninfo(postgres_server), "127.0.0.1", postgres_server.port, TIMEOUT_S)
     assert (await target.probe()).outcome is Outcome.ANSWERS
-    assert target._connection is not None
-    backend = target._connection.info.backend_pid
+    backend = only_backend(target)
     os.kill(backend, signal.SIGSTOP)
     try:
         hung, beside = await asyncio.gather(target.probe(), target.probe())
@@ -192,6 +196,33 @@ async def test_a_session_that_hangs_counts_once_for_probes_that_overlap(
         os.kill(backend, signal.SIGCONT)
 
     assert [hung.outcome, beside.outcome] == [Outcome.MUTE, Outcome.ANSWERS]
+
+
+async def test_a_server_that_answers_late_is_not_asked_by_ever_new_sessions(
+    postgres_server: PrivateServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A starved server that must log agents in anew at each probe stays starved."""
+    monkeypatch.setattr("failover.targets.HANG_UP_S", 300.0)
+    target = SqlTarget(conninfo(postgres_server), "127.0.0.1", postgres_server.port, 0.2)
+    while (await target.probe()).outcome is not Outcome.ANSWERS:
+        pass
+    first = only_backend(target)
+    backends = set[int]()
+    for _ in range(SESSIONS_MAX):
+        while not target._idle:
+            await target.probe()
+        backends.add(target._idle[-1].info.backend_pid)
+        os.kill(target._idle[-1].info.backend_pid, signal.SIGSTOP)
+        assert (await target.probe()).outcome is not Outcome.ANSWERS
+    try:
+        assert len(target._asked) == SESSIONS_MAX == len(backends)
+        assert (await target.probe()).outcome is not Outcome.ANSWERS
+        assert target._connecting is None
+    finally:
+        for each in backends:
+            os.kill(each, signal.SIGCONT)
+    await asyncio.wait(target._asked)
+    assert first in {session.info.backend_pid for session in target._idle} == backends
 
 
 @pytest.fixture(scope="module")

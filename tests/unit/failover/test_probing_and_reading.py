@@ -10,7 +10,8 @@ from failover.actuators.ports import Guarantee
 from failover.agent_config import ConfigError, load
 from failover.decide import Mode
 from failover.estate_reader import record
-from failover.probing import Probed, follow, report_from
+from failover.probing import follow
+from failover.targets import Probed, report_from
 from failover.views import NEVER, LeaderKey, Outcome
 
 
