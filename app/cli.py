@@ -19,7 +19,6 @@ from app.events.asyncapi import description
 from app.imports import commands as import_commands
 from app.loyalty.commands import app as ledger_commands
 from app.mail import commands as mail_commands
-from app.main import create_app
 from app.migrate import MigrationError, migrate, waiting
 from app.roles import Role, ensure_database, ensure_roles
 from app.seeding.commands import seed
@@ -104,6 +103,8 @@ def roles_command(
 @app.command()
 def openapi() -> None:
     """Print the OpenAPI description."""
+    from app.main import create_app  # noqa: PLC0415  # workers need no endpoints: a second of a core a boot
+
     settings = Settings(database_url=SecretStr("postgresql:///"))
     typer.echo(json.dumps(create_app(settings).openapi(), ensure_ascii=False, indent=2))
 
