@@ -34,6 +34,7 @@ from failover.runner import Clock, Runner
 from failover.sensors import LiveSensors
 from failover.telling import line, looker, tell
 from failover.transitions import row_for
+from failover.trees import TreeWatch
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="The orchestrator's programs on a host.")
 Config = Annotated[Path, typer.Option(help="The agent's configuration (YAML).")]
@@ -148,7 +149,8 @@ def build(config: AgentConfig, client: KazooClient) -> Agent:
     )
     for each in (journal, gate, chronicle):
         each.prepare()
-    look = looker(client, config.layout, config.thresholds, time.monotonic_ns)
+    trees = TreeWatch(config.layout.zookeepers, config.tls(), lambda: leadership.in_office)
+    look = looker(client, config.layout, config.thresholds, time.monotonic_ns, trees.diverged)
     equipment = Equipment(config, client, leadership)
     clock = Clock(time.monotonic, time.time, time.sleep)
     copied = Copied(journal, FileJournal(config.journal_directory))
@@ -179,7 +181,7 @@ def build(config: AgentConfig, client: KazooClient) -> Agent:
     if config.pool_conninfo is not None:
         console = PgBouncer(config.pool_conninfo, config.pool_database)
         pool = PoolGate(console, monotonic=time.monotonic, routes=_routes(config))
-    duties = duties_of(config, client, leadership, chronicle.write)
+    duties = duties_of(config, client, leadership, chronicle.write, trees)
     return Agent(config, client, brain, pool, epoch=lambda: leadership.epoch, duties=duties)
 
 

@@ -29,6 +29,7 @@ class Condition(StrEnum):
     WITNESS_LOST = "witness-lost"
     WITNESS_LINK_CUT = "witness-link-cut"
     SYNC_DEGRADED = "sync-degraded"
+    ZOOKEEPER_DIVERGED = "zookeeper-diverged"
     STANDBY_DIVERGED = "standby-diverged"
     STANDBY_MISSING = "standby-missing"
     HEALTHY = "healthy"

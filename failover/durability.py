@@ -1,4 +1,4 @@
-"""Findings on copies and holds: who has every acknowledged write, and what was left paused."""
+"""Findings on copies and holds: who has every acknowledged write or key, and what was left paused."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def find(panel: Panel) -> Iterator[Finding]:
     yield from _paused(panel, cluster)
     yield from _synchronous(panel, cluster)
     yield from _standbys(panel, cluster)
+    yield from _trees(panel)
     if panel.picture.recent_failovers >= panel.thresholds.flapping_failovers:
         count = panel.picture.recent_failovers
         yield Finding(Condition.FLAPPING, "cluster", (f"{count} automatic failovers within the window",))
@@ -33,6 +34,12 @@ def _paused(panel: Panel, cluster: ClusterRecord) -> Iterator[Finding]:
                 f"paused for {pool.held_ms / 1000:.1f} s, ordered by {pool.operation or 'nobody known'}",
             )
             yield Finding(Condition.POOL_PAUSED, view.observer, evidence)
+
+
+def _trees(panel: Panel) -> Iterator[Finding]:
+    for host, count in sorted(panel.picture.tree_mismatches.items()):
+        evidence = f"{host}: {count} digest mismatches since its ZooKeeper server began"
+        yield Finding(Condition.ZOOKEEPER_DIVERGED, host, (evidence,))
 
 
 def _synchronous(panel: Panel, cluster: ClusterRecord) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ from failover.journal_store import open_operation
 from failover.leadership import Leadership
 from failover.metrics import Figures, serve
 from failover.transitions import row_for
+from failover.trees import TreeWatch
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +47,13 @@ class Duties:
         herald: Herald,
         keeper: GateKeeper | None,
         operation: Callable[[], str | None],
+        trees: TreeWatch,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._leadership, self._policy = client, leadership, policy
         self._gauge, self._herald, self._keeper = gauge, herald, keeper
         self._operation, self._monotonic, self._name = operation, monotonic, name
+        self._trees = trees
         self._board = Board(name)
         self._decision: Decision | None = None
         self._without_session_since: float | None = None
@@ -63,6 +66,7 @@ class Duties:
         if self._keeper is not None:
             self._keeper.watch()
         threading.Thread(target=self._measure, name="gauge", daemon=True).start()
+        threading.Thread(target=self._trees.watch, args=(self._stopping,), name="trees", daemon=True).start()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -103,6 +107,7 @@ class Duties:
             firing=tuple((cause.rule, cause.subject) for cause in self._board.firing),
             alarms_delivered=self._herald.delivered,
             alarms_failed=self._herald.failed,
+            tree_mismatches=self._trees.counted,
         )
 
     def _running(self) -> str | None:
@@ -129,7 +134,11 @@ class Duties:
 
 
 def duties_of(
-    config: AgentConfig, client: KazooClient, leadership: Leadership, tell: Callable[[str], None]
+    config: AgentConfig,
+    client: KazooClient,
+    leadership: Leadership,
+    tell: Callable[[str], None],
+    trees: TreeWatch,
 ) -> Duties:
     """The duties of an agent over a connected client. Raises kazoo's errors."""
     client.ensure_path(EXPOSURE)
@@ -143,4 +152,5 @@ def duties_of(
         herald=Herald(config.alarm_command, run_command),
         keeper=GateKeeper(client, config.write_gate) if config.write_gate else None,
         operation=lambda: open_operation(client),
+        trees=trees,
     )

@@ -15,7 +15,7 @@ MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 @dataclass(frozen=True)
 class Figures:
-    """What an agent knows of itself; `decision` and `exposure` only while it is in office."""
+    """What an agent knows; `decision`, `exposure` and `tree_mismatches` only while it is in office."""
 
     policy: Policy
     connected: bool
@@ -27,6 +27,7 @@ class Figures:
     firing: tuple[tuple[str, str], ...] = ()
     alarms_delivered: int = 0
     alarms_failed: int = 0
+    tree_mismatches: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,11 @@ def _metrics(figures: Figures) -> Iterable[_Metric]:
         yield from _rulings(figures.decision)
     if figures.exposure is not None:
         yield from _exposure(figures.exposure, exposed=figures.exposed)
+    yield _gauge(
+        "twinsite_zookeeper_digest_mismatches",
+        "How often a server, since it began, had another tree than its leader.",
+        *(_Sample(count, {"host": host}) for host, count in sorted(figures.tree_mismatches.items())),
+    )
     yield _gauge(
         "twinsite_alarm",
         "1 for each alarm that fires.",

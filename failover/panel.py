@@ -5,7 +5,7 @@ A site speaks with one voice: it agrees that something is so only if every fresh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from failover.model import Layout
@@ -45,6 +45,7 @@ class Picture:
 
     `cluster` is None while the reader has no ZooKeeper session. `maintenance`: hosts an operator took out.
     `operation`: id of the operation under way. `recent_failovers`: automatic ones within the flapping window.
+    `tree_mismatches`: ZooKeeper servers by host that had another tree than their leader, and how often.
     """
 
     layout: Layout
@@ -55,6 +56,7 @@ class Picture:
     maintenance: frozenset[str] = frozenset()
     operation: str | None = None
     recent_failovers: int = 0
+    tree_mismatches: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

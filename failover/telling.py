@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from kazoo.client import KazooClient
@@ -22,7 +22,11 @@ from failover.views import SightingBook
 
 
 def looker(
-    client: KazooClient, layout: Layout, thresholds: Thresholds, monotonic_ns: Callable[[], int]
+    client: KazooClient,
+    layout: Layout,
+    thresholds: Thresholds,
+    monotonic_ns: Callable[[], int],
+    tree_mismatches: Callable[[], Mapping[str, int]] = dict,
 ) -> Callable[[], Picture]:
     """A function that looks at everything at once. It remembers when it saw each view change."""
     reader, book = EstateReader(client), SightingBook()
@@ -39,6 +43,7 @@ def looker(
             thresholds=thresholds,
             operation=operation,
             maintenance=maintenance,
+            tree_mismatches=tree_mismatches(),
         )
 
     return look

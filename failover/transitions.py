@@ -150,6 +150,13 @@ TABLE: tuple[Row, ...] = (
         Reaction.REFUSE,
         "Too many automatic failovers within the window: the next one needs an operator.",
     ),
+    Row(
+        "Q-04",
+        Condition.ZOOKEEPER_DIVERGED,
+        Reaction.ALARM,
+        "A ZooKeeper server has not its leader's tree: it may name an old primary to its clients, for"
+        " good. An operator empties it (docs/runbooks/zookeeper-diverged.md).",
+    ),
     # --- links and the witness -----------------------------------------------------------------------
     Row(
         "L-01",

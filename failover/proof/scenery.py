@@ -73,6 +73,7 @@ class Scene:
     pools_paused: dict[str, str | None] = field(default_factory=dict)
     operation: str | None = None
     maintenance: frozenset[str] = frozenset()
+    tree_mismatches: dict[str, int] = field(default_factory=dict)
     recent_failovers: int = 0
     streak: int = 5
     thresholds: Thresholds = field(default_factory=Thresholds)
@@ -133,6 +134,7 @@ def picture(scene: Scene, now_ns: int = 1000 * SECOND) -> Picture:
         maintenance=scene.maintenance,
         operation=scene.operation,
         recent_failovers=scene.recent_failovers,
+        tree_mismatches=scene.tree_mismatches,
     )
 
 

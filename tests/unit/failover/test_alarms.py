@@ -91,6 +91,16 @@ def test_the_journal_gets_one_field_a_line(tmp_path):
     assert fields["MESSAGE"] == "firing [L-01] link-cut (dc1-dc2): neither sees"
 
 
+def test_a_diverged_zookeeper_server_is_an_alarm_and_a_figure():
+    (cause,) = causes(decision(Scene(tree_mismatches={"dc1-app2": 32})))
+    text = render(Figures(Policy(), connected=True, tree_mismatches={"dc1-app1": 0, "dc1-app2": 32}))
+
+    assert (cause.rule, cause.subject) == ("Q-04", "dc1-app2")
+    assert "runbooks/zookeeper-diverged.md" in cause.text
+    assert 'twinsite_zookeeper_digest_mismatches{host="dc1-app1"} 0\n' in text
+    assert 'twinsite_zookeeper_digest_mismatches{host="dc1-app2"} 32\n' in text
+
+
 def test_figures_show_condition_rule_exposure_and_office():
     text = render(
         Figures(

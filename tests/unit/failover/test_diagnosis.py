@@ -77,6 +77,11 @@ WORLDS = {
         Condition.STANDBY_DIVERGED,
         "dc2-db2",
     ),
+    "a ZooKeeper server with another tree": (
+        replace(WELL, tree_mismatches={"dc1-app2": 32}),
+        Condition.ZOOKEEPER_DIVERGED,
+        "dc1-app2",
+    ),
     "many failovers": (replace(WELL, recent_failovers=2), Condition.FLAPPING, "cluster"),
 }
 
