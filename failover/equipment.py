@@ -116,6 +116,7 @@ class Equipment:
             lambda: [name for name in self._reader.observers() if name in with_pools],
             monotonic=time.monotonic,
             sleep=time.sleep,
+            leader=self._leader,
         )
 
 

@@ -232,13 +232,14 @@ class PoolGate:
 
     def view(self) -> PoolView:
         """What the agent publishes. PgBouncer is asked now and then; what this gate did counts at once."""
-        now = self._monotonic()
-        if now - self._asked_at >= ASKED_EVERY_S or self._shown is None:
-            self._asked_at, self._shown = now, self._ask()
-        if not self._shown.reachable:
-            return self._shown
+        now, shown = self._monotonic(), self._shown  # which another thread's resuming may forget
+        if now - self._asked_at >= ASKED_EVERY_S or shown is None:
+            shown = self._ask()
+            self._asked_at, self._shown = now, shown
+        if not shown.reachable:
+            return shown
         with self._lock:
-            paused = self._paused_at is not None or self._shown.paused
+            paused = self._paused_at is not None or shown.paused
             held = self._monotonic() - self._paused_at if paused and self._paused_at is not None else 0.0
             return PoolView(True, paused, int(held * 1000), self._operation if paused else None)
 

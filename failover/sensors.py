@@ -63,6 +63,7 @@ class LiveSensors:
             Check.CHECKPOINT_RECENT: self._checkpoint_recent,
             Check.SHUT_DOWN_CLEANLY: self._shut_down_cleanly,
             Check.IS_PRIMARY: self._is_primary,
+            Check.REPLACED: self._replaced,
             Check.ACCEPTS_WRITES: self._accepts_writes,
             Check.SITE_PREFERRED: self._site_preferred,
             Check.KEY_NOT_HELD_BY: self._key_not_held_by,
@@ -127,6 +128,15 @@ class LiveSensors:
             return Observation(holds=False, evidence=f"{host} is in recovery, or does not answer")
         leader = self._leader()
         return Observation(leader == host, f"{host} is not in recovery; the key is {leader or 'nobody'}'s")
+
+    def _replaced(self, asked: Expectation) -> Observation:
+        """Another than `host` is primary: `likely`, or whom else of the synchronous members Patroni elected."""
+        likely = asked.text("likely")
+        expected = self._is_primary(Expectation.of(Check.IS_PRIMARY, host=likely))
+        leader = None if expected.holds else self._leader()
+        if leader in (None, asked.text("host"), likely) or not self._through.close_up.promoted(leader):
+            return expected
+        return Observation(holds=True, evidence=f"{leader} took over, not {likely}")
 
     def _accepts_writes(self, asked: Expectation) -> Observation:
         """A write that was acknowledged. `host` any: whoever has the key."""

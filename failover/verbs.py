@@ -55,6 +55,7 @@ class Check(StrEnum):
     SHUT_DOWN_CLEANLY = "shut-down-cleanly"
     NO_SWITCHOVER_PENDING = "no-switchover-pending"
     IS_PRIMARY = "is-primary"
+    REPLACED = "replaced"
     ACCEPTS_WRITES = "accepts-writes"
     SITE_PREFERRED = "site-preferred"
     HOST_HELD = "host-held"

@@ -224,22 +224,34 @@ def _signal(raw: dict[str, Any]) -> Signal:
     return Signal(Outcome(raw["outcome"]), int(raw["streak"]), int(raw["for_ms"]), str(raw["detail"]))
 
 
+# A reader that could not look for so long knows of a change only that it lies within that time.
+BLIND_MS = 1500
+
+
 class SightingBook:
-    """Keeps when each observer's view last changed. An observer that vanished is forgotten."""
+    """Keeps when each observer's view last changed. An observer that vanished is forgotten.
+
+    What changed while the reader was blind counts as old as its last look: a new leader of the ensemble
+    commits what its predecessor had proposed, a dead site's last words among it, which then contradicted the
+    site's death for a second (measured). Who lives says something new within a third of one.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str, Sighting] = {}
+        self._looked_ns: int | None = None
 
     def update(self, views: tuple[AgentView, ...], now_ns: int) -> tuple[Sighting, ...]:
-        known = {view.observer: self._sight(view, now_ns) for view in views}
-        self._known = known
+        last_ns = now_ns if self._looked_ns is None else self._looked_ns
+        changed_ns = last_ns if now_ns - last_ns > BLIND_MS * 1_000_000 else now_ns
+        known = {view.observer: self._sight(view, changed_ns) for view in views}
+        self._known, self._looked_ns = known, now_ns
         return tuple(known.values())
 
-    def _sight(self, view: AgentView, now_ns: int) -> Sighting:
+    def _sight(self, view: AgentView, changed_ns: int) -> Sighting:
         before = self._known.get(view.observer)
         if before and _mark(before.view) == _mark(view):
             return before
-        return Sighting(view, now_ns)
+        return Sighting(view, changed_ns)
 
 
 def _mark(view: AgentView) -> tuple[str, int]:

@@ -35,6 +35,8 @@ SELECT pg_is_in_recovery(),
        current_setting('synchronous_standby_names')
 """
 
+END_STANDBY_SESSION = "SELECT pg_terminate_backend(pg_backend_pid()) WHERE pg_is_in_recovery()"
+
 
 class RouteName(StrEnum):
     PRIMARY = "primary"
@@ -214,6 +216,8 @@ class Route:
                     if connection is None or connection.looks_stale():
                         connection = await self._reconnect(connection)
                     sight = await self._look(connection)
+                    if self._is_astray(sight):
+                        await self._end_session(connection)
                     self._slow_probes = 0
                 except (psycopg.Error, OSError, TimeoutError) as error:
                     self._warn(error)
@@ -245,6 +249,19 @@ class Route:
         in_recovery, node, timeline, lag, synchronous = row
         return Sight(Seen.STANDBY if in_recovery else Seen.PRIMARY, node, timeline, lag, synchronous)
 
+    def _is_astray(self, sight: Sight) -> bool:
+        return self.name is RouteName.PRIMARY and sight.seen is Seen.STANDBY
+
+    async def _end_session(self, connection: CrmConnection) -> None:
+        """End the standby's session that this route led to, on its server.
+
+        A pooler keeps its sessions as long as they work, and these do, on a standby: made while the route led
+        to a host that did not become primary after all, they would refuse every write until the pooler is
+        restarted (seen: five minutes). Behind it the statement may reach another session, so it asks again.
+        """
+        with suppress(psycopg.Error, OSError), connection.shut_after(self._settings.probe_timeout_seconds):
+            await connection.execute(END_STANDBY_SESSION)
+
     async def _note(self, sight: Sight) -> None:
         before, self.sight = self.sight, sight
         self._note_primary(before)
@@ -265,7 +282,7 @@ class Route:
             self._lost_at = time.monotonic()
 
     async def _pause(self, sight: Sight) -> None:
-        up = sight.seen in (Seen.PRIMARY, Seen.STANDBY)
+        up = sight.seen in (Seen.PRIMARY, Seen.STANDBY) and not self._is_astray(sight)
         seconds = self._settings.probe_seconds
         # Not wait_for: Python 3.11's may swallow a cancellation, and close() would wait for ever.
         with suppress(TimeoutError):

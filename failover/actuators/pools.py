@@ -28,13 +28,16 @@ class Pools:
         monotonic: Callable[[], float],
         sleep: Callable[[float], None],
         answers_within_s: float = 1.0,
+        leader: Callable[[], str | None] | None = None,
     ) -> None:
+        """`leader`: who holds the leader key. Plans name whom they expect; led to is only who holds it."""
         self._client = client
         self._leadership = leadership
         self._hosts = hosts
         self._monotonic = monotonic
         self._sleep = sleep
         self._within_s = answers_within_s
+        self._leader = leader
         self._numbers = itertools.count(1)
         self._prepared: set[str] = set()
         self._answered_by_all: tuple[Order, float] | None = None
@@ -43,10 +46,17 @@ class Pools:
         return self._all(Task.PAUSE, operation, hold_s, candidate)
 
     def resume(self, *, primary: str = "") -> str:
-        return self._all(Task.RESUME, "", 0.0, primary)
+        return self._all(Task.RESUME, "", 0.0, self._holder(primary) if primary else "")
 
     def route(self, *, primary: str) -> str:
-        return self._all(Task.ROUTE, "", 0.0, primary)
+        """Raises EffectRefusedError when nobody holds the leader key: HAProxy's checks will find who does."""
+        if not (holder := self._holder(primary)):
+            raise EffectRefusedError(f"nobody holds the leader key, and {primary} does not either")
+        return self._all(Task.ROUTE, "", 0.0, holder)
+
+    def _holder(self, expected: str) -> str:
+        """Sessions led to a standby would stay there, as they work: every write through them is refused."""
+        return expected if self._leader is None else self._leader() or ""
 
     def _all(self, task: Task, operation: str, hold_s: float, host: str) -> str:
         order = Order(self._leadership.epoch, next(self._numbers), task, operation, hold_s, host)

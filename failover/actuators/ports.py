@@ -99,10 +99,10 @@ class PoolsPort(Protocol):
         """Each host resumes by itself after `hold_s`, whatever happens to us. Reads leave the candidate."""
 
     def resume(self, *, primary: str = "") -> str:
-        """`primary`: where HAProxy is to lead from now on, if it is known."""
+        """`primary`: who is expected to be; HAProxy leads to who is. Empty: to whom its checks say."""
 
     def route(self, *, primary: str) -> str:
-        """Every HAProxy is told who is primary, ahead of its checks."""
+        """Every HAProxy is told who is primary, ahead of its checks; `primary`: who is expected to be."""
 
 
 class WriteGatePort(Protocol):

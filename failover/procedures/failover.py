@@ -17,14 +17,13 @@ CONFIRM_FENCE_S = 15.0
 def automatic(ruling: Ruling) -> Plan:
     """The plan of an act: each instruction of the ruling as a step, then the proof that it worked."""
     steps = tuple(_step(order) for order in ruling.instructions)
-    candidate = next(
-        (o.text("candidate") for o in ruling.instructions if o.verb is Verb.RELEASE_LEADER_KEY), None
-    )
+    order = next((each for each in ruling.instructions if each.verb is Verb.RELEASE_LEADER_KEY), None)
     title = f"[{ruling.row.rule}] {ruling.finding.condition} ({ruling.finding.subject})"
-    if candidate is None:
+    if order is None:
         return Plan(Operation.AUTOMATIC, title, steps)
+    leader, candidate = order.text("leader"), order.text("candidate")
     release = next(place for place, step in enumerate(steps) if step.commits)
-    proof = (_promoted(candidate), _routed(candidate), _running(), _writes(candidate))
+    proof = (_promoted(leader, candidate), _routed(candidate), _running(), _writes("any"))
     return Plan(
         Operation.AUTOMATIC,
         f"{title}: {candidate} takes over",
@@ -86,11 +85,12 @@ STEPS = {
 }
 
 
-def _promoted(candidate: str) -> Step:
+def _promoted(leader: str, candidate: str) -> Step:
+    """Patroni elects. What is released for the candidate may be taken by another synchronous member."""
     return Step(
         "promote",
-        f"wait until {candidate} is primary",
-        Expectation.of(Check.IS_PRIMARY, host=candidate),
+        f"wait until {candidate}, or whom else Patroni elects, is primary",
+        Expectation.of(Check.REPLACED, host=leader, likely=candidate),
         timeout_s=10.0,
     )
 
@@ -99,7 +99,7 @@ def _routed(candidate: str) -> Step:
     """HAProxy's own checks see a new primary within half a second, and a silent old one later still."""
     return Step(
         "route",
-        f"tell every HAProxy that {candidate} is primary",
+        f"tell every HAProxy that {candidate}, or who else holds the leader key, is primary",
         ALWAYS,
         do=Instruction.of(Verb.ROUTE, primary=candidate),
         timeout_s=1.0,
@@ -119,11 +119,11 @@ def _running() -> Step:
     )
 
 
-def _writes(candidate: str) -> Step:
+def _writes(host: str) -> Step:
     return Step(
         "verify",
-        f"write through {candidate}",
-        Expectation.of(Check.ACCEPTS_WRITES, host=candidate),
+        f"write through {'whoever is primary' if host == 'any' else host}",
+        Expectation.of(Check.ACCEPTS_WRITES, host=host),
         timeout_s=10.0,
     )
 
@@ -211,7 +211,7 @@ def _replacing(order: Order) -> tuple[Step, ...]:
             candidate=order.candidate,
             sync_version=order.sync_version,
         )
-        return (_release(release), _promoted(order.candidate))
+        return (_release(release), _promoted(order.leader, order.candidate))
     return (
         Step(
             "force",

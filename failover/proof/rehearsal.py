@@ -188,6 +188,7 @@ class Sensors:
             Check.SYNCHRONOUS_COUNT: estate.sync_count == about.get("count"),
             Check.SHUT_DOWN_CLEANLY: being in (Being.STOPPED, Being.STANDBY),
             Check.IS_PRIMARY: estate.writer == host,
+            Check.REPLACED: estate.writer not in (None, host),
             Check.ACCEPTS_WRITES: estate.writer is not None and host in ("any", estate.writer),
             Check.SITE_PREFERRED: estate.site == about.get("site"),
             Check.HOST_HELD: host in estate.held,

@@ -160,6 +160,46 @@ async def test_a_standby_at_the_end_of_the_primary_route_is_no_primary(standby, 
         assert (await api.get(REQUESTS, **STALE)).status_code == 200
 
 
+async def probers(database):
+    """The backends that probes go through, and when each was last asked."""
+    asked = "SELECT pid, state_change FROM pg_stat_activity WHERE query LIKE '%pg_control_checkpoint%'"
+    async with await psycopg.AsyncConnection.connect(database.admin_url, autocommit=True) as connection:
+        rows = await (await connection.execute(f"{asked} AND pid <> pg_backend_pid()")).fetchall()
+        return dict(rows)
+
+
+async def until(condition):
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not (found := await condition()):
+            await asyncio.sleep(0.02)
+        return found
+
+
+async def test_sessions_with_a_standby_on_the_primary_route_are_ended_on_its_server(standby, start_api):
+    """A pooler between the two would keep them, and with them every write's refusal."""
+    async with start_api(standby.url(), serves="reads", probe_seconds=0.1):
+        first = set(await until(lambda: probers(standby)))
+
+        async def ended():
+            return not first & set(await probers(standby))
+
+        await until(ended)
+
+
+async def test_the_session_with_the_primary_is_kept_from_probe_to_probe(primary, start_api):
+    async with start_api(primary.url(), probe_seconds=0.1):
+        first = await until(lambda: probers(primary))
+
+        async def asked_again():
+            now = await probers(primary)
+            return all(now.get(pid, at) > at for pid, at in first.items()) and now
+
+        for _ in range(3):
+            again = await until(asked_again)
+            assert set(again) == set(first)
+            first = again
+
+
 async def test_a_standby_met_before_the_prober_saw_it_is_no_primary_either(standby, start_api):
     """The probe is the fast path; the gates inside the transactions are the guarantee."""
     async with start_api(standby.url(), serves="reads", probe_seconds=60) as api:

@@ -1,5 +1,6 @@
 """What the interfaces answer, word for word, and what is made of it."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -11,7 +12,13 @@ from failover.observe.application import api_from, pools_from, proxy_from
 from failover.observe.patroni import member_from
 from failover.observe.postgres import database_from
 from failover.observe.problems import divergence
-from failover.observe.zookeeper import CONNECT_S, PromptHandler, coordination_from, server_from
+from failover.observe.zookeeper import (
+    CONNECT_S,
+    HASTY_CONNECT_S,
+    PromptHandler,
+    coordination_from,
+    server_from,
+)
 
 DIVERGED = Path(__file__).parent
 CLUSTER = {
@@ -212,9 +219,15 @@ def test_a_databases_row():
 
 def test_a_silent_zookeeper_is_given_up_soon_and_a_shorter_patience_is_kept(monkeypatch):
     given = []
-    monkeypatch.setattr(
-        kazoo.handlers.utils, "create_tcp_connection", lambda *_, timeout, **__: given.append(timeout)
-    )
-    for timeout in (40.0, None, 0.2):
-        PromptHandler().create_connection(address=("192.0.2.1", 2181), timeout=timeout)
-    assert given == [CONNECT_S, CONNECT_S, 0.2]
+
+    def connected(*_, timeout, **__):
+        given.append(timeout)
+        if len(given) > 1:
+            raise TimeoutError
+
+    monkeypatch.setattr(kazoo.handlers.utils, "create_tcp_connection", connected)
+    handler = PromptHandler()
+    for timeout in (40.0, None, 0.2, 40.0, 40.0, 40.0, 40.0, 0.2):
+        with contextlib.suppress(TimeoutError):
+            handler.create_connection(address=("192.0.2.1", 2181), timeout=timeout)
+    assert given == [HASTY_CONNECT_S, HASTY_CONNECT_S, 0.2, *[HASTY_CONNECT_S] * 3, CONNECT_S, 0.2]

@@ -1,0 +1,71 @@
+"""What a plan may believe: who replaced a lost primary, and where pools may be led to."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from failover.actuators.pools import Pools
+from failover.actuators.ports import EffectRefusedError
+from failover.sensors import Instruments, LiveSensors
+from failover.verbs import Check, Expectation
+from failover.views import ClusterRecord, LeaderKey, SyncKey
+
+OLD, LIKELY, OTHER = "dc1-db1", "dc1-db2", "dc2-db1"
+
+
+class Primaries:
+    """A close-up of hosts of which these are not in recovery."""
+
+    def __init__(self, *hosts: str) -> None:
+        self._hosts = hosts
+
+    def promoted(self, host: str) -> bool:
+        return host in self._hosts
+
+
+def cluster(holder: str | None) -> ClusterRecord:
+    leader = LeaderKey(holder, 7) if holder else None
+    sync = SyncKey(leader=holder, members=frozenset({LIKELY, OTHER}), version=1)
+    return ClusterRecord(
+        leader=leader, sync=sync, members=frozenset(), paused=False, failover_pending=False, sync_wanted=2
+    )
+
+
+@pytest.mark.parametrize(
+    ("primaries", "holder", "holds", "said"),
+    [
+        ((), None, False, "in recovery"),
+        ((LIKELY,), LIKELY, True, f"{LIKELY} is not in recovery"),
+        ((LIKELY,), None, False, "nobody's"),
+        ((OTHER,), OTHER, True, f"{OTHER} took over, not {LIKELY}"),
+        ((), OTHER, False, "in recovery"),
+        ((OLD,), OLD, False, "in recovery"),
+        ((OLD, LIKELY), OLD, False, f"{OLD}'s"),
+    ],
+)
+def test_a_primary_is_replaced_by_whomever_patroni_elected(
+    primaries: tuple[str, ...], holder: str | None, holds: bool, said: str
+) -> None:
+    instruments = Instruments(
+        look=cast("Any", None),
+        cluster=lambda: cluster(holder),
+        fencing=cast("Any", None),
+        inspector=cast("Any", None),
+        close_up=cast("Any", Primaries(*primaries)),
+        pools=cast("Any", None),
+        preferred_site=lambda: None,
+    )
+    seen = LiveSensors(instruments).observe(Expectation.of(Check.REPLACED, host=OLD, likely=LIKELY))
+    assert (seen.holds, said in seen.evidence) == (holds, True), seen.evidence
+
+
+def test_pools_are_led_to_nobody_while_nobody_holds_the_leader_key() -> None:
+    """Sessions that are made with a standby work, and stay: every write through them is refused."""
+    untouched = cast("Any", None)
+    pools = Pools(
+        untouched, untouched, list, monotonic=lambda: 0.0, sleep=lambda _: None, leader=lambda: None
+    )
+    with pytest.raises(EffectRefusedError, match=f"nobody holds the leader key, and {LIKELY} does not"):
+        pools.route(primary=LIKELY)
