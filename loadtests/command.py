@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from loadtests.entries import Entry
-from loadtests.policy import Patience
+from loadtests.policy import DRAIN_S, Patience
 from loadtests.profiles import PROFILES, Profile
 
 app = typer.Typer(
@@ -48,6 +48,9 @@ def run(
         float, typer.Option(help="seconds one attempt waits for its answer")
     ] = Patience.attempt_s,
     budget: Annotated[float, typer.Option(help="seconds one operation is tried at all")] = Patience.budget_s,
+    drain: Annotated[
+        float, typer.Option(help="seconds what is in flight may take to its answer in the end")
+    ] = DRAIN_S,
     service_key: Annotated[
         str | None,
         typer.Option(envvar="LOAD_SERVICE_KEY", help="of the users' account"),
@@ -66,6 +69,7 @@ def run(
         run_id=run_id or secrets.token_hex(4),
         seed=seed,
         duration_s=duration,
+        drain_s=drain,
         service_key=service_key or None,
         patience=Patience(connect_s=connect_timeout, attempt_s=attempt_timeout, budget_s=budget),
     )

@@ -67,6 +67,10 @@ def may_have_happened(answer: Answer) -> bool:
     return meaning(answer) is Meaning.TRY_AGAIN and answer.sent and answer.code not in NOT_DONE
 
 
+# How long operations in flight have to reach an answer once the load is told to end.
+DRAIN_S = 10.0
+
+
 @dataclass(frozen=True)
 class Patience:
     """The client's limits, in seconds.

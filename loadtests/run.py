@@ -16,14 +16,12 @@ from locust.env import Environment
 from loadtests.client import Ending
 from loadtests.entries import Entry
 from loadtests.ledger import Ledger
-from loadtests.policy import Patience
+from loadtests.policy import DRAIN_S, Patience
 from loadtests.profiles import Profile
 from loadtests.summary import Statistics, Summary, judge, steady_rate
 from loadtests.transport import tls_context
 from loadtests.users import Setup, user_classes
 
-# How long operations in flight have to reach an answer once the load is told to end.
-DRAIN_S = 10.0
 # Users may take this much longer to leave.
 GRACE_S = 2.0
 TICK_S = 0.25

@@ -49,7 +49,7 @@ async def test_nobody_answers_and_it_costs_one_deadline(access):
     with socket.socket() as free:
         free.bind((nobody.address, 0))
         layout = Layout((Site("dc1", nobody.address),), (nobody,), (nobody,), (nobody,))
-        view = await observe_async(layout, access, deadline_s=5.0)
+        view = await observe_async(layout, access, deadline_s=10.0)
     assert health(view) is Health.DOWN
     (database,) = view.databases
     assert database.postgres == Unreachable("connection refused")

@@ -24,6 +24,8 @@ from app.cli import app as commands
 from app.devserver import create_crm_database
 from app.roles import Role
 
+pytestmark = pytest.mark.safety
+
 CUSTOMERS, REQUESTS, ENTRIES = "/api/v1/customers", "/api/v1/requests", "/api/v1/audit/entries"
 WAIT_SECONDS = 120.0
 AUDITOR = Principal("auditor", frozenset({Held.AUDITOR}))

@@ -15,6 +15,8 @@ from stdnum import luhn
 from app.devserver import THROWAWAY, create_crm_database, find_programs, running_server
 from tests.integration.serving import serving
 
+pytestmark = pytest.mark.safety
+
 CARDS = "/api/v1/cards"
 
 

@@ -16,6 +16,8 @@ from app.database.units import ACT
 from app.migrate import load, migrate, waiting
 from app.roles import Role, ensure_database, ensure_roles
 
+pytestmark = pytest.mark.safety
+
 FEED = "/api/v1/card-transactions"
 BEFORE = [migration for migration in load() if migration.version < 70]
 

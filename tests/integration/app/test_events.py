@@ -13,6 +13,8 @@ from app.access.policy import Role as Held
 from app.access.principal import Principal, access_of, acting_as
 from tests.integration.app.feed import EVENTS, as_described, read
 
+pytestmark = pytest.mark.safety
+
 REQUESTS = "/api/v1/requests"
 _texts = itertools.count()
 

@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+pytestmark = pytest.mark.safety
+
 REQUESTS = "/api/v1/requests"
 CALL = {"channel": "call", "topic": "cards", "subject": "Карта", "text": "Не работает"}
 

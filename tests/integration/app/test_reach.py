@@ -25,6 +25,8 @@ from app.access.policy import TABLE, Action, Reach, Resource, Role
 from app.access.principal import Principal, access_of, acting_as
 from app.devserver import create_crm_database
 
+pytestmark = pytest.mark.safety
+
 BASE = "/api/v1"
 SECRET = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 SETTINGS = {"authentication": "required", "access_secret": SECRET, "card_keys": f"1:{SECRET}"}

@@ -16,6 +16,8 @@ from app.main import create_app
 from app.settings import Settings
 from tests.integration.app import walk_sales
 
+pytestmark = pytest.mark.safety
+
 BASE = "/api/v1"
 SECRET_TEXT = "for their eyes only"
 THEIR_UNIT, THEIR_PERSON = "walked-unit", "walked-owner"

@@ -5,6 +5,8 @@ import pytest
 from failover.proof.explore import explore
 from failover.proof.orchestrated import Rules
 
+pytestmark = pytest.mark.safety
+
 
 # 20 s on an idle machine; a busy one must not make it fail.
 @pytest.mark.timeout(900)

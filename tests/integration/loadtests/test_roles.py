@@ -15,7 +15,7 @@ from app.devserver import create_crm_database
 from loadtests.volumes import TRANSACTIONS_A_BATCH
 from tests.integration.serving import serving
 
-WAIT_SECONDS = 120.0  # a call lasts some twelve, on a machine that others share
+WAIT_SECONDS = 240.0  # a call lasts some twelve, on a machine that others share
 OF_EACH_ROLE = {
     *("search", "get_window", "get_articles", "take", "close"),
     *("request", "get_request", "get_points", "list_cards", "list_requests", "customer", "card_batch"),
@@ -34,7 +34,8 @@ def history(crm, tmp_path_factory):
     with serving(crm, CRM_WORKERS="1", CRM_LOG_LEVEL="WARNING") as address:
         command = [
             *(sys.executable, "-m", "loadtests", "run", "--profile=roles-smoke", "--run-id=r1", "--seed=7"),
-            *(f"--entry=dc1={address}", f"--history={path}", f"--duration={WAIT_SECONDS}"),
+            *(f"--entry=dc1={address}", f"--history={path}", f"--duration={2 * WAIT_SECONDS}"),
+            *(f"--attempt-timeout={WAIT_SECONDS}", f"--budget={WAIT_SECONDS}", f"--drain={WAIT_SECONDS}"),
         ]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             try:

@@ -18,6 +18,8 @@ import pytest
 from app.devserver import THROWAWAY, PrivateServer
 from tests.architecture.checkout import CHECKOUT
 
+pytestmark = pytest.mark.safety
+
 FILES = CHECKOUT / "playbooks/roles/postgresql/files"
 PYTHON = shutil.which("python3", path="/usr/bin:/bin") or sys.executable
 TABLES = """

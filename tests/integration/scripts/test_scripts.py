@@ -19,12 +19,18 @@ echo "$call" >> "$CALLS/calls"
 while read -r each; do case "$call" in "$each"*) failing=1 ;; esac; done < "$CALLS/fails"
 [ "$(basename "$0")" != pytest ] || {
     [ -n "$failing" ] && word=failed || word=passed
+    case "$call" in *--second-look*) echo tests/test_it.py::test_it > "$5" ;; esac
     echo "===== 1 $word in 0.1s ====="
 }
 exit ${failing:-0}
 """
+# Of `python -m pip install` as many calls fail as told.
+PIP = """[ "$2" = pip ] || exit 0
+echo pip >> "$CALLS/calls"
+[ "$(grep -c pip "$CALLS/calls")" -gt {failures} ]"""
 # Nothing is installed, nobody is root unless the test says so, and no lab is up.
 DOWN = "twinsite lab status"
+SECOND_LOOK = "pytest --last-failed"
 
 
 class Copy:
@@ -83,11 +89,24 @@ def test_all_stages_pass(copy):
 
 
 def test_a_failed_stage_is_told_at_the_end_and_keeps_none_from_being_run(copy):
-    done = copy.run("scripts/test", fails=(DOWN, "ruff check", "pytest -n auto"))
+    done = copy.run("scripts/test", fails=(DOWN, "ruff check", "pytest -n auto", SECOND_LOOK))
     assert done.returncode == 1
-    assert summary(done.stderr) == {"lint": "FAILED", "unit": "FAILED", "lab": "passed", "drill": "passed"}
+    stages = {"lint": "FAILED", "unit": "FAILED", "lab": "passed", "drill": "passed"}
+    assert stages.items() <= summary(done.stderr).items()
     assert "mypy " in copy.calls
     assert "pytest -m drill" in copy.calls
+
+
+def test_what_passes_alone_after_the_parallel_run_passes_and_is_told(copy):
+    done = copy.run("scripts/test", "unit", fails=("pytest -n auto",))
+    assert done.returncode == 0
+    assert summary(done.stderr)["unit"] == "passed"
+    assert done.stderr.endswith("failed in the parallel run, passed alone: tests/test_it.py::test_it\n")
+
+
+def test_nothing_is_tried_again_that_passed(copy):
+    copy.run("scripts/test", "unit", fails=())
+    assert [call for call in copy.calls if call.startswith(SECOND_LOOK)] == []
 
 
 @pytest.mark.parametrize("step", ["twinsite lab up", "twinsite provision", "twinsite status"])
@@ -149,3 +168,23 @@ def test_pip_keeps_its_warnings_to_itself_and_tells_its_errors(tmp_path):
     assert done.returncode != 0
     assert "ERROR: No matching distribution found" in done.stderr
     assert "WARNING" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("failures", "status"), [(2, 0), (3, 3)])
+def test_a_download_that_breaks_off_is_tried_again_and_not_for_ever(copy, failures, status):
+    shutil.copy(CHECKOUT / "scripts" / "bootstrap", copy.root / "scripts")
+    (copy.root / "locks").mkdir()
+    for name in ("locks/operator.txt", "pyproject.toml"):
+        (copy.root / name).touch()
+    tools = {
+        "bin/dpkg-query": "echo installed",
+        "bin/sleep": 'echo "sleep $1" >> "$CALLS/calls"',
+        ".venv/bin/python": PIP.format(failures=failures),
+    }
+    for name, script in tools.items():
+        (copy.root / name).write_text(f"#!/bin/sh\n{script}\n")
+        (copy.root / name).chmod(0o755)
+    done = copy.run("scripts/bootstrap")
+    assert done.returncode == status, done.stderr
+    assert copy.calls.count("pip") == (3 if status else 4)  # the checkout itself is installed, too
+    assert [call for call in copy.calls if call.startswith("sleep")] == ["sleep 5", "sleep 20"]

@@ -25,6 +25,8 @@ from failover.proof.scenery import Health, Scene, picture
 from failover.runner import Runner
 from failover.verbs import Check, Verb
 
+pytestmark = pytest.mark.safety
+
 
 def switch(candidate: str = "dc2-db1") -> Plan:
     widen_from = 2 if candidate == "dc2-db2" else None

@@ -12,6 +12,8 @@ from failover.transitions import TABLE, Durability, Reaction, row_for
 from failover.verbs import Verb
 from failover.views import Outcome
 
+pytestmark = pytest.mark.safety
+
 WELL = Scene()
 LOST = WELL.with_site(Health.OFF, "dc1")
 HELD_LONG = 100.0

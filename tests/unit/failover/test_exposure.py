@@ -1,7 +1,11 @@
 """What would be lost: counted against samples of a primary that may be gone by now."""
 
+import pytest
+
 from failover.exposure import KEPT, NONE, Sample, Track, of_candidate, of_site
 from failover.gauge import Published
+
+pytestmark = pytest.mark.safety
 
 SITES = {"dc1-db1": "dc1", "dc1-db2": "dc1", "dc2-db1": "dc2", "dc2-db2": "dc2"}
 

@@ -8,6 +8,8 @@ from failover.model import Access, Role
 from failover.planned import SwitchoverFailedError, SwitchoverRefusedError, plan, request
 from tests.unit.failover.observe.estates import SILENT, healthy, standby_row, state, with_database
 
+pytestmark = pytest.mark.safety
+
 
 def seen_by_primary(*standbys):
     return with_database(healthy(), "dc1-db1", postgres=state(Role.PRIMARY, standbys=standbys))

@@ -10,6 +10,8 @@ from failover.proof.orchestrated import Rules
 from failover.transitions import TABLE, Reaction, Row
 from failover.verbs import Verb
 
+pytestmark = pytest.mark.safety
+
 
 def with_row(condition: Condition, *verbs: Verb) -> tuple[Row, ...]:
     return tuple(

@@ -12,6 +12,8 @@ from failover.proof.scenery import Health, Scene, picture
 from failover.requests import Request
 from failover.verbs import Verb
 
+pytestmark = pytest.mark.safety
+
 
 def asked(task: Operation = Operation.FAILOVER, **arguments) -> Request:
     return Request.of(task, name="x", by="anna@ops", reason="drill", at=1.0, **arguments)

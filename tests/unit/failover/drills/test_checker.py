@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from failover.drills.checker import Violation, check, overlapping_writers
 from failover.drills.model import FinalState, NodeState, Operation, Outcome
 
+pytestmark = pytest.mark.safety
+
 OLD, NEW = "10.77.1.21", "10.77.2.21"
 
 

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from failover.drills.linearizability import is_linearizable, unlinearizable_entities
 from failover.drills.model import Operation, Outcome
 
+pytestmark = pytest.mark.safety
+
 
 def step(function, start, end, outcome=Outcome.OK, *, state=None, status=200, stale=False, entity="q1"):
     marker = None if function == "get_request" else f"r1:operator-1:{start}"
