@@ -130,7 +130,7 @@ class LiveSensors:
         return Observation(leader == host, f"{host} is not in recovery; the key is {leader or 'nobody'}'s")
 
     def _replaced(self, asked: Expectation) -> Observation:
-        """Another than `host` is primary: `likely`, or whom else of the synchronous members Patroni elected."""
+        """Another than `host` is primary: `likely`, or whom else of the synchronous members was elected."""
         likely = asked.text("likely")
         expected = self._is_primary(Expectation.of(Check.IS_PRIMARY, host=likely))
         leader = None if expected.holds else self._leader()
