@@ -13,8 +13,11 @@ import time
 import pytest
 
 from app import metrics
+from app.database import copies
 from app.devserver import THROWAWAY, running_server
 from tests.integration.app.test_commit_discipline import WAIT_SECONDS, Fate, assert_unknown, call
+
+pytestmark = pytest.mark.safety
 
 REQUESTS = "/api/v1/requests"
 SITES = "127.0.0.1=dc1 near=dc1 nobody=dc2"
@@ -54,7 +57,9 @@ async def test_strict_acknowledges_no_commit_that_the_shrinking_of_the_set_let_g
     assert fate.stored("let-go") == 1
 
 
-async def test_strict_obeys_the_agents_gate_and_nobody_who_is_gone(strict, fate, tmp_path):
+async def test_strict_obeys_the_agents_gate_and_nobody_who_is_gone(strict, fate, tmp_path, monkeypatch):
+    # The agent is not gone while this machine stands still.
+    monkeypatch.setattr(copies, "FRESH_SECONDS", WAIT_SECONDS)
     with fate.no_standby():
         await strict.until("writes")
         (tmp_path / "gate").write_text(json.dumps({"writes": "closed", "monotonic_s": time.monotonic()}))
@@ -62,7 +67,8 @@ async def test_strict_obeys_the_agents_gate_and_nobody_who_is_gone(strict, fate,
         refused = await strict.post(REQUESTS, call("gate"))
         assert refused.json()["code"] == "no-remote-copy"
 
-        (tmp_path / "gate").write_text(json.dumps({"writes": "closed", "monotonic_s": time.monotonic() - 9}))
+        long_ago = time.monotonic() - WAIT_SECONDS
+        (tmp_path / "gate").write_text(json.dumps({"writes": "closed", "monotonic_s": long_ago}))
         await strict.until("writes")
 
 

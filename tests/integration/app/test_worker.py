@@ -19,6 +19,8 @@ from app.worker.jobs import JOBS, Job
 from app.worker.office import AdvisoryOffice
 from app.worker.runner import Worker
 
+pytestmark = pytest.mark.safety
+
 SECONDS = 120
 
 
@@ -58,9 +60,8 @@ class Counting:
 
 @asynccontextmanager
 async def working(dsn, office, jobs=JOBS, holder="dc1/app1"):
-    database = Database(
-        Settings(database_url=dsn, probe_timeout_seconds=5, pool_wait_seconds=5, drain_seconds=1)
-    )
+    patience = {"connect_seconds": 20, "probe_timeout_seconds": 20, "pool_wait_seconds": 30}
+    database = Database(Settings(database_url=dsn, request_deadline_seconds=30, drain_seconds=1, **patience))
     await database.open()
     stop = asyncio.Event()
     worker = Worker(database, office, jobs, holder)
