@@ -33,7 +33,12 @@ STOP_SECONDS = 60.0
 CONNECT_SECONDS = 10
 # For a server whose data nobody wants back. What a killed server, not the machine, survives it survives with
 # these, too; and nothing of it lies in shared memory, where a killed server would leave it.
-THROWAWAY = {"fsync": "off", "full_page_writes": "off", "dynamic_shared_memory_type": "mmap"}
+THROWAWAY = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_wal_size": "128MB",
+    "dynamic_shared_memory_type": "mmap",
+}
 HOW_TO_INSTALL = (
     "no PostgreSQL server programs found under /usr/lib/postgresql/*/bin or in PATH; install them with "
     "`apt-get install postgresql` (to keep Debian from starting a server of its own, first put "

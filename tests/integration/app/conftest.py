@@ -110,6 +110,10 @@ async def own(postgres_server: PrivateServer, number: int) -> AsyncIterator[Api]
     async with running_api(crm.url(), pool_max_size=8) as api:
         api.crm = crm
         yield api
+    with psycopg.connect(
+        postgres_server.url(), autocommit=True
+    ) as admin:  # some eighty would fill the memory
+        admin.execute(f"DROP DATABASE {crm.name} WITH (FORCE)".encode())
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def served(server, tmp_path):
 
 def _everything_that_can_be_done_with_a_number(address):
     """Rightly and wrongly; returns the answers."""
-    with httpx.Client(base_url=address, timeout=30) as client:
+    with httpx.Client(base_url=address, timeout=120) as client:
         answers = []
 
         def post(path, body, key=None):
@@ -93,7 +93,7 @@ def test_no_number_is_left_anywhere(server, served):
         connection.execute("CHECKPOINT")
         assert connection.execute("SELECT count(*) FROM crm.card").fetchone() == (2,)
     dump = subprocess.run(
-        [find_programs() / "pg_dump", server.url("crm")], capture_output=True, check=True, timeout=60
+        [find_programs() / "pg_dump", server.url("crm")], capture_output=True, check=True, timeout=300
     ).stdout
     places = {
         "the dump": dump,

@@ -15,7 +15,13 @@ import pytest
 from app import metrics
 from app.database import copies
 from app.devserver import THROWAWAY, running_server
-from tests.integration.app.test_commit_discipline import WAIT_SECONDS, Fate, assert_unknown, call
+from tests.integration.app.test_commit_discipline import (
+    DEADLINE_SECONDS,
+    WAIT_SECONDS,
+    Fate,
+    assert_unknown,
+    call,
+)
 
 pytestmark = pytest.mark.safety
 
@@ -33,7 +39,7 @@ def fate():
 async def strict(fate, start_api, tmp_path):
     """Refuses writes from the start: no standby is named. What it answers is seen as it is, not repeated."""
     settings = {"durability": "strict", "database_sites": SITES, "write_gate": tmp_path / "gate"}
-    waits = {"request_deadline_seconds": WAIT_SECONDS, "primary_wait_seconds": 0}
+    waits = {"request_deadline_seconds": DEADLINE_SECONDS, "primary_wait_seconds": 0}
     async with start_api(fate.database.url(), serves="reads", **waits, **settings) as api:
         yield api
 

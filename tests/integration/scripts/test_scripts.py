@@ -50,7 +50,7 @@ class Copy:
             "TWINSITE_HOME": str(self.root / "home"),
         }
         return subprocess.run(
-            argv, cwd=self.root, env=environment, capture_output=True, text=True, check=False, timeout=60
+            argv, cwd=self.root, env=environment, capture_output=True, text=True, check=False, timeout=300
         )
 
     @property
@@ -164,7 +164,7 @@ def test_pip_keeps_its_warnings_to_itself_and_tells_its_errors(tmp_path):
     assert flags == {"-qq"}
     pip = [sys.executable, "-m", "pip", "install", *flags, "--disable-pip-version-check", "--no-index"]
     absent = ["--find-links", str(tmp_path / "absent"), "no-such-package-of-twinsite"]
-    done = subprocess.run([*pip, *absent], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([*pip, *absent], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode != 0
     assert "ERROR: No matching distribution found" in done.stderr
     assert "WARNING" not in done.stdout + done.stderr
