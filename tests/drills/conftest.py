@@ -1,18 +1,24 @@
 """Drills through the command line on the provisioned lab, as an operator runs them."""
 
 import json
+import shutil
 import subprocess
 import sys
+import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from infra import paths
+
 TWINSITE = str(Path(sys.executable).with_name("twinsite"))
 # Longer than every deadline of a drill together: its own words are better than the end by this one.
 DEADLINE_S = 1200
 STATUS_DEADLINE_S = 240
+# Some ten megabytes each.
+REPORTS_KEPT = 9
 
 # The checks of the verdict that hold a figure against a budget of time. All others are promises.
 TIMED = {"Writes came back in time", "Writes never stalled too long", "Few requests failed"}
@@ -46,12 +52,21 @@ class Drilled:
         return bool(self.failed_checks) and self.failed_checks <= TIMED
 
 
+def report_directory(name: str) -> Path:
+    """A place that outlives the tests' own files: why a drill failed is read there. The newest are kept."""
+    reports = paths.logs() / "drills"
+    reports.mkdir(parents=True, exist_ok=True)
+    for old in sorted(reports.iterdir())[:-REPORTS_KEPT]:
+        shutil.rmtree(old)
+    return reports / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{name}"
+
+
 @pytest.fixture
-def drilled_once(tmp_path):
+def drilled_once():
     """Run one drill to its end."""
 
-    def run(name: str, load: str, attempt: int = 1) -> Drilled:
-        directory = tmp_path / f"report-{attempt}"
+    def run(name: str, load: str) -> Drilled:
+        directory = report_directory(name)
         options = ["--load", load, "--report-dir", str(directory), "--json"]
         command = [TWINSITE, "drill", "run", name, *options]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=DEADLINE_S, check=False)
@@ -74,7 +89,7 @@ def drilled(drilled_once):
         if not first.is_only_late:
             return first
         warnings.warn(f"{name} was late once: {'; '.join(first.verdict['reasons'])}", stacklevel=2)
-        runs = [first, *(drilled_once(name, load, attempt) for attempt in (2, 3))]
+        runs = [first, drilled_once(name, load), drilled_once(name, load)]
         broken = [each for each in runs if each.failed_checks - TIMED]
         return broken[0] if broken else sorted(runs, key=lambda each: len(each.failed_checks))[1]
 
