@@ -216,7 +216,7 @@ class Route:
                     if connection is None or connection.looks_stale():
                         connection = await self._reconnect(connection)
                     sight = await self._look(connection)
-                    if self._is_astray(sight):
+                    if not self._serves(sight):
                         await self._end_session(connection)
                     self._slow_probes = 0
                 except (psycopg.Error, OSError, TimeoutError) as error:
@@ -249,8 +249,11 @@ class Route:
         in_recovery, node, timeline, lag, synchronous = row
         return Sight(Seen.STANDBY if in_recovery else Seen.PRIMARY, node, timeline, lag, synchronous)
 
-    def _is_astray(self, sight: Sight) -> bool:
-        return self.name is RouteName.PRIMARY and sight.seen is Seen.STANDBY
+    def _serves(self, sight: Sight) -> bool:
+        """Whether who was seen is one that this route is for."""
+        if sight.seen is Seen.STANDBY:
+            return self.name is RouteName.REPLICA
+        return sight.seen is Seen.PRIMARY
 
     async def _end_session(self, connection: CrmConnection) -> None:
         """End the standby's session that this route led to, on its server.
@@ -266,8 +269,7 @@ class Route:
         before, self.sight = self.sight, sight
         self._note_primary(before)
         metrics.note_pool(self.name, self.pool.get_stats())
-        wanted = (Seen.PRIMARY,) if self.name is RouteName.PRIMARY else (Seen.PRIMARY, Seen.STANDBY)
-        metrics.ROUTE_UP.labels(self.name).set(sight.seen in wanted)
+        metrics.ROUTE_UP.labels(self.name).set(self._serves(sight))
         if replace(before, lag_bytes=None) != replace(sight, lag_bytes=None):
             log.info("route", route=self.name, seen=sight.seen, node=sight.node, timeline=sight.timeline)
         if sight.seen is not Seen.NOBODY and before.seen is Seen.NOBODY:
@@ -282,11 +284,12 @@ class Route:
             self._lost_at = time.monotonic()
 
     async def _pause(self, sight: Sight) -> None:
-        up = sight.seen in (Seen.PRIMARY, Seen.STANDBY) and not self._is_astray(sight)
         seconds = self._settings.probe_seconds
+        if not self._serves(sight):
+            seconds = min(seconds, PROBE_WHEN_DOWN_SECONDS)
         # Not wait_for: Python 3.11's may swallow a cancellation, and close() would wait for ever.
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds if up else min(seconds, PROBE_WHEN_DOWN_SECONDS)):
+            async with asyncio.timeout(seconds):
                 await self._probe_now.wait()
         self._probe_now.clear()
 
