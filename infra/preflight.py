@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from infra.storage import available_gib
+
 # What a lab with some drills behind it takes.
 _DISK_GIB = 6
 _MEMORY_GIB = 3
@@ -27,10 +29,7 @@ def refuse_a_full_machine(home: Path, progress: Callable[[str], None]) -> None:
         raise TooSmallError(
             f"{home} has {free_gib:.1f} GiB free, the lab needs {_DISK_GIB}; set TWINSITE_HOME elsewhere"
         )
-    available = next(
-        line for line in Path("/proc/meminfo").read_text().splitlines() if "MemAvailable" in line
-    )
-    if int(available.split()[1]) < _MEMORY_GIB * 2**20:
+    if available_gib() < _MEMORY_GIB:
         progress(
             f"warning: less than {_MEMORY_GIB} GiB of memory available; hosts may be slow or fail to boot"
         )

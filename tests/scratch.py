@@ -18,6 +18,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.storage import available_gib
+
 MEMORY = Path("/dev/shm")
 GIB = 1 << 30
 ROOM = 4 * GIB
@@ -50,15 +52,8 @@ def this_machine() -> Found:
     return Found(
         writable=os.access(MEMORY, os.W_OK | os.X_OK) and not system.f_flag & os.ST_NOEXEC,
         free=system.f_bavail * system.f_frsize,
-        memory=min([_available(), *_left_of_limits()]),
+        memory=min([int(available_gib() * GIB), *_left_of_limits()]),
     )
-
-
-def _available() -> int:
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return 0
 
 
 def _left_of_limits() -> Iterator[int]:
