@@ -112,8 +112,8 @@ def send_transaction(marker: str, purchase: Purchase) -> Call:
 
 
 def send_batch(marker: str, purchases: Sequence[Purchase]) -> Call:
-    """The first has the marker for its id: a batch is stored whole or not at all, so it stands for all."""
-    ids = (marker, *(f"with {marker} {number}" for number in range(1, len(purchases))))
+    """The first has the marker for its id, the others ``<marker>:<number>``: the checker looks for each."""
+    ids = (marker, *(f"{marker}:{number}" for number in range(1, len(purchases))))
     batch = [_transaction(id_, bought) for id_, bought in zip(ids, purchases, strict=True)]
     return _post("/card-transactions/batch", {"transactions": batch}, facts=_nothing)
 

@@ -33,10 +33,10 @@ class Person:
     companies: list[data.Company] = field(default_factory=list)
 
     def write(
-        self, function: str, make: Callable[[str], api.Call], entity: str | None = None
+        self, function: str, make: Callable[[str], api.Call], entity: str | None = None, size: int = 1
     ) -> Answer | None:
-        """Do one write; `make` gets the marker that the API is to store."""
-        operation = self.ledger.begin(self.name, function, entity=entity, write=True)
+        """Do one write; `make` gets the marker that the API is to store. `size`: of a batch."""
+        operation = self.ledger.begin(self.name, function, entity=entity, write=True, size=size)
         return self.client.perform(operation, make(operation.key))
 
     def read(self, function: str, call: api.Call, entity: str | None = None) -> Answer | None:

@@ -24,7 +24,8 @@ class Operation:
     """One thing that a user wants done, as the ledger names it.
 
     `marker` is what the API stores, None for a read; `key` is the Idempotency-Key, and for a read only
-    the ledger's own name for it. `entity` is what it is done to, None while that has no id yet.
+    the ledger's own name for it. `entity` is what it is done to, None while that has no id yet. `size` is
+    how many card transactions a batch has, 1 for everything else.
     """
 
     proc: str
@@ -33,6 +34,7 @@ class Operation:
     marker: str | None
     entity: str | None
     stale: bool = False
+    size: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,14 @@ class Ledger:
         self._operations: dict[str, int] = {}
 
     def begin(
-        self, proc: str, function: str, *, entity: str | None = None, write: bool, stale: bool = False
+        self,
+        proc: str,
+        function: str,
+        *,
+        entity: str | None = None,
+        write: bool,
+        stale: bool = False,
+        size: int = 1,
     ) -> Operation:
         """Return a new operation; its key ``<run>:<proc>:<n>`` is unique in the run.
 
@@ -82,12 +91,13 @@ class Ledger:
         number = self._operations.get(proc, 0) + 1
         self._operations[proc] = number
         key = f"{self.run_id}:{proc}:{number}"
-        return Operation(proc, function, key, key if write else None, entity, stale)
+        return Operation(proc, function, key, key if write else None, entity, stale, size)
 
     def invoke(self, operation: Operation, route: str) -> int:
         """Write that the first attempt begins now; return that instant in monotonic nanoseconds."""
         now = time.monotonic_ns()
-        self._write(now, "invoke", operation, {"route": route, "attempt": 1})
+        size = {"size": operation.size} if operation.size > 1 else {}
+        self._write(now, "invoke", operation, {"route": route, "attempt": 1, **size})
         return now
 
     def retry(self, operation: Operation, attempt: Attempt) -> None:

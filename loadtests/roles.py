@@ -57,4 +57,4 @@ def visit_the_portal(person: Person, register_share: float) -> None:
 def send_a_batch(person: Person) -> None:
     """The processing system sends what has gathered."""
     purchases = [data.purchase(person.facts) for _ in range(TRANSACTIONS_A_BATCH)]
-    person.write("card_batch", lambda marker: api.send_batch(marker, purchases))
+    person.write("card_batch", lambda marker: api.send_batch(marker, purchases), size=len(purchases))

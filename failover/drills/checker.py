@@ -19,6 +19,7 @@ class Violation(StrEnum):
     LOST = "acknowledged writes are missing"
     DUPLICATED = "writes are stored more than once"
     PHANTOM = "writes are stored that were refused or never sent"
+    TORN = "writes are stored in part"
     EXECUTED_TWICE = "idempotency keys were executed more than once"
     EXECUTION_UNRECORDED = "acknowledged writes have no record of their idempotency key"
     READ_LOST = "writes were read and are missing later"
@@ -29,7 +30,7 @@ class Violation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One violation: of which write, key, request or node, and what was found."""
+    """One violation: of which write (or transaction of a batch), key, request or node, and what was found."""
 
     violation: Violation
     subject: str
@@ -43,12 +44,15 @@ def check(operations: Sequence[Operation], final: FinalState, run_id: str) -> tu
         operations: all operations of the run's clients.
         final: the rows of the run on every node, read after the load ended and the cluster was whole.
         run_id: the first part of the run's markers, ``<run>:<proc>:<n>``.
+
+    The transactions of a batch are looked at one by one.
     """
     return (
         *_unverified(final),
         *_lost(operations, final),
         *_duplicated(final),
         *_phantom(operations, final, run_id),
+        *_torn(operations, final),
         *_executions(operations, final),
         *_reads_lost(operations, final, run_id),
         *overlapping_writers(operations),
@@ -79,12 +83,13 @@ def _unverified(final: FinalState) -> Iterator[Finding]:
 def _lost(operations: Iterable[Operation], final: FinalState) -> Iterator[Finding]:
     nodes = _comparable(final)
     for operation in operations:
-        if not operation.acknowledged or operation.marker is None:
+        if not operation.acknowledged:
             continue
-        missing = [node.node for node in nodes if operation.marker not in node.markers]
-        if missing:
-            where = f"acknowledged by {operation.node} on timeline {operation.timeline}"
-            yield Finding(Violation.LOST, operation.marker, f"{where}, missing on {', '.join(missing)}")
+        where = f"acknowledged by {operation.node} on timeline {operation.timeline}"
+        for marker in operation.markers:
+            missing = [node.node for node in nodes if not node.markers.get(marker)]
+            if missing:
+                yield Finding(Violation.LOST, marker, f"{where}, missing on {', '.join(missing)}")
 
 
 def _duplicated(final: FinalState) -> Iterator[Finding]:
@@ -95,7 +100,7 @@ def _duplicated(final: FinalState) -> Iterator[Finding]:
 
 
 def _phantom(operations: Iterable[Operation], final: FinalState, run_id: str) -> Iterator[Finding]:
-    outcomes = {operation.marker: operation.outcome for operation in operations if operation.marker}
+    outcomes = {marker: operation.outcome for operation in operations for marker in operation.markers}
     for node in _comparable(final):
         for marker in node.markers:
             if not marker.startswith(f"{run_id}:"):
@@ -104,6 +109,17 @@ def _phantom(operations: Iterable[Operation], final: FinalState, run_id: str) ->
                 yield Finding(Violation.PHANTOM, marker, f"on {node.node}, never sent")
             elif outcomes[marker] is Outcome.FAIL:
                 yield Finding(Violation.PHANTOM, marker, f"on {node.node}, though refused")
+
+
+def _torn(operations: Sequence[Operation], final: FinalState) -> Iterator[Finding]:
+    """Find what is there in part, also of writes that nobody was told are done: all is one transaction."""
+    for node in _comparable(final):
+        for operation in operations:
+            begun = sum(marker in node.markers for marker in operation.markers)
+            whole = sum(node.markers.get(marker, 0) > 0 for marker in operation.markers)
+            if operation.marker is not None and begun and whole < operation.size:
+                detail = f"{whole} of {operation.size} whole on {node.node}"
+                yield Finding(Violation.TORN, operation.marker, detail)
 
 
 def _executions(operations: Iterable[Operation], final: FinalState) -> Iterator[Finding]:
@@ -131,7 +147,7 @@ def _reads_lost(operations: Iterable[Operation], final: FinalState, run_id: str)
         if operation.outcome is not Outcome.OK or operation.stale:
             continue
         for marker in operation.seen:
-            if marker.startswith(f"{run_id}:") and marker not in final.primary.markers:
+            if marker.startswith(f"{run_id}:") and not final.primary.markers.get(marker):
                 yield Finding(Violation.READ_LOST, marker, f"read by {operation.key} from {operation.node}")
 
 

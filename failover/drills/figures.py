@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from failover.drills.model import Event, EventType, Operation, Outcome
 from failover.drills.moments import Mark, Moments, Window
-from failover.drills.verdict import Requests, Throughput
+from failover.drills.verdict import CardTransactions, Requests, Throughput
 
 # A gap between acknowledgements counts as an outage when it is longer than this, and than twice the
 # longest gap before the fault: below, it is the ordinary rhythm of the load.
@@ -19,6 +19,8 @@ ONSET_S = 5.0
 NEVER_NS = 2**63
 # The client's word for an operation that was cut short because the load was told to end.
 STOPPED = "stopped"
+# What the processing system sends: a card transaction, and a batch of them.
+FEED = frozenset({"card_transaction", "card_batch"})
 # The function of an observer's sample of who accepts writes.
 WRITER = "writer"
 
@@ -103,22 +105,35 @@ def write_stall_max_s(operations: Sequence[Operation], moments: Moments) -> floa
     return None if window is None else round(longest_gap_s(acknowledgements(operations), window), 3)
 
 
-def throughput(operations: Sequence[Operation], moments: Moments) -> Throughput:
-    """Return the succeeded operations in a second before, during and after the fault's effect."""
+def throughput(
+    operations: Sequence[Operation], moments: Moments, weigh: Callable[[Operation], int] = lambda _: 1
+) -> Throughput:
+    """Return the succeeded operations, each by its weight, in a second before, during and after the fault."""
     return Throughput(
-        before_rps=_rate(operations, moments.window(Mark.BASELINE, Mark.FAULT)),
-        during_rps=_rate(operations, moments.window(Mark.FAULT, Mark.RECOVERED)),
-        after_rps=_rate(operations, moments.window(Mark.RECOVERED, Mark.LOAD_STOPPED)),
+        before_rps=_rate(operations, moments.window(Mark.BASELINE, Mark.FAULT), weigh),
+        during_rps=_rate(operations, moments.window(Mark.FAULT, Mark.RECOVERED), weigh),
+        after_rps=_rate(operations, moments.window(Mark.RECOVERED, Mark.LOAD_STOPPED), weigh),
     )
 
 
-def _rate(operations: Iterable[Operation], window: Window | None) -> float | None:
+def _rate(
+    operations: Iterable[Operation], window: Window | None, weigh: Callable[[Operation], int]
+) -> float | None:
     if window is None or window.seconds <= 0:
         return None
-    done = sum(
-        op.outcome is Outcome.OK and op.ended_ns is not None and op.ended_ns in window for op in operations
-    )
+    inside = (op for op in operations if op.ended_ns is not None and op.ended_ns in window)
+    done = sum(weigh(operation) for operation in inside if operation.outcome is Outcome.OK)
     return round(done / window.seconds, 1)
+
+
+def card_transactions(operations: Sequence[Operation], moments: Moments) -> CardTransactions:
+    """Count the acknowledged card transactions, of batches too."""
+
+    def fed(operation: Operation) -> int:
+        return operation.size if operation.function in FEED else 0
+
+    acknowledged = sum(fed(operation) for operation in operations if operation.acknowledged)
+    return CardTransactions(acknowledged, throughput(operations, moments, fed))
 
 
 def requests(operations: Iterable[Operation]) -> Requests:

@@ -152,6 +152,7 @@ def _operation(key: str, group: Sequence[Event]) -> Operation:
         state=last.state,
         seen=last.seen,
         stale=last.stale,
+        size=first.size or 1,
     )
 
 

@@ -10,7 +10,16 @@ from failover.drills.checker import Finding, Violation, check, subjects, writer_
 from failover.drills.model import Estate, Event, FinalState, Operation, OrchestratorMode, Outcome
 from failover.drills.moments import Mark, Moments
 from failover.drills.scenarios import Budget, Leadership, Scenario
-from failover.drills.verdict import Check, Machine, Phases, Requests, Rpo, Throughput, Verdict
+from failover.drills.verdict import (
+    CardTransactions,
+    Check,
+    Machine,
+    Phases,
+    Requests,
+    Rpo,
+    Throughput,
+    Verdict,
+)
 
 # How many of a violation's subjects a reason names; all of them are in findings.json.
 NAMED_MAX = 3
@@ -52,6 +61,7 @@ class Measured:
     write_stall_max_s: float | None
     requests: Requests
     throughput: Throughput
+    card_transactions: CardTransactions
     writers_max: int
 
 
@@ -64,7 +74,7 @@ def judge(record: Record) -> tuple[Verdict, tuple[Finding, ...]]:
         *_trouble(record),
         *_service(record.budget, measured),
         *_leadership(record),
-        *_ledger(findings, record),
+        *_ledger(findings, record, measured.card_transactions.acknowledged),
     )
     verdict = Verdict(
         scenario=record.scenario.name,
@@ -75,6 +85,7 @@ def judge(record: Record) -> tuple[Verdict, tuple[Finding, ...]]:
         rpo=_rpo(record, findings),
         requests=measured.requests,
         throughput=measured.throughput,
+        card_transactions=measured.card_transactions,
         writers_max=measured.writers_max,
         phases=_phases(record, moments, measured.rto_s),
         machine=record.machine,
@@ -99,6 +110,7 @@ def _measure(record: Record, moments: Moments) -> Measured:
         write_stall_max_s=figures.write_stall_max_s(record.operations, moments),
         requests=figures.requests(record.operations),
         throughput=figures.throughput(record.operations, moments),
+        card_transactions=figures.card_transactions(record.operations, moments),
         writers_max=figures.writers_max(record.events),
     )
 
@@ -167,7 +179,7 @@ def _one_writer(writers_max: int) -> Check:
     return Check(name, writers_max == 1, f"at most {nodes} accepted a write at one moment")
 
 
-def _ledger(findings: Sequence[Finding], record: Record) -> Iterator[Check]:
+def _ledger(findings: Sequence[Finding], record: Record, fed: int) -> Iterator[Check]:
     acknowledged = sum(operation.acknowledged for operation in record.operations)
     compared = sum(node.is_primary or node.caught_up for node in record.final.nodes)
     for violation in Violation:
@@ -175,7 +187,8 @@ def _ledger(findings: Sequence[Finding], record: Record) -> Iterator[Check]:
             yield Check(_PROMISES[violation], passed=False, detail=NOT_COMPARED)
             continue
         affected = sorted(subjects(findings, violation))
-        detail = f"none among {acknowledged} acknowledged writes, compared on {compared} nodes"
+        writes = f"{acknowledged} acknowledged writes with {fed} card transactions"
+        detail = f"none among {writes}, compared on {compared} nodes"
         if affected:
             more = ", …" if len(affected) > NAMED_MAX else ""
             detail = f"{violation.capitalize()}: {len(affected)} ({', '.join(affected[:NAMED_MAX])}{more})"
@@ -186,6 +199,7 @@ _NEEDS_ROWS = {
     Violation.LOST,
     Violation.DUPLICATED,
     Violation.PHANTOM,
+    Violation.TORN,
     Violation.EXECUTED_TWICE,
     Violation.EXECUTION_UNRECORDED,
     Violation.READ_LOST,
@@ -194,6 +208,7 @@ _PROMISES = {
     Violation.LOST: "No acknowledged write is lost",
     Violation.DUPLICATED: "No write is stored twice",
     Violation.PHANTOM: "No refused write is stored",
+    Violation.TORN: "Every write is stored whole or not at all",
     Violation.EXECUTED_TWICE: "Every idempotency key was executed once",
     Violation.EXECUTION_UNRECORDED: "Every acknowledged write's key is recorded",
     Violation.READ_LOST: "Nothing that was read is lost later",

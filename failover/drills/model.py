@@ -139,7 +139,8 @@ class Event:
 
     Names follow the file's short keys: function `f`, idempotency_key `k`, marker `v`, entity `key`.
     `latency_ns` is the duration of the attempt (client) or of the sample (observer); `seen` are the
-    markers that a read returned; `state` is the state of the request that an answer named.
+    markers that a read returned; `state` is the state of the request that an answer named; `size` is how
+    many card transactions a batch has.
     """
 
     t_ns: int
@@ -161,6 +162,7 @@ class Event:
     seen: tuple[str, ...] = ()
     state: str | None = None
     stale: bool = False
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,7 @@ class Operation:
 
     `marker` is None for reads. `ended_ns` is None when the history ends before the operation does; the
     outcome is INFO then. `node`, `timeline`, `lsn`, `state` and `seen` are what the last answer said.
+    `size` is more than 1 for a batch of card transactions only.
     """
 
     proc: str
@@ -205,10 +208,18 @@ class Operation:
     state: str | None = None
     seen: tuple[str, ...] = ()
     stale: bool = False
+    size: int = 1
 
     @property
     def is_write(self) -> bool:
         return self.marker is not None
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """Return the markers that this write stores, none for a read: each of a batch's has its own."""
+        if self.marker is None:
+            return ()
+        return (self.marker, *(f"{self.marker}:{number}" for number in range(1, self.size)))
 
     @property
     def acknowledged(self) -> bool:
@@ -220,9 +231,9 @@ class Operation:
 class NodeState:
     """What one database node holds of a run, read after parity.
 
-    `markers` counts the rows that carry each marker of the run; `executions` the executions that are
-    recorded for each idempotency key. `caught_up` is False when the node did not reach the primary's
-    position in time: its state then proves nothing.
+    `markers` counts how often what carries each marker of the run is stored, 0 for what is there in part;
+    `executions` the executions that are recorded for each idempotency key. `caught_up` is False when the
+    node did not reach the primary's position in time: its state then proves nothing.
     """
 
     node: str

@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass, field
 class Rpo:
     """Writes by fate. `unknown` ended without an answer and prove nothing either way.
 
-    `lost`, `duplicated` and `phantom` are None when nothing was compared: no primary could be read.
+    `lost`, `duplicated` and `phantom` are None when nothing was compared: no primary could be read. They
+    count each transaction of a batch, which is one write.
     """
 
     acknowledged: int
@@ -47,6 +48,14 @@ class Throughput:
     before_rps: float | None
     during_rps: float | None
     after_rps: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CardTransactions:
+    """Those that were acknowledged, each of a batch counted; `throughput` is of them, not of operations."""
+
+    acknowledged: int
+    throughput: Throughput
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +113,7 @@ class Verdict:
     rpo: Rpo
     requests: Requests
     throughput: Throughput
+    card_transactions: CardTransactions
     writers_max: int
     phases: Phases
     machine: Machine

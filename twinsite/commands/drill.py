@@ -99,6 +99,7 @@ def _show(verdict: Verdict, directory: Path) -> None:
     table.add_row("back in service after", _seconds(verdict.rto_s))
     table.add_row("longest pause of writes", _seconds(verdict.write_stall_max_s))
     table.add_row("acknowledged writes", f"{rpo.acknowledged:,}")
+    table.add_row("card transactions in them", f"{verdict.card_transactions.acknowledged:,}")
     table.add_row("lost / duplicated / phantom", _fates(rpo))
     table.add_row("unknown outcome", str(rpo.unknown))
     asked = f"{requests.total:,}, {requests.failed}, {requests.gave_up}"

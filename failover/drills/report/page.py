@@ -170,7 +170,7 @@ def _phases(phases: Phases) -> str:
 
 
 def _figures(verdict: Verdict) -> str:
-    rate, requests = verdict.throughput, verdict.requests
+    rate, requests, fed = verdict.throughput, verdict.requests, verdict.card_transactions
     return _rows(
         (
             ("requests, all attempts", f"{requests.total:,}"),
@@ -178,6 +178,9 @@ def _figures(verdict: Verdict) -> str:
             ("operations", f"{requests.operations:,}"),
             ("operations refused", f"{requests.refused:,}"),
             ("writes of unknown outcome", f"{verdict.rpo.unknown:,}"),
+            ("card transactions acknowledged", f"{fed.acknowledged:,}"),
+            ("card transactions before", _rate(fed.throughput.before_rps, "transactions")),
+            ("card transactions after", _rate(fed.throughput.after_rps, "transactions")),
             ("throughput before", _rate(rate.before_rps)),
             ("throughput until recovered", _rate(rate.during_rps)),
             ("throughput after", _rate(rate.after_rps)),
@@ -188,8 +191,8 @@ def _figures(verdict: Verdict) -> str:
     )
 
 
-def _rate(rate: float | None) -> str:
-    return "–" if rate is None else f"{rate:g} operations/s"
+def _rate(rate: float | None, unit: str = "operations") -> str:
+    return "–" if rate is None else f"{rate:g} {unit}/s"
 
 
 def _rows(items: Iterable[tuple[str, str]]) -> str:

@@ -42,12 +42,26 @@ FILL = (
     """INSERT INTO crm.request_event (request_id, version, kind, at, actor, note)
        VALUES ('00000000-0000-7000-8000-000000000001', 1, 'taken', now(), 'x', 'r1:operator-1:3')""",
     """INSERT INTO crm.card_transaction (processing_id, card_token, occurred_at)
-       VALUES ('r1:feed-1:1', 't', now())""",
+       VALUES ('r1:feed-1:1', 't', now()), ('r1:feed-1:2', 't', now()), ('r1:feed-1:2:1', 't', now()),
+              ('r10:feed-1:3', 't', now())""",
+    """INSERT INTO crm.card_transaction_detail
+           (processing_id, card_token, station, product, quantity, amount, currency, occurred_at, received_at)
+       SELECT id, 't', 's', 'DT', 1, 1, 'RUB', now() - month, now()
+       FROM (VALUES ('r1:feed-1:1', interval '0'), ('r1:feed-1:2', '0'), ('r1:feed-1:2', '40 days'),
+                    ('r1:feed-1:4', '0'), ('r10:feed-1:3', '0')) AS sent (id, month)""",
     """INSERT INTO crm.idempotency_key (principal, key, fingerprint, status, headers, body)
        VALUES ('a', 'r1:feed-1:1', '', 201, '{}', ''), ('b', 'r1:feed-1:1', '', 201, '{}', ''),
               ('a', 'r10:feed-1:1', '', 201, '{}', '')""",
 )
-EXPECTED = {"r1:operator-1:1": 2, "r1:operator-1:2": 1, "r1:operator-1:3": 1, "r1:feed-1:1": 1}
+EXPECTED = {
+    "r1:operator-1:1": 2,
+    "r1:operator-1:2": 1,
+    "r1:operator-1:3": 1,
+    "r1:feed-1:1": 1,
+    "r1:feed-1:2": 2,  # in two months
+    "r1:feed-1:2:1": 0,  # in the register alone
+    "r1:feed-1:4": 0,  # in a month alone
+}
 
 
 @dataclass

@@ -85,6 +85,8 @@ class World:
     wire: Callable[[int, str], None] = lambda _number, _name: None
     never_promotes: bool = False
     reduced: bool = False
+    batch: int = 1  # card transactions that each client sends at once
+    stores: Callable[[int], Iterable[int]] = range  # which of a batch's transactions the database keeps
     never_rejoins: bool = False
     rng: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311
     numbers: itertools.count = field(default_factory=lambda: itertools.count(1))
@@ -199,14 +201,16 @@ class World:
         t_ns = self.now_ns - TICK_NS + jitter
         if client not in self.open_since:
             self.open_since[client] = next(self.numbers)
-            self._event(recorder, t_ns, EventType.INVOKE, client, attempt=1)
+            size = self.batch if self.batch > 1 else None
+            self._event(recorder, t_ns, EventType.INVOKE, client, attempt=1, size=size)
         if self.primary is None:
             if self.rng.random() < 0.1:
                 self._event(recorder, t_ns, EventType.RETRY, client, status=503, err="no-primary")
             return
         marker = self._marker(client)
         for host in self.reached():
-            self.rows[host][marker] += 1
+            for place in self.stores(self.batch):
+                self.rows[host][f"{marker}:{place}" if place else marker] += 1
             self.keys[host][marker] += 1
         node = ESTATE.host(self.primary).address
         route = "dc1" if "dc1" not in self.dark else "dc2"

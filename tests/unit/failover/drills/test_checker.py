@@ -1,6 +1,7 @@
 """The checker, seen to fire on every known-bad history, and to stay silent on every good one."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -35,6 +36,19 @@ def stored(*numbers, primary=True, caught_up=True, name="dc1-db1", extra=None):
     markers = Counter(f"r1:feed-1:{number}" for number in numbers)
     keys = dict.fromkeys(markers, 1)
     return NodeState(name, primary, caught_up, 1, {**markers, **(extra or {})}, keys)
+
+
+def batch(number, size, outcome=Outcome.OK):
+    return write(number, outcome, function="card_batch", size=size)
+
+
+def kept(operation, *parts, **node):
+    """A node that has these transactions of a batch, by their place in it; more than once if named so."""
+    return stored(extra=Counter(operation.markers[part] for part in parts), **node)
+
+
+def executed(operation, node):
+    return replace(node, executions={operation.key: 1})
 
 
 def violations(operations, *nodes):
@@ -135,6 +149,79 @@ def test_a_replayed_answer_of_the_old_primary_is_no_second_writer():
     """Its commit lies anywhere since the first attempt, so it proves no writing after the new one began."""
     operations = [write(1, start=0, end=100), write(2, start=20, end=30, node=NEW, timeline=2)]
     assert list(overlapping_writers(operations)) == []
+
+
+def test_a_batch_that_is_there_once_and_whole_is_well():
+    sent = batch(1, 3)
+    assert sent.markers == ("r1:feed-1:1", "r1:feed-1:1:1", "r1:feed-1:1:2")
+    assert violations([sent], executed(sent, kept(sent, 0, 1, 2))) == []
+
+
+@pytest.mark.parametrize("gone", range(3))
+def test_one_missing_transaction_of_an_acknowledged_batch_is_lost(gone):
+    sent = batch(1, 3)
+    node = executed(sent, kept(sent, *{0, 1, 2} - {gone}))
+    found = check([sent], FinalState((node,)), "r1")
+    assert {(finding.violation, finding.subject) for finding in found} == {
+        (Violation.LOST, sent.markers[gone]),
+        (Violation.TORN, sent.marker),
+    }
+
+
+@pytest.mark.parametrize("doubled", range(3))
+def test_one_doubled_transaction_of_a_batch_is_duplicated(doubled):
+    sent = batch(1, 3)
+    found = check([sent], FinalState((executed(sent, kept(sent, 0, 1, 2, doubled)),)), "r1")
+    assert [(finding.violation, finding.subject) for finding in found] == [
+        (Violation.DUPLICATED, sent.markers[doubled])
+    ]
+
+
+def test_one_missing_and_one_doubled_do_not_make_up_for_each_other():
+    sent = batch(1, 3)
+    node = executed(sent, kept(sent, 0, 1, 1))
+    assert set(violations([sent], node)) == {Violation.LOST, Violation.DUPLICATED, Violation.TORN}
+
+
+def test_a_batch_torn_on_one_replica_is_found_there():
+    sent = batch(1, 3)
+    whole, torn = executed(sent, kept(sent, 0, 1, 2)), kept(sent, 0, 1, primary=False, name="dc2-db2")
+    found = check([sent], FinalState((whole, torn)), "r1")
+    assert [finding.detail for finding in found if finding.violation is Violation.TORN] == [
+        "2 of 3 whole on dc2-db2"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parts", "wrong"), [((), []), ((0, 1, 2), []), ((0, 1), [Violation.TORN]), ((2,), [Violation.TORN])]
+)
+def test_a_batch_of_unknown_outcome_is_there_whole_or_not_at_all(parts, wrong):
+    sent = batch(1, 3, Outcome.INFO)
+    assert violations([sent], kept(sent, *parts)) == wrong
+
+
+def test_any_transaction_of_a_refused_batch_is_a_phantom():
+    sent = batch(1, 3, Outcome.FAIL)
+    assert set(violations([sent], kept(sent, 2))) == {Violation.PHANTOM, Violation.TORN}
+
+
+def test_a_transaction_that_its_batch_never_had_is_a_phantom():
+    sent, larger = batch(1, 3), batch(1, 4)
+    assert violations([sent], executed(sent, kept(larger, 0, 1, 2, 3))) == [Violation.PHANTOM]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "wrong"), [(Outcome.OK, Violation.LOST), (Outcome.FAIL, Violation.PHANTOM)]
+)
+def test_what_is_stored_in_part_is_torn_and_not_there(outcome, wrong):
+    """The register knows the transaction and no month has it, or the other way round."""
+    sent = write(1, outcome)
+    node = executed(sent, stored(extra={sent.marker: 0}))
+    assert set(violations([sent], node)) == {wrong, Violation.TORN}
+
+
+def test_what_was_read_and_is_there_in_part_later_is_found():
+    assert violations([read("r1:feed-1:1")], stored(extra={"r1:feed-1:1": 0}))[-1] is Violation.READ_LOST
 
 
 @st.composite

@@ -1,10 +1,13 @@
 """The verdict's figures, each from a history small enough to work out by hand. Seconds become ns."""
 
+from dataclasses import replace
+
 import pytest
 
 from failover.drills.figures import (
     STOPPED,
     accepting_runs,
+    card_transactions,
     requests,
     rto_s,
     throughput,
@@ -27,11 +30,11 @@ def moments(**at):
 DRILL = {"load": 0, "baseline": 2, "fault": 10, "effect": 10.2, "recovered": 20, "load_stopped": 30}
 
 
-def ack(ended, started=None, *, function="card_transaction", attempts=()):
+def ack(ended, started=None, *, function="card_transaction", attempts=(), size=1):
     started = ended - 0.01 if started is None else started
     return Operation(
         proc="feed-1", function=function, key=f"k{ended}", marker=f"k{ended}", entity=None,
-        invoked_ns=ns(started), ended_ns=ns(ended), outcome=Outcome.OK, attempts=tuple(attempts),
+        invoked_ns=ns(started), ended_ns=ns(ended), outcome=Outcome.OK, attempts=tuple(attempts), size=size,
     )  # fmt: skip
 
 
@@ -163,3 +166,16 @@ def test_runs_say_who_accepted_from_when_to_when():
 def test_refusals_are_no_writers():
     assert writers_max([sample("a", 1), sample("b", 1, accepted=False)]) == 1
     assert writers_max([sample("a", 1, accepted=False)]) == 0
+
+
+def test_card_transactions_are_counted_singly_and_in_batches():
+    batches = [ack(3 + number, function="card_batch", size=50) for number in range(4)]
+    found = card_transactions([*batches, ack(9), ack(9.1, function="close")], moments(**DRILL))
+    assert found.acknowledged == 201
+    assert found.throughput.before_rps == pytest.approx(201 / 8, abs=0.05)
+    assert (found.throughput.during_rps, found.throughput.after_rps) == (0, 0)
+
+
+def test_a_batch_that_nobody_acknowledged_counts_for_nothing():
+    unknown = replace(ack(3, function="card_batch", size=50), outcome=Outcome.INFO)
+    assert card_transactions([unknown], moments(**DRILL)).acknowledged == 0

@@ -29,6 +29,7 @@ events = st.builds(
     status=st.one_of(st.none(), st.integers(0, 599)),
     seen=st.lists(st.text(max_size=5), max_size=3).map(tuple),
     stale=st.booleans(),
+    size=st.one_of(st.none(), st.integers(2, 99)),
 )
 
 

@@ -43,6 +43,30 @@ def test_asynchronous_replication_is_caught_losing_writes(drill, world):
     assert world.broken == []
 
 
+def test_a_feed_in_batches_is_counted_by_its_transactions(drill, world):
+    world.batch = 5
+    verdict = drill("site-loss")
+    assert verdict.passed, verdict.reasons
+    assert verdict.card_transactions.acknowledged == 5 * verdict.rpo.acknowledged
+    fed, operations = verdict.card_transactions.throughput.before_rps, verdict.throughput.before_rps
+    assert fed == pytest.approx(5 * operations, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("places", "reason"),
+    [
+        ((0, 1, 2, 4), "writes are stored in part"),
+        ((0, 1, 2, 4), "acknowledged writes are missing"),
+        ((0, 1, 2, 3, 3, 4), "writes are stored more than once"),
+    ],
+)
+def test_one_transaction_of_a_batch_that_is_gone_or_doubled_fails_the_drill(drill, world, places, reason):
+    world.batch, world.stores = 5, lambda _: places
+    verdict = drill("site-loss")
+    assert not verdict.passed
+    assert any(reason.capitalize() in said for said in verdict.reasons)
+
+
 def test_a_site_loss_is_measured_and_explained(drill, tmp_path):
     verdict = drill("site-loss")
     phases = verdict.phases
