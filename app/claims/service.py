@@ -27,7 +27,7 @@ from app.requests.attachments import Stored, content_of, digest
 from app.requests.channels import Channel
 from app.requests.schemas import RequestForm
 
-_KINDS = {Decision.ACCEPT: "accepted", Decision.REFUSE: "refused", Decision.SETTLE: "settled"}
+KINDS = {Decision.ACCEPT: "accepted", Decision.REFUSE: "refused", Decision.SETTLE: "settled"}
 
 
 async def begin(database: Database, command: Command, form: ClaimForm) -> Committed:
@@ -100,14 +100,15 @@ async def submit(database: Database, command: Command, id_: UUID, note: str | No
         missing = rules.lacking(kind.documents, claim.documents)
         if missing:
             raise invalid(missing)
-        request = await requests.enter(unit, _as_request(claim, kind), command.principal)
+        request = await requests.enter(unit, as_request(claim, kind), command.principal)
         routed = {"request_id": request.id, "unit": request.unit, "manager": request.assignee}
         return claim.model_copy(update={"status": ClaimStatus.SUBMITTED, **routed})
 
     return await service.change(database, command, CLAIMS, id_, change, kind="submitted", note=note)
 
 
-def _as_request(claim: Claim, kind: ClaimKindForm) -> RequestForm:
+def as_request(claim: Claim, kind: ClaimKindForm) -> RequestForm:
+    """How a claim enters the desk. Pure."""
     return RequestForm(
         customer_id=claim.customer_id,
         channel=Channel.PORTAL,
@@ -122,7 +123,7 @@ async def decide(database: Database, command: Command, id_: UUID, form: Decision
     async def change(_: WriteUnit, claim: Claim) -> Claim:
         return rules.decided(claim, form)
 
-    kind = _KINDS[form.decision]
+    kind = KINDS[form.decision]
     return await service.change(database, command, CLAIMS, id_, change, kind=kind, note=form.resolution)
 
 

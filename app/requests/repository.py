@@ -115,6 +115,13 @@ async def insert(unit: WriteUnit, request: CustomerRequest, decision: Decision) 
     await unit.queue(_INSERT, {**_columns(request), "routing": explanation(decision)})
 
 
+def stored_row(request: CustomerRequest, decision: Decision) -> Mapping[str, Any]:
+    """The columns of crm.request, for whoever stores many at once."""
+    values = _columns(request)
+    row = {stored: values[name] for stored, name in zip(_STORED, _FIELDS, strict=True)}
+    return {**row, "routing": explanation(decision).obj}
+
+
 async def routed(unit: WriteUnit, id_: UUID, decision: Decision) -> None:
     """Queued."""
     await unit.queue(_ROUTED, {"id": id_, "routing": explanation(decision)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import psycopg
@@ -57,7 +57,7 @@ async def enter(unit: WriteUnit, form: RequestForm, actor: str) -> CustomerReque
     setting = await routing.setting_of(unit, form.topic, form.customer_id, form.region)
     priority = form.priority or setting.topic.priority
     decision = await routing.assign(unit, setting, form.channel, line=setting.topic.line, priority=priority)
-    request = _new(form, setting, decision)
+    request = as_arrived(form, setting, decision, id_=new_id(), at=now())
     event = Event(request.version, EventKind.REGISTERED, request.created_at, actor, None)
     await repository.insert(unit, request, decision)
     await events.record(unit, request, event)
@@ -66,17 +66,19 @@ async def enter(unit: WriteUnit, form: RequestForm, actor: str) -> CustomerReque
     return request
 
 
-def _new(form: RequestForm, setting: Setting, decision: Decision) -> CustomerRequest:
-    arrived = now()
+def as_arrived(
+    form: RequestForm, setting: Setting, decision: Decision, *, id_: UUID, at: datetime
+) -> CustomerRequest:
+    """A new request, with its clock set. Pure."""
     times = setting.topic.sla.times(decision.priority)
     due = deadlines(
-        arrived,
+        at,
         timedelta(minutes=times.reaction_minutes),
         timedelta(minutes=times.solution_minutes),
         setting.calendar,
     )
     return CustomerRequest(
-        id=new_id(),
+        id=id_,
         customer_id=form.customer_id,
         channel=form.channel,
         topic=form.topic,
@@ -87,7 +89,7 @@ def _new(form: RequestForm, setting: Setting, decision: Decision) -> CustomerReq
         resolution=None,
         external_id=form.external_id,
         version=1,
-        created_at=arrived,
+        created_at=at,
         taken_at=None,
         closed_at=None,
         topic_version=setting.topic_version,

@@ -37,7 +37,7 @@ class Setting:
     rules: tuple[RuleForm, ...]
 
 
-_SETTING = f"""
+SETTING = f"""
 SELECT to_jsonb(t) - {_ADDED}, t.version, q.unit, to_jsonb(k) - {_ADDED}, g.time_zone, g.code,
        p.region, p.customer_type, p.planned_volume, coalesce(p.vip, false), p.manager,
        coalesce(p.contract_unit, crm.contract_unit(c.id)), c.stage, c.name,
@@ -50,7 +50,7 @@ LEFT JOIN crm.customer_profile p ON p.customer_id = c.id
 LEFT JOIN crm.region g ON g.code = coalesce(%(region)s, p.region)
 WHERE t.code = %(topic)s
 """
-_PEOPLE = """
+PEOPLE = """
 SELECT p.code, p.unit, p.skills, p.lines, p.regions, p.capacity,
        (SELECT count(*) FROM crm.request r WHERE r.assignee = p.code AND r.status <> 'closed')
 FROM crm.person p
@@ -63,15 +63,15 @@ async def setting(
 ) -> Setting | None:
     """None if there is no such topic. A round trip."""
     parameters = {"topic": topic, "customer_id": customer_id, "region": region}
-    return await unit.one(_SETTING, parameters, _setting)
+    return await unit.one(SETTING, parameters, made_setting)
 
 
 async def people(unit: WriteUnit, units: Iterable[str], manager: str | None) -> list[Candidate]:
     """Those at work in the units, and the manager, with their loads. A round trip."""
-    return await unit.all(_PEOPLE, {"units": list(units), "manager": manager}, _candidate)
+    return await unit.all(PEOPLE, {"units": list(units), "manager": manager}, made_candidate)
 
 
-def _setting(row: TupleRow) -> Setting:
+def made_setting(row: TupleRow) -> Setting:
     topic, version, queue_unit, calendar, zone, region, *profile, stage, name, rules = row
     return Setting(
         topic=TopicForm.model_validate(topic),
@@ -98,7 +98,7 @@ def _profile(row: Any) -> ProfileForm:
     )
 
 
-def _candidate(row: TupleRow) -> Candidate:
+def made_candidate(row: TupleRow) -> Candidate:
     code, unit, skills, lines, regions, capacity, load = row
     return Candidate(code, unit, frozenset(skills), frozenset(lines), frozenset(regions), capacity, load)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from app.seeding.sales_store import UnfitBaseError, seed_sales
 from app.seeding.seed import seed_customers
 from app.seeding.store import seed_cards, seed_stations, seed_transactions
 from app.settings import Settings
@@ -18,6 +19,8 @@ def seed(
     stations: Annotated[int, typer.Option(min=0, max=9999, help="Over 65 regions")] = 0,
     cards: Annotated[int, typer.Option(min=0, help="Of the companies among the customers")] = 0,
     transactions: Annotated[int, typer.Option(min=0, help="Of those cards, over a quarter")] = 0,
+    *,
+    contracts: Annotated[int, typer.Option(min=0, help="With deals, orders, claims, catalogue, staff")] = 0,
 ) -> None:
     """Fill the base at CRM_DATABASE_URL with what is invented. Seeding again changes nothing."""
     settings = Settings.from_environment()
@@ -32,6 +35,16 @@ def seed(
         _tell(seed_cards(dsn, settings.cards, cards, customers, number), cards, "cards")
     if transactions:
         _tell(seed_transactions(dsn, transactions, cards, stations, number), transactions, "transactions")
+    if contracts:
+        _tell(_sales(dsn, contracts, customers, number), contracts, "contracts")
+
+
+def _sales(dsn: str, contracts: int, customers: int, number: int) -> Iterator[int]:
+    try:
+        yield from seed_sales(dsn, contracts, customers, number)
+    except UnfitBaseError as error:
+        typer.echo(f"seed: {error}", err=True)
+        raise typer.Exit(1) from None
 
 
 def _tell(progress: Iterator[int], of: int, what: str) -> None:

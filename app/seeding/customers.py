@@ -42,7 +42,7 @@ def _row(random: Random, number: int) -> dict[str, object]:
 
 
 def _company(random: Random, number: int) -> dict[str, object]:
-    region = _region(number)
+    region = region_of(number)
     kpp = f"{region}{number % 100:02}01001"
     return {
         "kind": "company",
@@ -59,13 +59,13 @@ def _person(random: Random, number: int) -> dict[str, object]:
     return {
         "kind": "person",
         "name": names.person(random),
-        "inn": person_inn(_region(number), number),
+        "inn": person_inn(region_of(number), number),
         "external_id": f"loyalty-{number}",
         "contacts": [_phone(random)],
     }
 
 
-def _region(number: int) -> str:
+def region_of(number: int) -> str:
     """Beyond ten million the scattered numbers repeat, in another region."""
     regions = names.REGION_CODES
     return regions[(number + number // _NUMBERS) % len(regions)]

@@ -72,12 +72,18 @@ def stations(count: int) -> Iterator[Station]:
 
 def cards(seed: int, count: int, owners: int, first: int = 0) -> Iterator[FuelCard]:
     """Cards `first` to `first + count - 1`, spread over the companies among so many seeded customers."""
-    companies = max(1, owners * (_OF_COMPANIES - 1) // _OF_COMPANIES)
+    companies = companies_among(owners)
     for number in range(first, first + count):
-        yield FuelCard(card_number(seed, number), token(seed, number), f"erp-{_company(number % companies)}")
+        yield FuelCard(
+            card_number(seed, number), token(seed, number), f"erp-{company_number(number % companies)}"
+        )
 
 
-def _company(place: int) -> int:
+def companies_among(customers: int) -> int:
+    return max(1, customers * (_OF_COMPANIES - 1) // _OF_COMPANIES)
+
+
+def company_number(place: int) -> int:
     """The number of the n-th company among the seeded customers, of whom each fifth is a person."""
     share = _OF_COMPANIES - 1
     return place // share * _OF_COMPANIES + place % share + 1
