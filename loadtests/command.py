@@ -11,6 +11,7 @@ import typer
 from loadtests.entries import Entry
 from loadtests.policy import DRAIN_S, Patience
 from loadtests.profiles import PROFILES, Profile
+from loadtests.summary import Latency
 
 app = typer.Typer(
     help="Users of the CRM as Locust plays them, with a ledger of every write.", no_args_is_help=True
@@ -81,12 +82,17 @@ def run(
         raise typer.Exit(BROKEN) from error
     if stats is not None:
         stats.write_text(found.to_json(), encoding="utf-8")
-    latency = found.latency
-    rate = "rate unknown" if found.rate is None else f"{found.rate:g} operations/s"
-    typer.echo(f"{rate}, p50 {latency.p50:g} p95 {latency.p95:g} p99 {latency.p99:g} ms")
+    typer.echo(_told("all", found.rate, found.latency))
+    for function, work in found.by_function.items():
+        typer.echo(_told(function, work.rate, work.latency))
     for reason in found.judgement.reasons:
         typer.echo(f"missed: {reason}")
     raise typer.Exit(0 if found.judgement.passed else MISSED)
+
+
+def _told(what: str, rate: float | None, latency: Latency) -> str:
+    often = "rate unknown" if rate is None else f"{rate:g} operations/s"
+    return f"{what:>16}: {often}, p50 {latency.p50:g} p95 {latency.p95:g} p99 {latency.p99:g} ms"
 
 
 @app.command()

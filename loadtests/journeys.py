@@ -135,12 +135,20 @@ def register(person: Person, customer_id: str | None, channel: str, sender: str 
 
 def work_on(person: Person, request_id: str, pause_s: float) -> None:
     """Take, think, close; read in between and after, from the primary, so that the checker sees states."""
-    operator = person.name
-    taken = person.write("take", lambda marker: api.take_request(marker, request_id, operator), request_id)
-    if taken is None:
+    if not take(person, request_id):
         return
     person.think(person.habits.uniform(0.5, 1.5) * pause_s)
     person.read("get_request", api.get_request(request_id), entity=request_id)
     person.think(person.habits.uniform(0.5, 1.5) * pause_s)
-    person.write("close", lambda marker: api.close_request(marker, request_id, operator), request_id)
+    close(person, request_id)
     person.read("get_request", api.get_request(request_id), entity=request_id)
+
+
+def take(person: Person, request_id: str) -> bool:
+    """Return whether it is this operator's now."""
+    taken = person.write("take", lambda marker: api.take_request(marker, request_id, person.name), request_id)
+    return taken is not None
+
+
+def close(person: Person, request_id: str) -> None:
+    person.write("close", lambda marker: api.close_request(marker, request_id, person.name), request_id)

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from loadtests.policy import Answer
 
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 # One line of the history before it is JSON.
 Line = dict[str, object]
 
@@ -159,7 +160,7 @@ class Ledger:
         if operation.stale:
             line["stale"] = True
         line.update(more)
-        self._file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+        self._file.write(ENCODER.encode(line).encode() + b"\n")
 
 
 def _told(attempt: Attempt) -> Line:

@@ -59,7 +59,7 @@ def meaning(answer: Answer) -> Meaning:
         return Meaning.TRY_AGAIN
     if answer.code == IN_PROGRESS:
         return Meaning.TRY_AGAIN
-    return Meaning.DONE if answer.status < HTTPStatus.BAD_REQUEST else Meaning.REFUSED
+    return Meaning.DONE if answer.status < HTTPStatus.MULTIPLE_CHOICES else Meaning.REFUSED
 
 
 def may_have_happened(answer: Answer) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from loadtests import api, data
-from loadtests.journeys import Person, own_card, register, register_customer, take_a_call
+from loadtests.journeys import Person, close, open_card, own_card, register, take, take_a_call
 from loadtests.volumes import TRANSACTIONS_A_BATCH
 
 
@@ -22,14 +22,34 @@ def _read_articles(person: Person, request_id: str) -> None:
 
 def look_somebody_up(person: Person) -> None:
     """Somebody of the office: type a phone, an INN or a name with a mistake, and open the best match."""
-    if not person.companies and register_customer(person) is None:
+    if own_card(person) is None:
         return
+    found = _search(person)
+    if found is not None:
+        _open_window(person, found)
+
+
+def _search(person: Person) -> str | None:
+    """Type something of a customer known to this user; return the best match."""
     sought = person.habits.choice(person.companies)
     typed = (sought.phone_as_spoken, sought.inn, data.misspelt(person.facts, sought.name))
     answer = person.read("search", api.search(person.habits.choice(typed)))
-    found = api.first_found(answer) if answer else None
-    if found is not None:
-        _open_window(person, found)
+    return api.first_found(answer) if answer else None
+
+
+def serve_a_caller(person: Person) -> None:
+    """An operator without a pause: search, open the card, register, take, close (`profiles.DESK_STEPS`).
+
+    Where the search finds nothing, which a replica that is behind may do, it is the caller's own card.
+    """
+    known = own_card(person)
+    if known is None:
+        return
+    customer_id = _search(person) or known
+    open_card(person, customer_id)
+    request_id = register(person, customer_id, channel="call")
+    if request_id is not None and take(person, request_id):
+        close(person, request_id)
 
 
 def write_in(person: Person) -> None:

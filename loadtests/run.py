@@ -18,7 +18,7 @@ from loadtests.entries import Entry
 from loadtests.ledger import Ledger
 from loadtests.policy import DRAIN_S, Patience
 from loadtests.profiles import Profile
-from loadtests.summary import Statistics, Summary, judge, steady_rate
+from loadtests.summary import Counts, Rates, Statistics, Summary, judge
 from loadtests.transport import tls_context
 from loadtests.users import Setup, user_classes
 
@@ -104,7 +104,7 @@ class _Pilot:
         self._began_s = time.monotonic()
         self._ended_s = self._began_s
         self._steady_from_s = self._began_s + order.profile.stages[0].ramp_s
-        self._done_at_steady: tuple[int, int] | None = None
+        self._at_steady: Counts | None = None
 
     def fly(self) -> None:
         stage, told_s = None, self._began_s
@@ -138,9 +138,9 @@ class _Pilot:
         self._runner.quit()
 
     def _note_steady(self, now: float) -> None:
-        if self._done_at_steady is None and now >= self._steady_from_s:
+        if self._at_steady is None and now >= self._steady_from_s:
             self._steady_from_s = now
-            self._done_at_steady = (self._summary.done(), self._summary.done(self._order.profile.feed))
+            self._at_steady = self._summary.counts()
 
     def _progress(self, now: float) -> None:
         totals = self._summary.totals()
@@ -149,26 +149,25 @@ class _Pilot:
             f"{totals.attempts_failed} attempts failed, {totals.gave_up} given up, via {self._summary.route}"
         )
 
-    def _rates(self) -> tuple[float | None, float | None]:
-        """Return the operations done a second since the ramp was over, by all users and by the feed."""
-        done, fed = self._done_at_steady or (0, 0)
-        seconds = self._ended_s - self._steady_from_s
-        total, feed = self._summary.done() - done, self._summary.done(self._order.profile.feed) - fed
-        return steady_rate(total, seconds), steady_rate(feed, seconds)
+    def _rates(self) -> Rates:
+        """Return what was acknowledged in a second since the ramp was over."""
+        now = self._summary.counts()
+        return Rates.between(self._at_steady or now, now, self._ended_s - self._steady_from_s)
 
     def statistics(self) -> Statistics:
         order, totals, latency = self._order, self._summary.totals(), self._summary.latency()
-        rate, feed_rate = self._rates()
+        rates = self._rates()
+        feed_rate = rates.sent.get(order.profile.feed)
         return Statistics(
             profile=order.profile.name,
             run_id=order.run_id,
             seed=order.seed,
             duration_s=round(self._ended_s - self._began_s, 3),
             users=order.profile.users,
-            rate=rate,
+            rate=rates.done,
             feed_rate=feed_rate,
             totals=totals,
             latency=latency,
-            by_function=self._summary.by_function(),
+            by_function=self._summary.by_function(rates),
             judgement=judge(order.profile, totals, latency, feed_rate),
         )

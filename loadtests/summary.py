@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Self
 
 from loadtests.client import GAVE_UP
 from loadtests.ledger import Attempt, Operation
@@ -14,7 +15,11 @@ from loadtests.profiles import Kind, Profile
 # A shorter time counts a handful of operations; its rate is noise.
 STEADY_MIN_S = 1.0
 # What the judged group sends.
-SENT = {Kind.FEED: "card transactions", Kind.PROCESSING: "batches of card transactions"}
+SENT = {
+    Kind.FEED: "card transactions",
+    Kind.PROCESSING: "card transactions in batches",
+    Kind.DESK: "requests of operators",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +52,51 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """What had been done up to a moment: operations, each function's, and what each kind of users had sent.
+
+    A batch counts as one operation, and as the card transactions in it for what was sent.
+    """
+
+    done: int
+    by_function: Mapping[str, int]
+    sent: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Each of the counts in a second; None for too short (or negative) a time."""
+
+    done: float | None
+    by_function: Mapping[str, float | None]
+    sent: Mapping[str, float | None]
+
+    @classmethod
+    def between(cls, since: Counts, until: Counts, seconds: float) -> Self:
+        def of(then: Mapping[str, int], now: Mapping[str, int]) -> dict[str, float | None]:
+            return {name: steady_rate(count - then.get(name, 0), seconds) for name, count in now.items()}
+
+        return cls(
+            steady_rate(until.done - since.done, seconds),
+            of(since.by_function, until.by_function),
+            of(since.sent, until.sent),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One kind of operation: acknowledged in a second after the ramp, and how long they took in all."""
+
+    rate: float | None
+    latency: Latency
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """What the statistics file holds.
 
-    `rate` and `feed_rate` are the acknowledged operations a second after the ramp; None when the run ended
-    in it.
+    `rate`: acknowledged operations in a second after the ramp; `feed_rate`: what the judged group sent in
+    one, the card transactions of batches singly. None when the run ended in the ramp.
     """
 
     profile: str
@@ -63,7 +108,7 @@ class Statistics:
     feed_rate: float | None
     totals: Totals
     latency: Latency
-    by_function: dict[str, Latency]
+    by_function: dict[str, Work]
     judgement: Judgement
 
     def to_json(self) -> str:
@@ -71,7 +116,7 @@ class Statistics:
 
 
 class Summary:
-    """A listener of the ledger. Counting begins with `begin`, so that a ramp can be left out of rates."""
+    """A listener of the ledger. `counts` of two moments make up rates, so that a ramp can be left out."""
 
     def __init__(self) -> None:
         self._durations: dict[str, list[float]] = {}
@@ -79,7 +124,7 @@ class Summary:
         self._gave_up = 0
         self._attempts = 0
         self._attempts_failed = 0
-        self._done_by_proc_kind: dict[str, int] = {}
+        self._sent: dict[str, int] = {}
         self._last_attempt = ""
 
     def attempt(self, operation: Operation, attempt: Attempt, *, succeeded: bool) -> None:  # noqa: ARG002
@@ -93,7 +138,7 @@ class Summary:
         if outcome == "ok":
             self._durations.setdefault(operation.function, []).append(duration_ns / 1e6)
             kind = operation.proc.partition("-")[0]
-            self._done_by_proc_kind[kind] = self._done_by_proc_kind.get(kind, 0) + 1
+            self._sent[kind] = self._sent.get(kind, 0) + operation.size
 
     @property
     def route(self) -> str:
@@ -110,15 +155,18 @@ class Summary:
             attempts_failed=self._attempts_failed,
         )
 
-    def done(self, kind: Kind | None = None) -> int:
-        """Return the operations done, by users of one kind or by all."""
-        return self._outcomes["ok"] if kind is None else self._done_by_proc_kind.get(kind, 0)
+    def counts(self) -> Counts:
+        by_function = {function: len(durations) for function, durations in self._durations.items()}
+        return Counts(self._outcomes["ok"], by_function, dict(self._sent))
 
     def latency(self) -> Latency:
         return latency(duration for durations in self._durations.values() for duration in durations)
 
-    def by_function(self) -> dict[str, Latency]:
-        return {function: latency(durations) for function, durations in sorted(self._durations.items())}
+    def by_function(self, rates: Rates) -> dict[str, Work]:
+        return {
+            function: Work(rates.by_function.get(function), latency(durations))
+            for function, durations in sorted(self._durations.items())
+        }
 
 
 def latency(durations: Iterable[float]) -> Latency:
@@ -126,9 +174,7 @@ def latency(durations: Iterable[float]) -> Latency:
     ordered = sorted(durations)
     if not ordered:
         return Latency(0, 0.0, 0.0, 0.0, 0.0)
-    return Latency(
-        len(ordered), percentile(ordered, 50), percentile(ordered, 95), percentile(ordered, 99), ordered[-1]
-    )
+    return Latency(len(ordered), *(percentile(ordered, percent) for percent in (50, 95, 99, 100)))
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
@@ -138,7 +184,7 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
 
 
 def steady_rate(done: int, seconds: float) -> float | None:
-    """Return the operations a second after the ramp; None for too short (or negative) a time."""
+    """Return what was done in a second; None for too short (or negative) a time."""
     return round(done / seconds, 1) if seconds >= STEADY_MIN_S else None
 
 
@@ -146,7 +192,9 @@ def judge(profile: Profile, totals: Totals, found: Latency, feed_rate: float | N
     """Hold a run without faults against its profile's thresholds; what is unknown keeps none of them."""
     limits = profile.thresholds
     ratio = totals.attempts_failed / totals.attempts if totals.attempts else 1.0
-    rate_min = profile.groups[profile.feed].rate * limits.rate_share * min(s.share for s in profile.stages)
+    rate_min = (
+        profile.groups[profile.feed].sends_rate * limits.rate_share * min(s.share for s in profile.stages)
+    )
     checks = (
         (found.p95 <= limits.p95_ms, f"p95 is {found.p95:g} ms, limit {limits.p95_ms:g} ms"),
         (found.p99 <= limits.p99_ms, f"p99 is {found.p99:g} ms, limit {limits.p99_ms:g} ms"),

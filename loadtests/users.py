@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, ClassVar
 
-from locust import FastHttpUser, User
+from locust import User
 from locust.exception import StopUser
 from locust.user.wait_time import constant
 
@@ -20,8 +20,15 @@ from loadtests.journeys import Person, Think, look_after_own, send_transaction, 
 from loadtests.ledger import Ledger
 from loadtests.policy import Patience
 from loadtests.profiles import SYSTEMS, Group, Kind, Profile
-from loadtests.roles import look_somebody_up, send_a_batch, visit_the_portal, work_at_the_window, write_in
-from loadtests.transport import Connections, LocustTransport
+from loadtests.roles import (
+    look_somebody_up,
+    send_a_batch,
+    serve_a_caller,
+    visit_the_portal,
+    work_at_the_window,
+    write_in,
+)
+from loadtests.transport import Connections, HttpTransport
 from loadtests.volumes import average
 
 
@@ -43,7 +50,7 @@ class Setup:
     def __post_init__(self) -> None:
         self.feed_entries = Entries(self.entries, random.Random(f"{self.seed}:entries"))  # noqa: S311
 
-    def person(self, kind: Kind, transport: LocustTransport, think: Think) -> Person:
+    def person(self, kind: Kind, transport: HttpTransport, think: Think) -> Person:
         """Return the next user of a kind."""
         name = f"{kind}-{next(self.numbers[kind])}"
         habits = random.Random(f"{self.seed}:{name}")  # noqa: S311 - load, no secrets
@@ -60,21 +67,19 @@ class Setup:
         return Person(name, client, self.ledger, think, facts, habits)
 
 
-class _User(FastHttpUser):
+class _User(User):
     """One user; the concrete classes below differ in their task only."""
 
     abstract = True
-    host = "https://entries.invalid"  # Locust asks for one; every request names its entry in full
     wait_time = constant(0)
     setup: ClassVar[Setup]
     kind: ClassVar[Kind]
 
     def __init__(self, environment: Any) -> None:
-        self.client_pool = Connections(self.setup.patience, self.setup.context)
         super().__init__(environment)
-        self.person = self.setup.person(
-            self.kind, LocustTransport(self.client, self.setup.service_key), self.think
-        )
+        connections = Connections(self.setup.patience, self.setup.context)
+        transport = HttpTransport(connections, self.setup.service_key)
+        self.person = self.setup.person(self.kind, transport, self.think)
 
     def on_start(self) -> None:
         """Begin at a moment of one's own: Locust brings users in bursts, and bursts they would stay."""
@@ -121,6 +126,10 @@ def _processing(user: _User) -> None:
     send_a_batch(user.person)
 
 
+def _desk(user: _User) -> None:
+    serve_a_caller(user.person)
+
+
 JOURNEYS: dict[Kind, Callable[[_User], None]] = {
     Kind.FEED: _feed,
     Kind.OPERATOR: _operator,
@@ -130,6 +139,7 @@ JOURNEYS: dict[Kind, Callable[[_User], None]] = {
     Kind.WRITER: _writer,
     Kind.CLIENT: _client,
     Kind.PROCESSING: _processing,
+    Kind.DESK: _desk,
 }
 
 

@@ -17,7 +17,15 @@ from loadtests.entries import Entries, Entry
 from loadtests.journeys import Person, look_after_own, send_transaction, take_a_call
 from loadtests.ledger import Ledger
 from loadtests.policy import Answer, Patience
-from loadtests.roles import look_somebody_up, send_a_batch, visit_the_portal, work_at_the_window, write_in
+from loadtests.profiles import DESK_STEPS
+from loadtests.roles import (
+    look_somebody_up,
+    send_a_batch,
+    serve_a_caller,
+    visit_the_portal,
+    work_at_the_window,
+    write_in,
+)
 from loadtests.volumes import TRANSACTIONS_A_BATCH
 
 
@@ -28,6 +36,7 @@ class MemoryCrm:
         self.ids = count(1)
         self.things = {}
         self.calls = []
+        self.finds = True
 
     def send(self, entry, call, operation):
         path = unquote(call.path.removeprefix("/api/v1"))
@@ -54,7 +63,8 @@ class MemoryCrm:
 
     def shown(self, parts, is_list):
         if parts[-1] == "search":
-            return {"items": [{"customer": thing} for thing in self.things.values() if "inn" in thing]}
+            found = [{"customer": thing} for thing in self.things.values() if "inn" in thing]
+            return {"items": found if self.finds else []}
         if parts[-1] == "window":
             return {"customer": self.things[parts[1]]}
         if is_list:
@@ -163,6 +173,20 @@ def test_an_operator_works_at_the_single_window(person, crm, lines):
     ]  # fmt: skip
     seen = next(line for line in lines() if line["type"] == "ok" and line["f"] == "get_window")["seen"]
     assert seen == ["r1:operator-1:2"], "the marker of the card"
+
+
+def test_an_operator_at_the_desk_goes_through_the_steps_without_a_pause(person, lines):
+    serve_a_caller(person)
+    serve_a_caller(person)
+    assert done(lines) == ["customer", *DESK_STEPS, *DESK_STEPS]
+    states = [line["state"] for line in lines() if line["type"] == "ok" and "state" in line]
+    assert states[-3:] == ["new", "in_progress", "closed"]
+
+
+def test_where_the_search_finds_nothing_it_is_the_own_card(person, crm, lines):
+    crm.finds = False
+    serve_a_caller(person)
+    assert done(lines) == ["customer", *DESK_STEPS]
 
 
 def test_somebody_is_looked_up_in_every_way(person, crm, lines):

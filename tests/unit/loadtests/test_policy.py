@@ -30,6 +30,7 @@ def answer(status, code=None, **headers):
         (answer(429), Meaning.TRY_AGAIN, True),
         (answer(422, "validation"), Meaning.REFUSED, False),
         (answer(404, "not-found"), Meaning.REFUSED, False),
+        (answer(307), Meaning.REFUSED, False),
     ],
 )
 def test_what_an_answer_means(found, expected, possible):

@@ -8,7 +8,18 @@ from loadtests.client import GAVE_UP
 from loadtests.ledger import Attempt, Operation
 from loadtests.policy import Answer
 from loadtests.profiles import PROFILES, Kind
-from loadtests.summary import Latency, Summary, Totals, judge, latency, percentile, steady_rate
+from loadtests.summary import (
+    Counts,
+    Latency,
+    Rates,
+    Summary,
+    Totals,
+    Work,
+    judge,
+    latency,
+    percentile,
+    steady_rate,
+)
 
 SMOKE = PROFILES["smoke"]
 RATE = SMOKE.groups[Kind.FEED].rate
@@ -32,10 +43,35 @@ def test_it_counts_what_the_ledger_tells():
     summary.ended(operation, "ok", 3_000_000, None)
     summary.ended(operation, "info", 9, GAVE_UP)
     assert summary.totals() == Totals(ok=1, failed=0, unknown=1, gave_up=1, attempts=2, attempts_failed=1)
-    assert summary.done(Kind.FEED) == 1
-    assert summary.done(Kind.PORTAL) == 0
-    assert summary.by_function()["card_transaction"].p50 == 3.0
+    assert summary.counts() == Counts(1, {"card_transaction": 1}, {"feed": 1})
     assert summary.route == "dc2"
+
+
+def test_rates_are_of_the_time_between_two_counts_and_a_batch_sends_what_is_in_it():
+    summary = Summary()
+    batch = Operation("processing-1", "card_batch", "k", "k", None, size=50)
+    summary.ended(batch, "ok", 9_000_000, None)
+    since = summary.counts()
+    for _ in range(4):
+        summary.ended(batch, "ok", 7_000_000, None)
+    summary.ended(Operation("desk-1", "take", "k2", "k2", None), "ok", 5_000_000, None)
+    rates = Rates.between(since, summary.counts(), 2.0)
+    assert rates == Rates(2.5, {"card_batch": 2.0, "take": 0.5}, {"processing": 100.0, "desk": 0.5})
+    work = summary.by_function(rates)
+    assert work["card_batch"] == Work(2.0, Latency(5, 7.0, 9.0, 9.0, 9.0))
+    assert work["take"].rate == 0.5
+
+
+def test_too_short_a_time_has_no_rates():
+    counts = Counts(5, {"take": 5}, {"desk": 5})
+    assert Rates.between(Counts(0, {}, {}), counts, 0.5) == Rates(None, {"take": None}, {"desk": None})
+
+
+def test_the_feed_is_judged_by_its_card_transactions():
+    profile = PROFILES["feed"]
+    assert judge(profile, GOOD, QUICK, 1_000.0).passed
+    (reason,) = judge(profile, GOOD, QUICK, 999.0).reasons
+    assert reason == "999.0 card transactions in batches a second, at least 1000.0 are due"
 
 
 def test_a_good_run_passes():

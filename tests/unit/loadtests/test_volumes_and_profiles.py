@@ -2,10 +2,17 @@
 
 import pytest
 
-from loadtests.profiles import PROFILES, STEADY_FACTOR, Kind, groups, roles
+from loadtests.profiles import FEED_RATE, OPERATORS_RATE, PROFILES, STEADY_FACTOR, Kind, groups, roles
 from loadtests.volumes import TRANSACTIONS_A_BATCH, average, busy_hour_factor
 
+OF_THE_FIRST_SLICE = {Kind.FEED, Kind.OPERATOR, Kind.PORTAL}
 OF_THE_WHOLE_CRM = {Kind.WINDOW, Kind.SEARCH, Kind.WRITER, Kind.CLIENT, Kind.PROCESSING}
+KINDS = {
+    **dict.fromkeys(("smoke", "steady", "peak"), OF_THE_FIRST_SLICE),
+    **dict.fromkeys(("roles-smoke", "roles"), OF_THE_WHOLE_CRM),
+    "operators": {Kind.DESK},
+    "feed": {Kind.PROCESSING},
+}
 
 
 def test_the_seeds_volume_in_a_second():
@@ -26,9 +33,8 @@ def test_the_busiest_hour_is_a_tenth_of_the_day():
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
 def test_a_profile_reaches_its_volume_with_someone_of_each_kind(profile):
-    kinds = OF_THE_WHOLE_CRM if profile.name.startswith("roles") else set(Kind) - OF_THE_WHOLE_CRM
-    assert set(profile.groups) == kinds
-    assert profile.feed in kinds
+    assert set(profile.groups) == KINDS[profile.name]
+    assert profile.feed in profile.groups
     assert all(group.count >= 1 for group in profile.groups.values())
     assert profile.stages[0].at_s == 0
     shares = [stage.share for stage in profile.stages]
@@ -54,3 +60,17 @@ def test_the_whole_crm_gets_the_seeds_volume():
     assert volume.calls + volume.written_requests == pytest.approx(volume.hotline_requests)
     batches = PROFILES["roles"].groups[Kind.PROCESSING].rate
     assert batches * TRANSACTIONS_A_BATCH >= volume.card_transactions * STEADY_FACTOR
+
+
+@pytest.mark.parametrize(("name", "due"), [("operators", OPERATORS_RATE), ("feed", FEED_RATE)])
+def test_what_is_measured_has_to_reach_its_rate_and_is_offered_a_little_more(name, due):
+    profile = PROFILES[name]
+    offered = profile.groups[profile.feed].sends_rate
+    assert offered * profile.thresholds.rate_share == pytest.approx(due)
+    assert 1.04 * due < offered < 1.1 * due
+
+
+def test_the_measured_rates_and_the_latency_are_those_of_issue_4():
+    assert (OPERATORS_RATE, FEED_RATE) == (200, 1_000)
+    assert PROFILES["operators"].thresholds.p99_ms == 50
+    assert PROFILES["feed"].groups[Kind.PROCESSING].sends == TRANSACTIONS_A_BATCH
