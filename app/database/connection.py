@@ -15,6 +15,7 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_loads
 
 from app.database.outcome import casts_doubt
+from app.database.statements import Statements
 
 
 class Deadline:
@@ -41,10 +42,12 @@ class CrmConnection(AsyncConnection[TupleRow]):
         self.commit_sent = False
         self.commit_doubt: str | None = None
         self._poll: select.poll | None = None  # on its one socket
-        self.add_notice_handler(self._on_notice)
         set_json_loads(orjson.loads, self)
+        self.statements = Statements(self)
+        self.add_notice_handler(self._on_notice)
 
     def begin_unit(self) -> None:
+        self.statements.forget()
         self.commit_sent = False
         self.commit_doubt = None
 

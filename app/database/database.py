@@ -194,8 +194,9 @@ class Database:
         }
         async with route.connection() as connection:
             with connection.shut_after(self._settings.request_deadline_seconds):
-                cursor = await connection.execute(statement.sql, {**parameters, **gate})
-                return [statement.make(row) for row in await cursor.fetchall()]
+                reply = connection.statements.queue(statement.sql, {**parameters, **gate})
+                await connection.statements.send()
+        return [statement.make(row) for row in reply.rows()]
 
     def _explain_read(self, error: psycopg.Error, route: Route, freshness: Freshness) -> ProblemError:
         session_lost = error.sqlstate is None and isinstance(error, psycopg.OperationalError)

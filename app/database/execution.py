@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 
 import psycopg
 import structlog
-from psycopg import AsyncCursor
-from psycopg.rows import TupleRow
 
 from app import metrics
 from app.access.principal import Access
@@ -17,6 +15,7 @@ from app.database.connection import CrmConnection
 from app.database.copies import SELECT_SYNCHRONOUS, Durability, Sites
 from app.database.outcome import READ_ONLY, Failure, Verdict, judge
 from app.database.route import Route
+from app.database.statements import Reply
 from app.database.units import (
     REPLAY,
     CommitPermit,
@@ -132,14 +131,14 @@ class Execution:
         metrics.WRITES_EXPOSED.inc()
         log.warning("acknowledged while exposed", node=where.node, timeline=where.timeline, lsn=where.lsn)
 
-    async def _copies_after(self, connection: CrmConnection) -> AsyncCursor[TupleRow] | None:
+    def _copies_after(self, connection: CrmConnection) -> Reply | None:
         """Queued behind the COMMIT: answered when the commit has ended, by the settings of that moment."""
-        return await connection.execute(SELECT_SYNCHRONOUS) if self._promise.looks else None
+        return connection.statements.queue(SELECT_SYNCHRONOUS) if self._promise.looks else None
 
-    async def _with_copies(self, committed: Committed, looked: AsyncCursor[TupleRow] | None) -> Committed:
+    def _with_copies(self, committed: Committed, looked: Reply | None) -> Committed:
         if looked is None:
             return committed
-        row = await looked.fetchone()
+        row = looked.row()
         assert row is not None
         where = committed.provenance
         copied = self._promise.sites.has_remote_copy(where.node, str(row[0]))
@@ -147,25 +146,25 @@ class Execution:
 
     async def _execute(self, connection: CrmConnection) -> Committed:
         unit = WriteUnit(connection, self.permit, self._access, self._site)
-        async with connection.pipeline():
-            await unit.begin(self._command)
-            answer = await self._work(unit)
-            where = await unit.store(self._command, answer)
-            commit = await unit.commit()
-            looked = await self._copies_after(connection)
+        unit.begin(self._command)
+        answer = await self._work(unit)
+        where = unit.store(self._command, answer)
+        commit = unit.commit()
+        looked = self._copies_after(connection)
+        await connection.statements.send()
         check_committed(commit)
-        return await self._with_copies(Committed(answer, to_provenance(await where.fetchone())), looked)
+        return self._with_copies(Committed(answer, to_provenance(where.row())), looked)
 
     async def _replay(self, connection: CrmConnection) -> Committed:
         unit = WriteUnit(connection, self.permit, self._access, self._site)
         key = {"principal": self._command.principal, "key": self._command.key}
         try:
-            async with connection.pipeline():
-                await unit.begin_replay()
-                rows = await unit.all(REPLAY, key, lambda row: to_replay(row, self._command.fingerprint))
-                committed = only(rows)
-                commit = await unit.commit()
-                looked = await self._copies_after(connection)
+            unit.begin_replay()
+            rows = await unit.all(REPLAY, key, lambda row: to_replay(row, self._command.fingerprint))
+            committed = only(rows)
+            commit = unit.commit()
+            looked = self._copies_after(connection)
+            await connection.statements.send()
         except KeyReusedError:
             detail = "the key belongs to a request with another method, path or body; use a new key"
             raise ProblemError(Problem.KEY_REUSED, detail) from None
@@ -174,7 +173,7 @@ class Execution:
                 Problem.KEY_IN_PROGRESS, "the stored answer expired just now; repeat"
             ) from None
         check_committed(commit)
-        return await self._with_copies(committed, looked)
+        return self._with_copies(committed, looked)
 
     def _explain(self, error: psycopg.Error, connection: CrmConnection) -> Exception:
         verdict = judge(Failure(error.sqlstate, connection.commit_sent, connection.alive))

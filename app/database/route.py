@@ -129,7 +129,7 @@ class Route:
     def _connect_arguments(self) -> dict[str, object]:
         return {
             "autocommit": True,
-            "prepare_threshold": 1,  # the statements are few and fixed: prepare at the second use
+            "prepare_threshold": None,  # CrmConnection.statements does that
             "connect_timeout": self._settings.connect_seconds,
             "application_name": f"crm-api {self._settings.host}",
             # A wire that lost its other end without a word is noticed even while it waits.
@@ -244,7 +244,9 @@ class Route:
 
     async def _look(self, connection: CrmConnection) -> Sight:
         with connection.shut_after(self._settings.probe_timeout_seconds):
-            row = await (await connection.execute(PROBE)).fetchone()
+            reply = connection.statements.queue(PROBE)
+            await connection.statements.send()
+        row = reply.row()
         assert row is not None
         in_recovery, node, timeline, lag, synchronous = row
         return Sight(Seen.STANDBY if in_recovery else Seen.PRIMARY, node, timeline, lag, synchronous)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from psycopg import AsyncCursor
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
@@ -19,6 +18,7 @@ from app.access.principal import Access
 from app.audit.entries import of_write
 from app.database.answer import Answer, Command, Committed, Provenance
 from app.database.connection import CrmConnection
+from app.database.statements import Reply
 
 T = TypeVar("T")
 Parameters = Mapping[str, Any]
@@ -116,55 +116,57 @@ class WriteUnit:
 
     def __init__(self, connection: CrmConnection, permit: CommitPermit, access: Access, site: str) -> None:
         self._connection = connection
+        self._statements = connection.statements
         self._access = access
         self._site = site
         self._permit = permit
 
     async def queue(self, sql: str, parameters: Parameters | None = None) -> None:
         """Send along with the next statement that has a result, or with the commit."""
-        await self._execute(sql, parameters)
+        self._statements.queue(sql, parameters)
 
     async def one(self, sql: str, parameters: Parameters, make: Callable[[TupleRow], T]) -> T | None:
         """The first row; a round trip."""
-        row = await (await self._execute(sql, parameters)).fetchone()
+        reply = self._statements.queue(sql, parameters)
+        await self._statements.send()
+        row = reply.row()
         return None if row is None else make(row)
 
     async def all(self, sql: str, parameters: Parameters, make: Callable[[TupleRow], T]) -> list[T]:
         """All rows; a round trip."""
-        return [make(row) for row in await (await self._execute(sql, parameters)).fetchall()]
+        reply = self._statements.queue(sql, parameters)
+        await self._statements.send()
+        return [make(row) for row in reply.rows()]
 
-    async def _execute(self, sql: str, parameters: Parameters | None) -> AsyncCursor[TupleRow]:
-        return await self._connection.execute(sql, parameters)
-
-    async def begin(self, command: Command) -> None:
-        await self.queue("BEGIN")
+    def begin(self, command: Command) -> None:
+        self._statements.queue("BEGIN")
         parameters = {"trace": command.trace, "principal": command.principal, "key": command.key}
-        await self.queue(OPEN_WRITE, {**self._access.parameters, **parameters})
+        self._statements.queue(OPEN_WRITE, {**self._access.parameters, **parameters})
         if command.epoch is not None:
-            await self.queue(HOLD_TERM, {"epoch": command.epoch})
+            self._statements.queue(HOLD_TERM, {"epoch": command.epoch})
 
-    async def begin_replay(self) -> None:
+    def begin_replay(self) -> None:
         """Without a claim of the key, which was answered."""
-        await self.queue("BEGIN")
-        await self.queue(ACT, self._access.parameters)
+        self._statements.queue("BEGIN")
+        self._statements.queue(ACT, self._access.parameters)
 
-    async def commit(self) -> AsyncCursor[TupleRow]:
+    def commit(self) -> Reply:
         """Queue the COMMIT. From here on only the server knows the outcome.
 
         Raises UnitAbandonedError if the client was told meanwhile that nothing was done.
         """
         self._permit.take()
         self._connection.commit_sent = True
-        return await self._connection.execute("COMMIT")
+        return self._statements.queue("COMMIT")
 
-    async def store(self, command: Command, answer: Answer) -> AsyncCursor[TupleRow]:
+    def store(self, command: Command, answer: Answer) -> Reply:
         """Queue the storing of the answer and its entry in the audit log; the one row is the provenance."""
         if not command.audited or (command.key is None and not answer.audited):
-            return await self._execute(SELECT_PROVENANCE, None)
+            return self._statements.queue(SELECT_PROVENANCE)
         entry = of_write(command, answer, self._access, self._site)
         if command.key is None:
-            return await self._execute(AUDIT_ONLY, entry)
-        return await self._execute(
+            return self._statements.queue(AUDIT_ONLY, entry)
+        return self._statements.queue(
             STORE_ANSWER,
             {
                 **entry,
@@ -176,9 +178,9 @@ class WriteUnit:
         )
 
 
-def check_committed(cursor: AsyncCursor[TupleRow]) -> None:
-    if cursor.statusmessage != "COMMIT":
-        raise CommitRefusedError(f"COMMIT was answered with {cursor.statusmessage}")
+def check_committed(reply: Reply) -> None:
+    if reply.status != "COMMIT":
+        raise CommitRefusedError(f"COMMIT was answered with {reply.status}")
 
 
 def to_provenance(row: Sequence[Any] | None) -> Provenance:
