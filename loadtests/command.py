@@ -85,6 +85,8 @@ def run(
     typer.echo(_told("all", found.rate, found.latency))
     for function, work in found.by_function.items():
         typer.echo(_told(function, work.rate, work.latency))
+    if found.cores is not None:
+        typer.echo(f"the clients took {found.cores:.1%} of a core")
     for reason in found.judgement.reasons:
         typer.echo(f"missed: {reason}")
     raise typer.Exit(0 if found.judgement.passed else MISSED)

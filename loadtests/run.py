@@ -18,7 +18,7 @@ from loadtests.entries import Entry
 from loadtests.ledger import Ledger
 from loadtests.policy import DRAIN_S, Patience
 from loadtests.profiles import Profile
-from loadtests.summary import Counts, Rates, Statistics, Summary, judge
+from loadtests.summary import STEADY_MIN_S, Counts, Rates, Statistics, Summary, judge
 from loadtests.transport import tls_context
 from loadtests.users import Setup, user_classes
 
@@ -105,6 +105,7 @@ class _Pilot:
         self._ended_s = self._began_s
         self._steady_from_s = self._began_s + order.profile.stages[0].ramp_s
         self._at_steady: Counts | None = None
+        self._cpu_at_steady_s = self._cpu_s = 0.0
 
     def fly(self) -> None:
         stage, told_s = None, self._began_s
@@ -130,7 +131,7 @@ class _Pilot:
         return elapsed_s >= UNATTENDED_MAX_S or os.getppid() != self._parent
 
     def _land(self) -> None:
-        self._ended_s = time.monotonic()
+        self._ended_s, self._cpu_s = time.monotonic(), time.process_time()
         self._say("ending: what is in flight may finish")
         until = self._ended_s + self._order.drain_s + GRACE_S
         while self._runner.user_count and time.monotonic() < until:
@@ -140,7 +141,7 @@ class _Pilot:
     def _note_steady(self, now: float) -> None:
         if self._at_steady is None and now >= self._steady_from_s:
             self._steady_from_s = now
-            self._at_steady = self._summary.counts()
+            self._at_steady, self._cpu_at_steady_s = self._summary.counts(), time.process_time()
 
     def _progress(self, now: float) -> None:
         totals = self._summary.totals()
@@ -154,6 +155,10 @@ class _Pilot:
         now = self._summary.counts()
         return Rates.between(self._at_steady or now, now, self._ended_s - self._steady_from_s)
 
+    def _cores(self) -> float | None:
+        seconds = self._ended_s - self._steady_from_s
+        return round((self._cpu_s - self._cpu_at_steady_s) / seconds, 3) if seconds >= STEADY_MIN_S else None
+
     def statistics(self) -> Statistics:
         order, totals, latency = self._order, self._summary.totals(), self._summary.latency()
         rates = self._rates()
@@ -166,6 +171,7 @@ class _Pilot:
             users=order.profile.users,
             rate=rates.done,
             feed_rate=feed_rate,
+            cores=self._cores(),
             totals=totals,
             latency=latency,
             by_function=self._summary.by_function(rates),

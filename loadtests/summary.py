@@ -95,8 +95,9 @@ class Work:
 class Statistics:
     """What the statistics file holds.
 
-    `rate`: acknowledged operations in a second after the ramp; `feed_rate`: what the judged group sent in
-    one, the card transactions of batches singly. None when the run ended in the ramp.
+    In a second after the ramp, None when the run ended in it: `rate`, the acknowledged operations;
+    `feed_rate`, what the judged group sent, the card transactions of batches singly; `cores`, the processor
+    time that the clients took, from what they measure where both share a machine.
     """
 
     profile: str
@@ -106,6 +107,7 @@ class Statistics:
     users: int
     rate: float | None
     feed_rate: float | None
+    cores: float | None
     totals: Totals
     latency: Latency
     by_function: dict[str, Work]
