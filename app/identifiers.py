@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import mul
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
@@ -29,7 +30,12 @@ _HOME_PHONE = re.compile(r"(?:\+7|[78])?[ -]?\(?([0-9]{3})\)?[ -]?([0-9]{3})[ -]
 # What needs no second look in an e-mail's local part.
 _PLAIN_LOCAL_PART = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
 MAX_LOCAL_PART, MAX_EMAIL = 64, 254  # RFC 5321, 4.5.3.1
-COMPANY_INN_LENGTH = 10
+COMPANY_INN_LENGTH, PERSON_INN_LENGTH, OGRN_LENGTH = 10, 12, 13
+# Of the check digits of an INN, by length (Federal Tax Service, order of 29 June 2012).
+_INN_WEIGHTS: dict[int, tuple[tuple[int, ...], ...]] = {
+    COMPANY_INN_LENGTH: ((2, 4, 10, 3, 5, 9, 4, 6, 8),),
+    PERSON_INN_LENGTH: ((7, 2, 4, 10, 3, 5, 9, 4, 6, 8), (3, 7, 2, 4, 10, 3, 5, 9, 4, 6, 8)),
+}
 SNILS_DIGITS = 11
 
 
@@ -41,12 +47,27 @@ class IdentifierError(ValueError):
 
 def inn(text: str) -> str:
     """Ten digits of a company or twelve of a person or sole trader."""
-    return _checked("inn", inn_rules, text, "10 or 12 digits")
+    return text if _is_plain_inn(text) else _checked("inn", inn_rules, text, "10 or 12 digits")
 
 
 def ogrn(text: str) -> str:
     """Thirteen digits (ОГРН) or fifteen (ОГРНИП)."""
-    return _checked("ogrn", ogrn_rules, text, "13 or 15 digits")
+    return text if _is_plain_ogrn(text) else _checked("ogrn", ogrn_rules, text, "13 or 15 digits")
+
+
+def _is_plain_inn(text: str) -> bool:
+    """Nothing but digits, and right: what the library would say, at a tenth of its cost in a bulk load."""
+    weights = _INN_WEIGHTS.get(len(text))
+    if weights is None or not (text.isascii() and text.isdigit()):
+        return False
+    digits = [code - ord("0") for code in text.encode()]
+    return all(sum(map(mul, of, digits)) % 11 % 10 == digits[len(of)] for of in weights)
+
+
+def _is_plain_ogrn(text: str) -> bool:
+    """As of an INN, for the thirteen digits of a company."""
+    plain = len(text) == OGRN_LENGTH and text.isascii() and text.isdigit() and text[0] != "0"
+    return plain and int(text[:-1]) % 11 % 10 == int(text[-1])
 
 
 def _checked(label: str, rules: object, text: str, expected: str) -> str:

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from uuid import UUID
 
 from app.customers.schemas import Details, Stage
 from app.errors import FieldError
-from app.identity import new_id
 from app.imports.rows import rejection
 from app.imports.schemas import Rejection, Row
 
@@ -24,7 +22,6 @@ Key = tuple[str, ...]
 class Entry:
     """A customer of the batch; `rows` counts the lines that spoke of it, `useful` those with news."""
 
-    id: UUID
     details: Details
     rows: int = 1
     useful: int = 1
@@ -32,19 +29,21 @@ class Entry:
 
 @dataclass(slots=True)
 class Batch:
+    """`owners`: the INN of each OGRN, in the batch and of those in the base that were known."""
+
+    owners: dict[str, str]
     entries: list[Entry] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
 
 
 def gather(results: Iterable[Row | Rejection], registered: Mapping[str, str]) -> Batch:
     """`registered`: the INN of each OGRN in the batch that the base knows already."""
-    batch = Batch()
-    owners = dict(registered)
+    batch = Batch(dict(registered))
     known: dict[Key, Entry] = {}
     for result in results:
         if isinstance(result, Rejection):
             batch.rejections.append(result)
-        elif (conflict := _conflict(result.details, owners)) is not None:
+        elif (conflict := _conflict(result.details, batch.owners)) is not None:
             batch.rejections.append(rejection(result.number, result.line, [conflict]))
         else:
             _add(batch, known, result.details)
@@ -64,7 +63,7 @@ def _conflict(details: Details, owners: dict[str, str]) -> FieldError | None:
 def _add(batch: Batch, known: dict[Key, Entry], details: Details) -> None:
     entry = _find(known, details)
     if entry is None:
-        entry = Entry(new_id(), details)
+        entry = Entry(details)
         batch.entries.append(entry)
     else:
         merged = merge(entry.details, details)

@@ -7,9 +7,11 @@ sites; the row lock of a job lets one work on it at a time.
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
@@ -23,48 +25,72 @@ from app.imports.events import LoadAdvanced
 from app.imports.load import OvertakenError, load, reject
 from app.imports.rows import Header, read_header, read_rows
 from app.imports.schemas import Format, Rejection, Row
+from app.imports.staging import Staged, stage
 
 log = structlog.get_logger(__name__)
 
 BLOCKS_A_BATCH = 8  # about 30,000 rows; memory follows it
 # Whoever may load at all (a rule of the endpoint) loads into the whole base, as duplicates lie anywhere.
-ACTS_AS = {"rights": "{customer:*,other:*}", "statement_timeout": "120s", "lock_timeout": "10s"}
+ACTS_AS = {
+    "rights": "{customer:*,other:*}",
+    "statement_timeout": "120s",
+    "lock_timeout": "10s",
+    "work_mem": "64MB",
+}
 RETRIES = 20
 RETRY_SECONDS = 0.5  # times the attempt; together longer than any failover
 IDLE_SECONDS = 0.5
+# Waiting for what is read ahead, on a machine that others keep busy: PostgreSQL ends a transaction in which
+# nothing happens for half a minute (app/roles.py), and with it the claim.
+STIR_SECONDS = 5.0
+# Objects made until the collector looks for cycles: rows have none, and looking through a batch of them again
+# and again took as long as cleansing them.
+COLLECT_AFTER = 200_000
 # A pool may lead to a standby for the moment in which it is being promoted.
-PASSING = (OvertakenError, psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction)
+PASSING = (
+    OvertakenError,
+    psycopg.OperationalError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)
 
-Results = list[Row | Rejection]
+
+_Block = tuple[int, int, bytes]  # its number, the number of its first row, its content
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Some blocks of a job, read and cleansed ahead of the transaction that loads them."""
+    """Some blocks of a job, read, cleansed and staged ahead of the transaction that loads them."""
 
     job: UUID
     first: int
     next: int
-    results: Results
+    staged: Staged
 
 
 class Loader:
-    """One connection, and one thread that cleanses the next batch while PostgreSQL works on this one."""
+    """One connection, and one thread with one that stages the next batch while PostgreSQL works on this one.
+
+    Within `with`, the process collects garbage less often.
+    """
 
     def __init__(self, dsn: str, *, blocks_a_batch: int = BLOCKS_A_BATCH) -> None:
         self._dsn = dsn
         self._blocks = blocks_a_batch
-        self._ahead: Future[_Part | None] | None = None
+        self._ahead: Future[_Part] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cleanse")
         self._connection: psycopg.Connection | None = None
         self._reader: psycopg.Connection | None = None
+        self._thresholds = gc.get_threshold()
 
     def __enter__(self) -> Self:
+        gc.set_threshold(COLLECT_AFTER, *self._thresholds[1:])
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._thread.shutdown(cancel_futures=True)
+        gc.set_threshold(*self._thresholds)
         self._disconnect()
+        self._thread.shutdown()
 
     def run_until(self, stop: threading.Event) -> None:
         """Load whatever comes until told to stop."""
@@ -100,8 +126,7 @@ class Loader:
                 return False
             job, format_, header, received, loaded = row
             reading = _Reading(job, Format(format_), _header(header), self._blocks)
-            part = self._part(reading, loaded)
-            self._ahead = None
+            part = self._part(connection, reading, loaded)
             if part.next == part.first:
                 raise OvertakenError(f"load {job} is claimed, and its block {loaded} is not to be seen")
             if part.next < received:
@@ -109,25 +134,22 @@ class Loader:
             _load_part(connection, part)
         return True
 
-    def _part(self, reading: _Reading, first: int) -> _Part:
-        """What was read ahead, if it is what comes next."""
-        ahead = None if self._ahead is None else self._ahead.result()
-        if ahead is not None and (ahead.job, ahead.first) == (reading.job, first):
-            return ahead
-        assert self._connection is not None
-        return reading.read(self._connection, first)
+    def _part(self, connection: psycopg.Connection, reading: _Reading, first: int) -> _Part:
+        """What comes next, whether it was read ahead or not. Raises what reading raised."""
+        if self._ahead is not None:
+            ahead, self._ahead = _awaited(connection, self._ahead), None
+            if (ahead.job, ahead.first) == (reading.job, first):
+                return ahead
+        return _awaited(connection, self._thread.submit(self._read_ahead, reading, first))
 
-    def _read_ahead(self, reading: _Reading, first: int) -> _Part | None:
-        try:
-            if self._reader is None:
-                self._reader = self._open()
-            with self._reader.transaction():
-                self._reader.execute(load_sql.ACT, ACTS_AS)  # nobody in particular would see no block
-                return reading.read(self._reader, first)
-        except PASSING as error:
-            log.info("reading ahead failed", error=str(error))
-            self._reader = None
-            return None
+    def _read_ahead(self, reading: _Reading, first: int) -> _Part:
+        if self._reader is None:
+            self._reader = self._open()
+        with self._reader.transaction():
+            self._reader.execute(load_sql.ACT, ACTS_AS)  # nobody in particular would see no block
+            blocks = reading.blocks(self._reader, first)
+        staged = stage(self._reader, reading.results(blocks), registered={})
+        return _Part(reading.job, first, first + len(blocks), staged)
 
     def _open(self) -> psycopg.Connection:
         return psycopg.connect(
@@ -144,6 +166,9 @@ class Loader:
         return self._connection
 
     def _disconnect(self) -> None:
+        if self._ahead is not None:
+            wait([self._ahead])  # the thread is the reader's only user
+            self._ahead = None
         for connection in (self._connection, self._reader):
             if connection is not None:
                 connection.close()
@@ -159,16 +184,25 @@ class _Reading:
     header: Header | None
     count: int
 
-    def read(self, connection: psycopg.Connection, first: int) -> _Part:
+    def blocks(self, connection: psycopg.Connection, first: int) -> list[_Block]:
         parameters = {"job": self.job, "first": first, "count": self.count}
-        blocks = connection.execute(load_sql.BLOCKS, parameters).fetchall()
-        results: Results = []
+        return connection.execute(load_sql.BLOCKS, parameters).fetchall()
+
+    def results(self, blocks: Sequence[_Block]) -> list[Row | Rejection]:
+        results: list[Row | Rejection] = []
         for number, first_row, content in blocks:
             block = lines(content)
             if number == 0 and self.header is not None:
                 block = block[1:]
             results.extend(read_rows(block, first_row, self.format, self.header))
-        return _Part(self.job, first, first + len(blocks), results)
+        return results
+
+
+def _awaited(connection: psycopg.Connection, future: Future[_Part]) -> _Part:
+    """Raises what the other thread raised; and psycopg.Error when the waiting transaction was ended."""
+    while not wait([future], timeout=STIR_SECONDS).done:
+        connection.execute("SELECT 1")
+    return future.result()
 
 
 def _header(line: str | None) -> Header | None:
@@ -176,7 +210,7 @@ def _header(line: str | None) -> Header | None:
 
 
 def _load_part(connection: psycopg.Connection, part: _Part) -> None:
-    counts, rejections = load(connection, part.results)
+    counts, rejections = load(connection, part.staged)
     reject(connection, part.job, rejections)
     blocks = {"job": part.job, "first": part.first, "next": part.next}
     connection.execute(load_sql.EMPTY_BLOCKS, blocks)

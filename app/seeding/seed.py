@@ -12,6 +12,7 @@ from app.imports.load import load
 from app.imports.loader import ACTS_AS
 from app.imports.rows import read_rows
 from app.imports.schemas import Format
+from app.imports.staging import stage
 from app.seeding import customers
 
 BATCH = 20_000
@@ -26,8 +27,9 @@ def seed_customers(dsn: str, count: int, seed: int) -> Iterator[int]:
         lines = customers.rows(seed, count)
         done = 0
         while batch := list(islice(lines, BATCH)):
+            staged = stage(connection, list(read_rows(batch, done + 1, Format.NDJSON, None)), registered={})
             with connection.transaction():
                 connection.execute(load_sql.ACT, ACTS_AS)
-                load(connection, list(read_rows(batch, done + 1, Format.NDJSON, None)))
+                load(connection, staged)
             done += len(batch)
             yield done

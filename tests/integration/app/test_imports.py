@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from starlette.requests import ClientDisconnect
 from typer.testing import CliRunner
 
 from app.cli import app
 from app.imports import load_sql
+from app.imports import loader as loader_module
 from app.imports.loader import Loader
+from app.imports.rows import read_rows
 
 IMPORTS = "/api/v1/imports"
 CUSTOMERS = "/api/v1/customers"
@@ -123,6 +127,46 @@ async def test_every_refused_row_is_returned_with_its_reason(api, crm, company, 
     assert "\\xff" in found[3]["line"]
 
 
+async def test_an_ogrn_that_the_base_knows_under_another_inn_is_refused(api, crm, company, number):
+    good = company()
+    await load(api, crm, ndjson(good), f"owner-{number}")
+    other = company(inn="7707083893", ogrn=good["ogrn"])
+    beside = {"kind": "person", "name": "Рядом", "external_id": f"beside-{number}"}
+    job = await load(api, crm, ndjson(beside, other), f"thief-{number}")
+    assert figures(job) == {"created": 1, "enriched": 0, "unchanged": 0, "rejected": 1}
+    (refused,) = (await api.get(f"{IMPORTS}/{job['id']}/rejections")).json()["items"]
+    assert (refused["row"], refused["errors"][0]["code"]) == (2, "ogrn-of-another")
+
+
+async def test_an_enriched_card_is_found_by_all_that_it_gained(api, crm, company, number):
+    made = await api.post(CUSTOMERS, company(address=None))
+    phone = {"kind": "phone", "value": f"+7917{number % 10_000_000:07}", "person": f"Гаврюшкин{number}"}
+    address = f"г Тверь, ул Загадочная{number}, д 5"
+    row = company(address=address, external_id=f"gain-{number}", contacts=[phone, phone])
+    job = await load(api, crm, ndjson(row, {**row, "stage": "lead"}), f"gain-{number}")
+    assert figures(job) == {"created": 0, "enriched": 1, "unchanged": 1, "rejected": 0}
+    for query in (phone["value"], f"гаврюшкин{number}", f"gain-{number}"):
+        found = await api.http.get(f"{CUSTOMERS}/search", params={"q": query, "fresh": True})
+        assert [item["customer"]["id"] for item in found.json()["items"]] == [made.json()["id"]]
+    keys = "SELECT count(*) FROM crm.customer_key WHERE customer_id = %s AND kind = 'address'"
+    with psycopg.connect(crm.admin_url) as connection:
+        assert connection.execute(keys, (made.json()["id"],)).fetchone() == (1,)
+
+
+async def test_new_words_have_the_variants_that_a_search_asks_for(api, crm, admin, number):
+    words = [f"длиннослово{number}", f"ооп{number}", "ёжь"]
+    await load(
+        api,
+        crm,
+        ndjson({"kind": "person", "name": " ".join(words), "external_id": f"words-{number}"}),
+        f"words-{number}",
+    )
+    for word in [word.replace("ё", "е") for word in words]:
+        held = admin.execute("SELECT variant FROM crm.name_variant WHERE word = %s", (word,)).fetchall()
+        asked = admin.execute("SELECT DISTINCT unnest(crm.word_variants(%s))", (word,)).fetchall()
+        assert sorted(held) == sorted(asked) != []
+
+
 async def test_a_csv_of_a_spreadsheet(api, crm, company, number):
     row = company()
     text = (
@@ -210,7 +254,26 @@ async def test_a_standby_met_on_the_way_is_left_again(api, crm, number):
     with Misled(crm.url()) as loader:
         await asyncio.to_thread(loader.drain)
     assert (await api.get(answer.headers["Location"])).json()["status"] == "done"
-    assert [connection.closed for connection in met] == [True, True]
+    assert [connection.closed for connection in met] == [True] * 3  # the misled one, its successor, a reader
+
+
+async def test_a_batch_that_takes_long_to_cleanse_keeps_its_claim(api, crm, number, monkeypatch):
+    """PostgreSQL ends what idles in a transaction; on a busy machine cleansing outlasts that limit."""
+
+    def slow(*args):
+        time.sleep(1)
+        return read_rows(*args)
+
+    monkeypatch.setattr(loader_module, "read_rows", slow)
+    monkeypatch.setattr(loader_module, "STIR_SECONDS", 0.05)
+    monkeypatch.setattr(loader_module, "RETRIES", 1)
+    answer = await send(
+        api, ndjson({"kind": "person", "name": "Имя", "external_id": f"slow-{number}"}), f"slow-{number}"
+    )
+    impatient = make_conninfo(crm.url(), options="-c idle_in_transaction_session_timeout=500ms")
+    with Loader(impatient) as loader:
+        await asyncio.to_thread(loader.drain)
+    assert (await api.get(answer.headers["Location"])).json()["status"] == "done"
 
 
 def test_a_file_from_the_shell_and_a_seeded_base_can_be_repeated(crm, number, tmp_path, monkeypatch, admin):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from stdnum.ru import inn as inn_rules
+from stdnum.ru import ogrn as ogrn_rules
 
 from app import cleansing, identifiers
+from app.seeding import customers, names
 
 NAMES = (
     st.text(max_size=40)
@@ -60,6 +65,32 @@ def test_an_email_is_what_the_library_makes_of_it(text):
     except EmailNotValidError:
         expected = None
     assert found(identifiers.email, text) == expected
+
+
+NUMBERS = (
+    st.from_regex(r"[0-9]{9,16}", fullmatch=True)
+    | st.text(alphabet="0123456789 -.\u0663", min_size=9, max_size=16)
+    | st.builds(customers.company_inn, st.sampled_from(names.REGION_CODES), st.integers(0, 10**7))
+    | st.builds(customers.person_inn, st.sampled_from(names.REGION_CODES), st.integers(0, 10**7))
+    | st.builds(customers.company_ogrn, st.sampled_from(names.REGION_CODES), st.integers(0, 10**8))
+)
+
+
+@settings(max_examples=2000)
+@given(NUMBERS, st.sampled_from([(identifiers.inn, inn_rules), (identifiers.ogrn, ogrn_rules)]))
+@example("7707083893", (identifiers.inn, inn_rules))
+@example("500100732259", (identifiers.inn, inn_rules))
+@example("500100732258", (identifiers.inn, inn_rules))
+@example("0027700132198", (identifiers.ogrn, ogrn_rules))
+@example("304500116000157", (identifiers.ogrn, ogrn_rules))
+def test_a_number_with_a_check_digit_is_what_the_library_makes_of_it(text, pair):
+    check, rules = pair
+    assert found(check, text) == number_by_the_library(rules, text)
+
+
+def number_by_the_library(rules, text):
+    digits = re.sub(r"[\s\-.]+", "", text)
+    return digits if digits.isascii() and rules.is_valid(digits) else None
 
 
 def found(check, text):
