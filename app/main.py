@@ -18,6 +18,7 @@ from app.card_transactions import endpoints as card_transactions_endpoints
 from app.cards import endpoints as cards_endpoints
 from app.catalogue import endpoints as catalogue_endpoints
 from app.chats import endpoints as chats_endpoints
+from app.chats.stream import Chats
 from app.claims import endpoints as claims_endpoints
 from app.community import endpoints as community_endpoints
 from app.contracts import endpoints as contracts_endpoints
@@ -53,6 +54,7 @@ from app.signin.service import SignIn
 from app.sla import endpoints as sla_endpoints
 from app.staff import endpoints as staff_endpoints
 from app.stations import endpoints as stations_endpoints
+from app.streams import Places
 from app.topics import endpoints as topics_endpoints
 from app.webhooks import endpoints as webhooks_endpoints
 
@@ -95,7 +97,7 @@ def create_app(settings: Settings) -> FastAPI:
     database = Database(settings)
     vault = Vault(settings.access_secret.get_secret_value()) if settings.access_secret else None
     keyring = Keyring(database, vault)
-    hub = Hub(database)
+    hub, chats = Hub(database), Chats(database)
     recorder = Recorder(database, settings)
 
     @asynccontextmanager
@@ -107,6 +109,7 @@ def create_app(settings: Settings) -> FastAPI:
             yield
         finally:
             await hub.close()
+            await chats.close()
             await recorder.close()
             await keyring.close()
             await database.close()
@@ -125,6 +128,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.keyring = keyring
     app.state.hub = hub
+    app.state.chats = chats
+    app.state.places = Places(settings.streams_max, settings.streams_of_one)
     app.state.limits = Limits.of(settings)
     app.state.recorder = recorder
     app.state.card_keys = settings.cards

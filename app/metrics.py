@@ -74,6 +74,7 @@ ROUTE_UP = Gauge(
 UNITS_OPEN = Gauge(
     "crm_units_open", "Units of work under way, abandoned ones too", multiprocess_mode="livesum"
 )
+STREAMS_OPEN = Gauge("crm_streams_open", "Streams of events being served", multiprocess_mode="livesum")
 WORKER_EPOCH = Gauge("crm_worker_epoch", "The term of office that this process serves; 0 out of office")
 JOB_RUNS = Counter("crm_job_runs", "Runs of the worker's jobs by outcome", ["job", "outcome"])
 DELIVERIES = Counter("crm_deliveries", "Attempts to deliver events by their fate", ["target", "fate"])

@@ -117,8 +117,11 @@ class Settings(BaseSettings):
     mail_addresses: str = ""
     mail_listen: str = "127.0.0.1:2424"
     smtp: str | None = None
-    # How long a stream of notifications lasts before its client comes again, and proves again who it is.
+    # How long a stream of events lasts before its client comes again, and proves again who it is; and how
+    # many a process holds open, in all and for one person or system.
     stream_seconds: Seconds = 600.0
+    streams_max: PositiveInt = 1000
+    streams_of_one: PositiveInt = 10
     # Private networks in which subscribers to webhooks may stand: "10.20.0.0/16, …". Plain HTTP only there.
     webhook_networks: str = ""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from uuid import UUID
+
 from app.chats.schemas import ChatMessage
 from app.database.units import READ_GATE, Read, WriteUnit
 
@@ -22,18 +25,72 @@ LATEST = Read(
     ORDER BY m.id DESC LIMIT %(rows)s""",
     lambda row: ChatMessage(*row),
 )
-# The customer is looked up with the eyes of who asks.
+LATER = Read(
+    f"""
+    SELECT {_COLUMNS} FROM crm.chat_message m
+    WHERE {READ_GATE} AND m.customer_id = %(customer_id)s AND m.id > %(after)s
+    ORDER BY m.id LIMIT %(rows)s""",
+    lambda row: ChatMessage(*row),
+)
+_LAST = "(SELECT m.id FROM crm.chat_message m WHERE m.customer_id = o.id ORDER BY m.id DESC LIMIT 1)"
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """`chat`: its customer; `id`: of its last message, None in an empty one."""
+
+    chat: UUID
+    id: UUID | None
+
+
+# The chat of a customer, if who asks takes part in it; that of the card it became, if it was merged.
+REACHED = Read(
+    f"""
+    SELECT o.id, {_LAST}
+    FROM crm.customer c JOIN crm.customer o ON o.id = coalesce(c.merged_into, c.id)
+    WHERE {READ_GATE} AND c.id = %(customer_id)s
+      AND (crm.granted('reads') @> '{{chat:*}}' OR crm.reached_by_customer('chat', o.id))""",
+    lambda row: Newest(*row),
+)
+# Of chats and the last messages that are known of them: where there is a later one.
+NEWEST = Read(
+    f"""
+    SELECT k.chat, n.id FROM unnest(%(chats)s::uuid[], %(after)s::uuid[]) AS k (chat, after), LATERAL (
+        SELECT m.id FROM crm.chat_message m WHERE m.customer_id = k.chat AND m.id > k.after
+        ORDER BY m.id DESC LIMIT 1) AS n
+    WHERE {READ_GATE}""",
+    lambda row: (UUID(str(row[0])), UUID(str(row[1]))),
+)
+_IN_ORDER = """
+SELECT pg_advisory_xact_lock(hashtextextended('chat:' || coalesce(o.merged_into, o.id)::text, 0))
+FROM crm.customer o WHERE o.id = %(customer_id)s
+"""
+# With the eyes of who asks. A statement of its own: it has to see what was committed while it waited.
+_CHAT = f"""
+SELECT o.id, {_LAST}
+FROM crm.customer c JOIN crm.customer o ON o.id = coalesce(c.merged_into, c.id) WHERE c.id = %(customer_id)s
+"""
 _ADD = """
 INSERT INTO crm.chat_message (id, customer_id, author, of_customer, text, created_at)
-SELECT %(id)s, o.id, %(author)s, %(of_customer)s, %(text)s, %(created_at)s
-FROM crm.customer o WHERE o.id = %(customer_id)s
-RETURNING id
+VALUES (%(id)s, %(customer_id)s, %(author)s, %(of_customer)s, %(text)s, %(created_at)s)
 """
-_IN_ORDER = "SELECT pg_advisory_xact_lock(hashtextextended('chat:' || %(customer_id)s::text, 0))"
 
 
-async def add(unit: WriteUnit, message: ChatMessage) -> bool:
-    """False if there is no such customer. One message of a chat at a time: so its events are in order."""
-    values = {name: getattr(message, name) for name in ChatMessage.__slots__}
-    await unit.queue(_IN_ORDER, values)
-    return await unit.one(_ADD, values, lambda row: row[0]) is not None
+async def add(unit: WriteUnit, message: ChatMessage) -> ChatMessage | None:
+    """As it was stored; None if there is no such customer.
+
+    One message of a chat at a time, each with a higher id than the one before, whatever the clocks of two
+    hosts say: so events leave in order, and a stream knows by the last id where it is.
+    """
+    await unit.queue(_IN_ORDER, {"customer_id": message.customer_id})
+    found = await unit.one(_CHAT, {"customer_id": message.customer_id}, lambda row: Newest(*row))
+    if found is None:
+        return None
+    stored = replace(message, id=later_than(found.id, message.id), customer_id=found.chat)
+    await unit.queue(_ADD, {name: getattr(stored, name) for name in ChatMessage.__slots__})
+    return stored
+
+
+def later_than(last: UUID | None, id_: UUID) -> UUID:
+    """The id, or the next one after the last where that was made by a faster clock. Pure."""
+    return id_ if last is None or id_ > last else UUID(int=last.int + 1)

@@ -7,7 +7,7 @@ from typing import Annotated, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 
 from app import pagination
 from app.access.policy import Role
@@ -19,6 +19,7 @@ from app.errors import Problem, ProblemError, not_found
 from app.http import (
     BASE,
     LIST_PROBLEMS,
+    READ_PROBLEMS,
     WRITE_PROBLEMS,
     KeyedCommand,
     StrictRoute,
@@ -34,13 +35,9 @@ from app.notifications.stream import Hub, since
 from app.pagination import DEFAULT_LIMIT, Cursor, Limit, Page
 from app.problems import problems
 from app.security import CurrentPrincipal
-from app.settings import Settings
+from app.streams import EVENTS, lasting, streamed
 
 router = APIRouter(prefix="/notifications", tags=["notifications"], route_class=StrictRoute)
-
-# Less than any proxy on the way waits for a sign of life.
-PING_SECONDS = 10
-RETRY_MILLISECONDS = 2000
 
 
 @router.get("", response_model=Page[Notification], responses=problems(*LIST_PROBLEMS))
@@ -67,27 +64,24 @@ async def list_notifications(
     return shown(page, found)
 
 
-# Not in the description: a tool that walks through it would wait for the end of each stream.
-@router.get("/stream", include_in_schema=False)
+@router.get("/stream", response_class=Response, responses={**problems(*READ_PROBLEMS), **EVENTS})
 async def stream_notifications(
     request: Request,
     principal: CurrentPrincipal,
     recipient: Annotated[Code, Query()],
     last_event_id: Annotated[str | None, Header(max_length=100)] = None,
-) -> EventSourceResponse:
+) -> Response:
     """Live, until they are read. A stream ends after a while; its client comes again with Last-Event-ID."""
     if principal.id != recipient and Role.SYSTEM not in principal.roles:
         raise ProblemError(Problem.FORBIDDEN, "notifications are shown to their recipient")
     hub = cast("Hub", request.app.state.hub)
-    seconds = cast("Settings", request.app.state.settings).stream_seconds
 
     async def events() -> AsyncIterator[ServerSentEvent]:
-        yield ServerSentEvent(retry=RETRY_MILLISECONDS, comment="notifications")
-        async for notification in hub.follow(recipient, since(last_event_id), seconds):
+        async for notification in hub.follow(recipient, since(last_event_id), lasting(request)):
             data = encode(notification).decode()
             yield ServerSentEvent(data, event="notification", id=str(notification.id))
 
-    return EventSourceResponse(events(), ping=PING_SECONDS)
+    return streamed(request, principal, events())
 
 
 @router.post(

@@ -1,33 +1,27 @@
 """Notifications live, by server-sent events (docs/decisions/0142-live-notifications.md).
 
-One look a second for everybody who listens at this process, instead of LISTEN, which does not pass
-PgBouncer's transaction pooling. Ids carry their time of making, not of commit: each look goes back `OVERLAP`
-before the last one that succeeded, and a listener is not told twice what it was told already.
+Ids carry their time of making, not of commit: each look goes back `OVERLAP` before the last one that
+succeeded, and a listener is not told twice what it was told already.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
-
-import structlog
 
 from app.access.policy import Role
 from app.access.principal import Principal, access_of, acting_as
 from app.database.database import Database, Freshness
-from app.errors import ProblemError
 from app.identity import now
 from app.notifications import repository
 from app.notifications.schemas import Notification
+from app.streams import Watch
 
-log = structlog.get_logger(__name__)
-
-LOOK_SECONDS = 1.0
 # Longer than any transaction and any difference of clocks between two hosts.
 OVERLAP = timedelta(seconds=90)
 FRESHNESS = Freshness("crm notifications")
@@ -35,8 +29,6 @@ FRESHNESS = Freshness("crm notifications")
 ACCESS = access_of(Principal("notifications", frozenset({Role.SYSTEM})))
 _MILLISECONDS_SHIFT = 80
 NO_TIME = UUID(int=0)
-
-Queue = asyncio.Queue[Notification]
 
 
 def first_id(at: datetime) -> UUID:
@@ -54,66 +46,50 @@ def since(last_event_id: str | None) -> UUID:
     return UUID(int=max(last.int - overlap, 0))
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Listener:
+    recipient: str
+    queue: asyncio.Queue[Notification] = field(default_factory=asyncio.Queue)
+
+
 class Hub:
-    """Looks while somebody listens."""
+    """The notifications of all who listen at this process."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._listeners: dict[str, set[Queue]] = defaultdict(set)
-        self._task: asyncio.Task[None] | None = None
+        self._watch = Watch("notifications", self._look)
+        self._looked = now()
 
     async def follow(self, recipient: str, after: UUID, seconds: float) -> AsyncIterator[Notification]:
         """What is unread after an id, then what comes, for so long. At least once, across streams."""
-        queue: Queue = asyncio.Queue()
-        self._listen(recipient, queue)
+        listener = Listener(recipient)
         told: set[UUID] = set()
         until = time.monotonic() + seconds
-        try:
+        with self._watch.listening(listener):
             for notification in await self._unread([recipient], after):
-                queue.put_nowait(notification)
+                listener.queue.put_nowait(notification)
             while (left := until - time.monotonic()) > 0:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(left):
-                        notification = await queue.get()
+                        notification = await listener.queue.get()
                     if notification.id not in told:
                         told.add(notification.id)
                         yield notification
-        finally:
-            self._leave(recipient, queue)
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._watch.close()
 
-    def _listen(self, recipient: str, queue: Queue) -> None:
-        self._listeners[recipient].add(queue)
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._look_for_ever(), name="notifications")
-
-    def _leave(self, recipient: str, queue: Queue) -> None:
-        self._listeners[recipient].discard(queue)
-        if not self._listeners[recipient]:
-            del self._listeners[recipient]
-
-    async def _look_for_ever(self) -> None:
-        """Ends with the last listener."""
-        looked = now()
-        while self._listeners:
-            await asyncio.sleep(LOOK_SECONDS)
-            moment = now()
-            try:
-                found = await self._unread(list(self._listeners), first_id(looked - OVERLAP))
-            except ProblemError as error:
-                log.info("no look at notifications", reason=str(error))  # the next one goes back further
-                continue
-            looked = moment
+    async def _look(self, listeners: Sequence[Listener]) -> None:
+        moment = now()
+        recipients = {listener.recipient for listener in listeners}
+        found = await self._unread(recipients, first_id(self._looked - OVERLAP))
+        self._looked = moment
+        for listener in listeners:
             for notification in found:
-                for queue in self._listeners.get(notification.recipient, ()):
-                    queue.put_nowait(notification)
+                if notification.recipient == listener.recipient:
+                    listener.queue.put_nowait(notification)
 
-    async def _unread(self, recipients: Sequence[str], after: UUID) -> Sequence[Notification]:
+    async def _unread(self, recipients: Iterable[str], after: UUID) -> Sequence[Notification]:
         parameters = {"recipients": list(recipients), "after": after}
         with acting_as(ACCESS):
             found = await self._database.read(repository.UNREAD_OF_ALL, parameters, FRESHNESS)

@@ -78,6 +78,7 @@ async def running_api(
         "probe_timeout_seconds": 20,
         "request_deadline_seconds": 30,
         "drain_seconds": 1,
+        "stream_seconds": 0.5,
         **settings,
     }
     app = create_app(Settings(database_url=database_url, replica_url=replica_url, **values))

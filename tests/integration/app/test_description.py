@@ -35,6 +35,9 @@ def served(postgres_server) -> Iterator[str]:
     """
     crm = create_crm_database(postgres_server, "described")
     settings = {"CRM_REPLICA_URL": crm.url(), "CRM_SITE": "dc1", "CRM_LOG_LEVEL": "WARNING"}
+    settings["CRM_STREAM_SECONDS"] = (
+        "0.2"  # whoever walks through the description waits for each stream's end
+    )
     with serving(crm, **settings) as address:
         yield address
 

@@ -64,6 +64,7 @@ QUERIES = {
     f"{BASE}/customers/search": "?q={name}",
     f"{BASE}/requests": "?assignee=" + THEIR_PERSON,
     f"{BASE}/notifications": "?recipient=" + THEIR_PERSON,
+    f"{BASE}/notifications/stream": "?recipient=" + THEIR_PERSON,
     f"{BASE}/slots": f"?kind=callback&{PERIOD}",
     f"{BASE}/reports/service": f"?by=unit&{PERIOD}",
     f"{BASE}/audit/entries": "?subject=customers/{customer_id}",
