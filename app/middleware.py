@@ -63,10 +63,9 @@ class Surroundings:
             return
         try:
             _check_head(scope, self._settings.max_body_bytes)
-        except ProblemError as error:
+            await self._app(scope, _counted(receive, self._settings.max_body_bytes), send)
+        except ProblemError as error:  # also of a body that proves too long before any endpoint reads it
             await problem_response(scope, error)(scope, receive, send)
-            return
-        await self._app(scope, _counted(receive, self._settings.max_body_bytes), send)
 
 
 class _Answer:

@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import Depends
 
-from app.access.masking import as_shown
+from app.access.masking import as_shown, hidden_of_order
+from app.access.policy import Hidden
 from app.access.principal import TRUSTED, Principal, current_access
+from app.orders.schemas import Order
 
 
 async def current_principal() -> Principal:
@@ -17,6 +19,11 @@ async def current_principal() -> Principal:
 def shown_now(value: Any) -> Any:
     """The value as whoever is asking is shown it: masked, where it has to be."""
     return as_shown(value, current_access() or TRUSTED)
+
+
+def shown_terms(order: Order) -> bool:
+    """Whether whoever is asking is shown what the order costs, and by which contract."""
+    return Hidden.TERMS not in hidden_of_order(order, current_access() or TRUSTED)
 
 
 CurrentPrincipal = Annotated[Principal, Depends(current_principal)]

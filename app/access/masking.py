@@ -41,11 +41,15 @@ def as_shown(value: Any, access: Access) -> Any:
     return masked(value, access.hidden)
 
 
-def _order(order: Order, access: Access) -> Order:
-    """A carrier is shown neither terms nor sums; who only looks orders up, not who drives."""
+def hidden_of_order(order: Order, access: Access) -> frozenset[Hidden]:
     partner = access.principal.partner
     carried = partner is not None and order.carrier == partner and order.status is not OrderStatus.DRAFT
-    hidden = hidden_of_record(access.rules, Resource.ORDER, within=order.within, carried=carried)
+    return hidden_of_record(access.rules, Resource.ORDER, within=order.within, carried=carried)
+
+
+def _order(order: Order, access: Access) -> Order:
+    """A carrier is shown neither terms nor sums; who only looks orders up, not who drives."""
+    hidden = hidden_of_order(order, access)
     if Hidden.TERMS in hidden:
         order = order.model_copy(update=dict.fromkeys(TERMS))
     if Hidden.DRIVERS in hidden and order.vehicle is not None:

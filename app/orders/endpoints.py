@@ -54,7 +54,7 @@ async def fill_in_order(
     responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND),
 )
 async def validate_order(record_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
-    """What would keep the order from being submitted."""
+    """What would keep the order from being submitted. A carrier is told what the vehicle lacks."""
     answer, found = await service.validate(database, record_id, freshness)
     return shown(answer, found)
 

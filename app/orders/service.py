@@ -28,6 +28,7 @@ from app.orders.schemas import (
 from app.orders.validation import Basis, faults, vehicle_faults
 from app.records import repository as records
 from app.records import service
+from app.security import shown_terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,11 @@ def _about(order: Order) -> dict[str, object]:
 
 
 async def validate(database: Database, id_: UUID, freshness: Freshness) -> tuple[Validation, Found[Order]]:
+    """With the rights of who asks: a carrier, who knows no terms, is told what the vehicle lacks."""
     order, found = await service.get(database, ORDERS, id_, freshness)
+    if not shown_terms(order):
+        lacking = tuple(vehicle_faults(order, {}))
+        return Validation(not lacking, lacking), found
     basis = (await database.read(repository.BASIS, _about(order), freshness)).first
     errors = tuple(faults(order, basis, now().date()))
     return Validation(not errors, errors), found

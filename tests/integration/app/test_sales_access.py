@@ -214,6 +214,23 @@ async def test_a_step_is_taken_only_as_far_as_the_rule_for_it_reaches(api, custo
         assert (await step(api, carried, "decision", decision="confirm")).status_code == 200
 
 
+async def test_a_carrier_is_told_what_its_vehicle_lacks_and_nothing_of_the_contract(api, carried, admin):
+    path = f"{ORDERS}/{carried['id']}/validation"
+    with asking("fast-1", Held.CARRIER, partner="fast"):
+        assert (await api.get(path)).json() == {"valid": True, "errors": []}
+        admin.execute(
+            "UPDATE crm.sales_order SET vehicle = vehicle - 'driver' WHERE id = %s", (carried["id"],)
+        )
+        lacking = (await api.get(path)).json()
+        assert (lacking["valid"], named(lacking)) == (False, {"/vehicle/driver": "required"})
+    with asking("slow-1", Held.CARRIER, partner="slow"):
+        assert (await api.get(path)).status_code == 404
+    admin.execute("UPDATE crm.contract SET status = 'terminated' WHERE id = %s", (carried["contract_id"],))
+    assert named((await api.get(path)).json())["/contract_id"] == "not-in-force", "who knows the terms"
+    with asking("fast-1", Held.CARRIER, partner="fast"):
+        assert set(named((await api.get(path)).json())) == {"/vehicle/driver"}
+
+
 async def test_a_carrier_sees_neither_money_nor_contract_of_what_it_carries(api, carried):
     asked = await step(api, carried, "discount-request", percent="10", reason="Объём")
     assert asked.status_code == 200, asked.text
