@@ -13,7 +13,7 @@ from failover.drills.interrupts import Interrupted
 from failover.drills.order import Order
 from failover.drills.runner import Drill
 from failover.drills.scenarios import SCENARIOS
-from failover.drills.verdict import Rpo, Verdict
+from failover.drills.verdict import CardTransactions, Rpo, Verdict
 from infra import paths, scheduling
 from loadtests.profiles import PROFILES
 from twinsite.context import context_of, require_root
@@ -99,7 +99,7 @@ def _show(verdict: Verdict, directory: Path) -> None:
     table.add_row("back in service after", _seconds(verdict.rto_s))
     table.add_row("longest pause of writes", _seconds(verdict.write_stall_max_s))
     table.add_row("acknowledged writes", f"{rpo.acknowledged:,}")
-    table.add_row("card transactions in them", f"{verdict.card_transactions.acknowledged:,}")
+    table.add_row("card transactions in them", _fed(verdict.card_transactions))
     table.add_row("lost / duplicated / phantom", _fates(rpo))
     table.add_row("unknown outcome", str(rpo.unknown))
     asked = f"{requests.total:,}, {requests.failed}, {requests.gave_up}"
@@ -107,6 +107,12 @@ def _show(verdict: Verdict, directory: Path) -> None:
     table.add_row("writers at a time", str(verdict.writers_max))
     out.print(table)
     out.print(f"report: {directory / 'report.html'}")
+
+
+def _fed(found: CardTransactions) -> str:
+    rates = (found.throughput.before_rps, found.throughput.after_rps)
+    before, after = ("not seen" if rate is None else f"{rate:,.0f} a second" for rate in rates)
+    return f"{found.acknowledged:,} ({before} before the fault, {after} after the recovery)"
 
 
 def _fates(rpo: Rpo) -> str:

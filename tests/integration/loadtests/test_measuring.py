@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from app.devserver import CrmDatabase, create_crm_database
+from app.devserver import THROWAWAY, CrmDatabase, create_crm_database, running_server
 from app.roles import Role
 from failover.drills.checker import Violation, check
 from failover.drills.history import operations, read
+from failover.drills.model import EventType
 from failover.drills.state import SqlStateReader
 from loadtests.profiles import DESK_STEPS
 from loadtests.volumes import TRANSACTIONS_A_BATCH
@@ -24,8 +28,17 @@ WAIT_SECONDS = 240.0  # for a few seconds of load, on a machine that others shar
 ENOUGH = 30  # operations that are done, of each kind that the profile is about
 
 
-def _load(crm: CrmDatabase, profile: str, functions: tuple[str, ...], directory: Path) -> Path:
-    """Run the profile until enough of it is done; the files are in the directory then."""
+def _load(
+    crm: CrmDatabase,
+    profile: str,
+    functions: tuple[str, ...],
+    directory: Path,
+    between: Sequence[Callable[[Path], None]] = (),
+) -> Path:
+    """Run the profile until enough of it is done, and as much again after each of what happens in between.
+
+    The files are in the directory then.
+    """
     history = directory / "history.jsonl"
     with serving(crm, CRM_WORKERS="1", CRM_LOG_LEVEL="WARNING") as address:
         command = [
@@ -37,6 +50,9 @@ def _load(crm: CrmDatabase, profile: str, functions: tuple[str, ...], directory:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             try:
                 _wait_for(functions, history)
+                for happen in between:
+                    happen(history)
+                    _wait_for(functions, history)
             finally:
                 process.terminate()
             said, _ = process.communicate(timeout=WAIT_SECONDS)
@@ -45,14 +61,20 @@ def _load(crm: CrmDatabase, profile: str, functions: tuple[str, ...], directory:
 
 
 def _wait_for(functions: tuple[str, ...], history: Path) -> None:
+    before = _done(history)
+    _until(lambda: all((_done(history) - before)[function] >= ENOUGH for function in functions), history)
+
+
+def _until(condition: Callable[[], bool], history: Path) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
-    while True:
-        events = list(read(history)) if history.exists() else []
-        done = [event.function for event in events if event.type == "ok"]
-        if all(done.count(function) >= ENOUGH for function in functions):
-            return
-        assert time.monotonic() < deadline, f"{len(done)} operations done"
+    while not condition():
+        assert time.monotonic() < deadline, f"done of it: {_done(history)}"
         time.sleep(0.5)
+
+
+def _done(history: Path) -> Counter[str]:
+    events = read(history) if history.exists() else ()
+    return Counter(event.function for event in events if event.type is EventType.OK)
 
 
 def _violations(crm, history):
@@ -74,6 +96,21 @@ def test_the_feed_sends_batches_and_every_transaction_of_them_is_there_once(fed)
     assert {(batch.function, batch.size) for batch in batches} == {("card_batch", TRANSACTIONS_A_BATCH)}
     assert len({batch.proc for batch in batches}) > 1, "one channel alone"
     assert _violations(crm, history) == ()
+
+
+def test_the_feed_goes_through_crashes_of_the_database(tmp_path):
+    with running_server(THROWAWAY) as server:
+
+        def crash(history: Path) -> None:
+            server.stop(signal.SIGQUIT)
+            since = time.monotonic_ns()
+            sent = lambda event: event.type is EventType.INVOKE and event.t_ns > since  # noqa: E731
+            _until(lambda: any(map(sent, read(history))), history)
+            server.start()
+
+        crm = create_crm_database(server)
+        history = _load(crm, "feed", ("card_batch",), tmp_path, [crash, crash]) / "history.jsonl"
+        assert _violations(crm, history) == ()
 
 
 KEEP = "CREATE TEMP TABLE kept AS SELECT * FROM crm.card_transaction_detail WHERE processing_id = %(id)s"

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from failover.drills.verdict import Rpo
+from failover.drills.verdict import CardTransactions, Rpo, Throughput
 from infra import paths
 from twinsite.commands import drill, report
 
@@ -14,6 +14,11 @@ def rpo(lost):
 def test_fates_are_counted_or_said_to_be_unknown():
     assert drill._fates(rpo(0)) == "0 / 0 / 0"
     assert drill._fates(rpo(None)) == "not compared"
+
+
+def test_card_transactions_are_told_with_their_rates():
+    found = CardTransactions(90_150, Throughput(1034.6, 12.0, None))
+    assert drill._fed(found) == "90,150 (1,035 a second before the fault, not seen after the recovery)"
 
 
 @pytest.mark.parametrize(("lost", "shown"), [(0, " 0"), (None, "not compared")])
