@@ -18,8 +18,8 @@ import psycopg
 from app.devserver import CrmDatabase, create_crm_database, running_server
 from app.imports.blocks import Splitter, lines
 from app.imports.loader import Loader
-from app.seeding import customers
 from app.roles import Role
+from app.seeding import customers
 from benchmarks import processor
 from benchmarks.harness import Better, Figure, figure
 
@@ -55,7 +55,7 @@ CREATE UNIQUE INDEX ON bare (ogrn, coalesce(kpp, '')) WHERE ogrn IS NOT NULL
 
 @dataclass(frozen=True)
 class Load:
-    """What one load was measured at: rows an hour; processor time in microseconds a row; peak memory until then."""
+    """What one load was measured at: rows an hour, microseconds of processor time a row, peak memory."""
 
     rate: float
     loader: float
