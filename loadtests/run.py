@@ -162,7 +162,7 @@ class _Pilot:
     def statistics(self) -> Statistics:
         order, totals, latency = self._order, self._summary.totals(), self._summary.latency()
         rates = self._rates()
-        feed_rate = rates.sent.get(order.profile.feed)
+        feed_rate = rates.sent_by(order.profile.feed)
         return Statistics(
             profile=order.profile.name,
             run_id=order.run_id,

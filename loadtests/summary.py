@@ -82,6 +82,10 @@ class Rates:
             of(since.sent, until.sent),
         )
 
+    def sent_by(self, kind: Kind) -> float | None:
+        """Return what users of a kind sent in a second, 0 where they never came to anything."""
+        return None if self.done is None else self.sent.get(kind, 0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Work:

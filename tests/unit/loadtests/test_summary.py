@@ -57,6 +57,7 @@ def test_rates_are_of_the_time_between_two_counts_and_a_batch_sends_what_is_in_i
     summary.ended(Operation("desk-1", "take", "k2", "k2", None), "ok", 5_000_000, None)
     rates = Rates.between(since, summary.counts(), 2.0)
     assert rates == Rates(2.5, {"card_batch": 2.0, "take": 0.5}, {"processing": 100.0, "desk": 0.5})
+    assert (rates.sent_by(Kind.PROCESSING), rates.sent_by(Kind.FEED)) == (100.0, 0.0)
     work = summary.by_function(rates)
     assert work["card_batch"] == Work(2.0, Latency(5, 7.0, 9.0, 9.0, 9.0))
     assert work["take"].rate == 0.5
@@ -64,7 +65,9 @@ def test_rates_are_of_the_time_between_two_counts_and_a_batch_sends_what_is_in_i
 
 def test_too_short_a_time_has_no_rates():
     counts = Counts(5, {"take": 5}, {"desk": 5})
-    assert Rates.between(Counts(0, {}, {}), counts, 0.5) == Rates(None, {"take": None}, {"desk": None})
+    rates = Rates.between(Counts(0, {}, {}), counts, 0.5)
+    assert rates == Rates(None, {"take": None}, {"desk": None})
+    assert rates.sent_by(Kind.FEED) is None
 
 
 def test_the_feed_is_judged_by_its_card_transactions():
