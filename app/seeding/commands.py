@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from app.seeding.points import seed_points
 from app.seeding.sales_store import UnfitBaseError, seed_sales
 from app.seeding.seed import seed_customers
 from app.seeding.store import seed_cards, seed_stations, seed_transactions
@@ -33,6 +34,7 @@ def seed(
     _tell(seed_stations(dsn, stations), stations, "stations")
     if settings.cards is not None and cards:
         _tell(seed_cards(dsn, settings.cards, cards, customers, number), cards, "cards")
+        _tell(seed_points(dsn, cards, customers, number), cards, "cards with points")
     if transactions:
         _tell(seed_transactions(dsn, transactions, cards, stations, number), transactions, "transactions")
     if contracts:

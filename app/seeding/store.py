@@ -66,12 +66,12 @@ SELECT count(*) FROM crm.take_card_transactions(
 
 def seed_stations(dsn: str, count: int) -> Iterator[int]:
     """Yields the number done after each batch; so do the others. Raises psycopg.Error."""
-    return _in_batches(dsn, estate.stations(count), _store_stations)
+    return in_batches(dsn, estate.stations(count), _store_stations)
 
 
 def seed_cards(dsn: str, keys: CardKeys, count: int, owners: int, seed: int) -> Iterator[int]:
     """Cards whose customers are not there are left out."""
-    return _in_batches(
+    return in_batches(
         dsn,
         estate.cards(seed, count, owners),
         lambda connection, batch: _store_cards(connection, keys, batch),
@@ -81,10 +81,10 @@ def seed_cards(dsn: str, keys: CardKeys, count: int, owners: int, seed: int) -> 
 def seed_transactions(dsn: str, count: int, cards: int, stations: int, seed: int) -> Iterator[int]:
     """Each once, like all transactions. Their months are made first."""
     _ensure_months(dsn)
-    return _in_batches(dsn, estate.transactions(seed, count, cards, stations), _store_transactions)
+    return in_batches(dsn, estate.transactions(seed, count, cards, stations), _store_transactions)
 
 
-def _in_batches(
+def in_batches(
     dsn: str, rows: Iterator[T], store: Callable[[psycopg.Connection, Sequence[T]], None]
 ) -> Iterator[int]:
     with psycopg.connect(dsn, autocommit=True, connect_timeout=10, application_name="crm seed") as connection:

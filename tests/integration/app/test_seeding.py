@@ -11,11 +11,13 @@ from typer.testing import CliRunner
 
 from app.cli import app
 from app.devserver import create_crm_database
+from app.loyalty.proof import verify
 
 COUNTS = """
 SELECT (SELECT count(*) FROM crm.station), (SELECT count(*) FROM crm.card),
        (SELECT count(*) FROM crm.card_lookup), (SELECT count(*) FROM crm.card_transaction),
-       (SELECT count(*) FROM crm.card_transaction_detail)
+       (SELECT count(*) FROM crm.card_transaction_detail), (SELECT count(*) FROM crm.ledger_entry),
+       (SELECT sum(a.balance) FROM crm.ledger_account a)
 """
 
 
@@ -39,9 +41,14 @@ def test_an_estate_is_seeded_and_seeding_again_changes_nothing(seed):
     run, connection = seed
     first = run()
     assert first.exit_code == 0, first.output
-    stations, cards, lookups, register, details = counted = connection.execute(COUNTS).fetchone()
+    stations, cards, lookups, register, details, entries, points = counted = connection.execute(
+        COUNTS
+    ).fetchone()
     assert (stations, register, details) == (70, 500, 500)
     assert 30 <= cards == lookups <= 40, "but for those whose customer's row speaks of another one"
+    assert entries == cards
+    assert cards * 100 <= points <= cards * 1000
+    assert verify(connection).proven
     assert run().exit_code == 0
     assert connection.execute(COUNTS).fetchone() == counted
     months = connection.execute(
