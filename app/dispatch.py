@@ -28,7 +28,7 @@ from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import Problem, ProblemError
-from app.http import StrictRequest, StrictRoute
+from app.http import StrictRequest, StrictRoute, header_of
 from app.problems import ANSWERED, problem_response, to_problem
 
 BASE_SEGMENTS = 3  # of BASE, the empty one before its first slash included
@@ -59,7 +59,7 @@ class Field:
     required: bool
     default: object
 
-    def of(self, given: Mapping[str, str]) -> object:
+    def of(self, given: Mapping[str, str] | _Headers) -> object:
         """Raises UnfitError."""
         text = given.get(self.key)
         if text is None:
@@ -103,17 +103,29 @@ class Step:
         return values
 
 
+class _Headers:
+    """Of a name that is given twice, the first, as in Starlette. Few are asked for: each is looked for."""
+
+    __slots__ = ("_scope",)
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def get(self, name: str) -> str | None:
+        return header_of(self._scope, name.encode("latin-1"))
+
+
 class _Incoming:
     """What the fields of one request are taken from."""
 
-    __slots__ = ("_header", "_query", "body", "path", "request")
+    __slots__ = ("_query", "body", "header", "path", "request")
 
     def __init__(self, request: StrictRequest, path: Mapping[str, str]) -> None:
         self.request = request
         self.path = path
         self.body: object = None
+        self.header = _Headers(request.scope)
         self._query: Mapping[str, str] | None = None
-        self._header: Mapping[str, str] | None = None
 
     @property
     def query(self) -> Mapping[str, str]:
@@ -122,14 +134,6 @@ class _Incoming:
             text = self.request.scope["query_string"].decode("latin-1")
             self._query = dict(parse_qsl(text, keep_blank_values=True)) if text else {}
         return self._query
-
-    @property
-    def header(self) -> Mapping[str, str]:
-        """Of a name that is given twice, the first, as in Starlette."""
-        if self._header is None:
-            pairs = reversed(self.request.scope["headers"])
-            self._header = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
-        return self._header
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -120,11 +119,21 @@ def current_access() -> Access | None:
     return _current.get()
 
 
-@contextmanager
-def acting_as(access: Access) -> Iterator[None]:
+class Acting:
+    """For the length of a block; a generator would cost twice as much, and every request is in one."""
+
+    __slots__ = ("_access", "_token")
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._access)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
+
+
+def acting_as(access: Access) -> Acting:
     """Everything inside, and every task started inside, acts as that principal."""
-    token = _current.set(access)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+    return Acting(access)

@@ -14,6 +14,7 @@ from app.audit.entries import subjects
 from app.audit.model import Entry, Kind
 from app.audit.recorder import Recorder
 from app.cards.numbers import without_numbers
+from app.database.rows import stored
 from app.errors import ProblemError
 from app.http import client_of
 from app.identity import new_id, now
@@ -82,18 +83,23 @@ class _Answer:
         """Of what the answer names, beside what its address names."""
         who = access.principal
         path: str = self._scope["path"]
-        return Entry(
-            id=new_id(),
-            site=self._site,
-            at=now(),
-            kind=kind,
-            principal=who.id,
-            unit=next(iter(who.units), None),
-            region=next(iter(who.regions), None),
-            partner=who.partner,
-            operation=without_numbers(f"{self._scope['method']} {path}".replace("\x00", "\ufffd"))[:LONGEST],
-            status=status,
-            subjects=tuple(subjects((path,), self._shown)),
-            trace=f"crm {self._scope['state']['request_id']}",
-            client=client_of(self._scope),
+        operation = without_numbers(f"{self._scope['method']} {path}".replace("\x00", "\ufffd"))[:LONGEST]
+        return stored(
+            Entry,
+            {
+                "id": new_id(),
+                "site": self._site,
+                "at": now(),
+                "kind": kind,
+                "principal": who.id,
+                "unit": next(iter(who.units), None),
+                "region": next(iter(who.regions), None),
+                "partner": who.partner,
+                "operation": operation,
+                "status": status,
+                "subjects": tuple(subjects((path,), self._shown)),
+                "trace": f"crm {self._scope['state']['request_id']}",
+                "client": client_of(self._scope),
+                "fingerprint": None,
+            },
         )

@@ -15,9 +15,9 @@ class Kind(StrEnum):
     NOTICE = "notice"  # of the log itself: a recorder began, ended, was taken over
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entry:
-    """One thing done or shown.
+    """One thing done or shown. Without slots, as one is made and written of each read (app.database.rows).
 
     Attributes:
         site: of the API that did it, and so the chain it belongs to.

@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def stored(kind: type[T], values: dict[str, Any]) -> T:
-    """A frozen dataclass of values that were checked before they were stored.
+    """A frozen dataclass of values that need no check: they had one before they were stored, or are ours.
 
     It keeps `values`, which has all of its fields in their order, and goes past its `__init__`: that sets
     field by field and costs five times as much, and a page has a hundred of them. Not for a class with slots,
