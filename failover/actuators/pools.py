@@ -25,12 +25,15 @@ class Pools:
         leadership: Leadership,
         hosts: Callable[[], Iterable[str]],
         *,
+        leader: Callable[[], str | None],
         monotonic: Callable[[], float],
         sleep: Callable[[float], None],
         answers_within_s: float = 1.0,
-        leader: Callable[[], str | None] | None = None,
     ) -> None:
-        """`leader`: who holds the leader key. Plans name whom they expect; led to is only who holds it."""
+        """`leader`: who holds the leader key. Plans name whom they expect; led to is only who holds it.
+
+        Sessions led to a standby would stay there, as they work, and every write through them is refused.
+        """
         self._client = client
         self._leadership = leadership
         self._hosts = hosts
@@ -46,17 +49,13 @@ class Pools:
         return self._all(Task.PAUSE, operation, hold_s, candidate)
 
     def resume(self, *, primary: str = "") -> str:
-        return self._all(Task.RESUME, "", 0.0, self._holder(primary) if primary else "")
+        return self._all(Task.RESUME, "", 0.0, self._leader() or "" if primary else "")
 
     def route(self, *, primary: str) -> str:
         """Raises EffectRefusedError when nobody holds the leader key: HAProxy's checks will find who does."""
-        if not (holder := self._holder(primary)):
+        if not (holder := self._leader()):
             raise EffectRefusedError(f"nobody holds the leader key, and {primary} does not either")
         return self._all(Task.ROUTE, "", 0.0, holder)
-
-    def _holder(self, expected: str) -> str:
-        """Sessions led to a standby would stay there, as they work: every write through them is refused."""
-        return expected if self._leader is None else self._leader() or ""
 
     def _all(self, task: Task, operation: str, hold_s: float, host: str) -> str:
         order = Order(self._leadership.epoch, next(self._numbers), task, operation, hold_s, host)

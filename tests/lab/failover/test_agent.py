@@ -120,7 +120,14 @@ def test_orders_reach_every_host_and_their_answers_return(client) -> None:
     for desk in desks:
         desk.open()
     clock = iter(range(1_000_000))
-    pools = Pools(leader, leadership, lambda: hosts, monotonic=lambda: next(clock) / 1000, sleep=time.sleep)
+    pools = Pools(
+        leader,
+        leadership,
+        lambda: hosts,
+        leader=lambda: None,
+        monotonic=lambda: next(clock) / 1000,
+        sleep=time.sleep,
+    )
 
     assert "dc1-app1, dc2-app1" in pools.pause(operation="op-1", hold_s=5.0)
     assert all(pool.is_paused for pool in hosts.values())
@@ -135,7 +142,12 @@ def test_an_order_from_before_the_agents_start_is_not_obeyed(client) -> None:
     assert leadership.campaign()
     pool = Pool()
     pools = Pools(
-        leader, leadership, lambda: ["dc1-app1"], monotonic=iter([0.0, 2.0]).__next__, sleep=time.sleep
+        leader,
+        leadership,
+        lambda: ["dc1-app1"],
+        leader=lambda: None,
+        monotonic=iter([0.0, 2.0]).__next__,
+        sleep=time.sleep,
     )
     with pytest.raises(Exception, match="no answer"):
         pools.pause(operation="op-1", hold_s=5.0)
