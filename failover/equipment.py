@@ -65,25 +65,25 @@ class Equipment:
         )
 
     def actuators(self, gate: WriteGatePort) -> Actuators:
-        key, absent = LeaderKey(self._client, self._leadership), Absent(NOT_ALLOWED)
         access = RestAccess(self._config.tls(), "patroni", self._config.patroni_password)
-        patroni = Patroni(access, self._addresses, key)
+        patroni = Patroni(access, self._addresses)
         return Actuators(
             fencing=self.fencing,
-            leader_key=key,
+            leader_key=LeaderKey(self._client, self._leadership),
             patroni=patroni,
             databases=Databases(self.close_up, NOT_ALLOWED),
-            synchronous=Synchronous(patroni, tuple(self._addresses), self._leader),
+            synchronous=Synchronous(patroni, tuple(self._addresses), self._reader.leader),
             pools=self._pools,
             write_gate=gate,
             hosts=Hosts(self._site, self._register),
-            ensemble=absent,
+            ensemble=Absent(NOT_ALLOWED),
         )
 
     def instruments(self, look: Callable[[], Picture]) -> Instruments:
         return Instruments(
             look=look,
             cluster=self._reader.cluster,
+            leader=self._reader.leader,
             fencing=self.fencing,
             inspector=self.inspector,
             close_up=self.close_up,
@@ -104,10 +104,6 @@ class Equipment:
 
         return {**planners(self.inspector), **unplanned(tracked, self._config.budget)}
 
-    def _leader(self) -> str | None:
-        leader = self._reader.cluster().leader
-        return leader.name if leader else None
-
     def _all_pools(self) -> Pools:
         with_pools = frozenset(node.name for node in self._config.layout.applications)
         return Pools(
@@ -116,7 +112,7 @@ class Equipment:
             lambda: [name for name in self._reader.observers() if name in with_pools],
             monotonic=time.monotonic,
             sleep=time.sleep,
-            leader=self._leader,
+            leader=self._reader.leader,
         )
 
 

@@ -47,6 +47,11 @@ class EstateReader:
         """Agents with a session."""
         return self._children(VIEWS)
 
+    def leader(self) -> str | None:
+        """Who holds the leader key."""
+        (leader,) = self._read([f"{self._scope}/leader"])
+        return leader[0].decode() if leader else None
+
     def cluster(self) -> ClusterRecord:
         keys = ("leader", "sync", "config", "failover")
         leader, sync, config, failover = self._read(f"{self._scope}/{key}" for key in keys)

@@ -75,12 +75,7 @@ class HaproxyRoutes:
         self._do(*self._led_to(primary))
 
     def cut_off_others(self, primary: str) -> None:
-        for host in self._others(primary):
-            self._do(
-                f"set server {PRIMARY_CHECKS}/{host} health down",
-                f"shutdown sessions server {PRIMARY}/{host}",
-                f"set server {PRIMARY}/{host} state ready",
-            )
+        self._do(*(line for host in self._others(primary) for line in _cut_off(host)))
 
     def reset(self) -> None:
         self._do(
@@ -103,6 +98,14 @@ class HaproxyRoutes:
         answer = self._ask("; ".join(commands)).strip()
         if answer:
             raise RouteError(f"HAProxy: {answer.splitlines()[0]}")
+
+
+def _cut_off(host: str) -> tuple[str, ...]:
+    return (
+        f"set server {PRIMARY_CHECKS}/{host} health down",
+        f"shutdown sessions server {PRIMARY}/{host}",
+        f"set server {PRIMARY}/{host} state ready",
+    )
 
 
 def ask_socket(path: Path) -> Ask:

@@ -173,17 +173,20 @@ class Runner:
     ) -> str:
         """Makes the goal hold. An effect whose outcome is unknown is judged by the goal alone.
 
+        `always`: do it without a look whether the goal holds already.
+
         Raises:
-            StepRefusedError: certainly not done.
+            StepRefusedError: certainly not done, or undone by whom it was asked of.
             InterruptedStepError: the goal does not hold yet, and is not to be waited for.
             StepFailedError: the goal does not hold after `timeout_s`.
         """
-        seen = self._sensors.observe(goal)
-        if seen.holds and not always:
+        if not always and (seen := self._sensors.observe(goal)).holds:
             return f"already so: {seen.evidence}"
         done = self._perform(order)
         deadline = self._clock.monotonic() + timeout_s
         while not (seen := self._sensors.observe(goal)).holds:
+            if seen.hopeless:
+                raise StepRefusedError(f"{goal}: {seen.evidence}; {done}")
             if self._clock.monotonic() >= deadline:
                 raise StepFailedError(f"{goal} does not hold after {timeout_s:g} s: {seen.evidence}; {done}")
             if why := interrupted():

@@ -38,11 +38,13 @@ class PoolAnswers(Protocol):
 class Instruments:
     """What the sensors look through.
 
-    `look` costs all agents' views, `cluster` Patroni's record alone. `preferred_site`: as noted in ZooKeeper.
+    `look` costs all agents' views, `cluster` Patroni's record alone, `leader` only who holds the leader key.
+    `preferred_site`: as noted in ZooKeeper.
     """
 
     look: Callable[[], Picture]
     cluster: Callable[[], ClusterRecord]
+    leader: Callable[[], str | None]
     fencing: Fencing
     inspector: Inspector
     close_up: CloseUp
@@ -93,6 +95,7 @@ class LiveSensors:
 
     def _preflight(self, asked: Expectation) -> Observation:
         ends = Ends(asked.text("leader"), asked.text("candidate"))
+        self._through.close_up.promoted(ends.candidate)  # a session with it is there when clients wait
         found = self._through.inspector.inspect((ends.leader, ends.candidate))
         items = check(self._panel(), ends, found)
         return Observation(all(item.holds for item in items), summary(items))
@@ -114,26 +117,34 @@ class LiveSensors:
         """
         host, candidate = asked.text("host"), asked.text("candidate")
         if not self._through.close_up.stopped(host):
-            if self._through.close_up.promoted(candidate):  # also to have a session with it when it matters
+            if self._through.close_up.promoted(candidate):
                 return Observation(holds=True, evidence=f"{candidate} is not in recovery any more")
-            return Observation(holds=False, evidence=f"{host}: PostgreSQL listens, or the host is silent")
+            return self._still_there(host)
         members = self._through.cluster().sync.members
         words = f"{host}: PostgreSQL refuses, Patroni is there; synchronous: {', '.join(sorted(members))}"
         return Observation(candidate in members, words)
+
+    def _still_there(self, host: str) -> Observation:
+        """Patroni takes away an order that it cannot follow; one that it follows, who takes the key."""
+        cluster = self._through.cluster()
+        if cluster.leader and cluster.leader.name == host and not cluster.failover_pending:
+            dropped = f"{host}: its Patroni has no order to stop, or dropped it; its journal says why"
+            return Observation(holds=False, evidence=dropped, hopeless=True)
+        return Observation(holds=False, evidence=f"{host}: PostgreSQL listens, or the host is silent")
 
     def _is_primary(self, asked: Expectation) -> Observation:
         """PostgreSQL's own word first, then the key: a look at everything costs more than one question."""
         host = asked.text("host")
         if not self._through.close_up.promoted(host):
             return Observation(holds=False, evidence=f"{host} is in recovery, or does not answer")
-        leader = self._leader()
+        leader = self._through.leader()
         return Observation(leader == host, f"{host} is not in recovery; the key is {leader or 'nobody'}'s")
 
     def _replaced(self, asked: Expectation) -> Observation:
         """Another than `host` is primary: `likely`, or whom else of the synchronous members was elected."""
         likely = asked.text("likely")
         expected = self._is_primary(Expectation.of(Check.IS_PRIMARY, host=likely))
-        leader = None if expected.holds else self._leader()
+        leader = None if expected.holds else self._through.leader()
         if leader in (None, asked.text("host"), likely) or not self._through.close_up.promoted(leader):
             return expected
         return Observation(holds=True, evidence=f"{leader} took over, not {likely}")
@@ -141,18 +152,14 @@ class LiveSensors:
     def _accepts_writes(self, asked: Expectation) -> Observation:
         """A write that was acknowledged. `host` any: whoever has the key."""
         host = asked.text("host")
-        found = self._leader() if host == "any" else host
+        found = self._through.leader() if host == "any" else host
         if found is None:
             return Observation(holds=False, evidence="nobody has the key")
         refused = self._through.close_up.writes(found)
         return Observation(refused is None, f"{found}: {refused or 'acknowledged a write'}")
 
-    def _leader(self) -> str | None:
-        leader = self._through.cluster().leader
-        return leader.name if leader else None
-
     def _key_not_held_by(self, asked: Expectation) -> Observation:
-        leader = self._leader()
+        leader = self._through.leader()
         return Observation(leader != asked.text("host"), f"the key is {leader or 'nobody'}'s")
 
     def _pools_paused(self, asked: Expectation) -> Observation:

@@ -28,10 +28,10 @@ DISPATCH: Mapping[Verb, Effect] = {
     ),
     Verb.RESUME_POOLS: lambda to, order: to.pools.resume(primary=order.optional_text("primary")),
     Verb.ROUTE: lambda to, order: to.pools.route(primary=order.text("primary")),
-    Verb.REQUEST_SWITCHOVER: lambda to, order: to.patroni.switchover(
+    Verb.REQUEST_SWITCHOVER: lambda to, order: to.leader_key.hand_over(
         leader=order.text("leader"), candidate=order.text("candidate")
     ),
-    Verb.CANCEL_SWITCHOVER: lambda to, _: to.patroni.cancel_switchover(),
+    Verb.CANCEL_SWITCHOVER: lambda to, _: to.leader_key.clear_order(),
     Verb.FORCE_FAILOVER: lambda to, order: to.patroni.force_failover(candidate=order.text("candidate")),
     Verb.PREPARE_SHUTDOWN: lambda to, order: to.databases.checkpoint(host=order.text("host")),
     Verb.PREFER_SYNCHRONOUS: lambda to, order: to.synchronous.prefer(host=order.text("host")),
@@ -53,6 +53,7 @@ STAMPED = frozenset(
         Verb.PAUSE_POOLS,
         Verb.RESUME_POOLS,
         Verb.ROUTE,
+        Verb.REQUEST_SWITCHOVER,
         Verb.CANCEL_SWITCHOVER,
         Verb.PREFER_SITE,
     }

@@ -1,25 +1,22 @@
-"""Patroni's REST with client certificate and password: switch, rebuild, configure, restart.
+"""Patroni's REST with client certificate and password: promote, rebuild, configure, restart.
 
-Facts from patroni/api.py 4.1.5: POST /switchover and /failover write the /failover znode and then poll until
-the end (2 s and more), so the answer is not waited for; 412 comes before anything was done.
+Facts from patroni/api.py 4.1.5: POST /failover writes the /failover znode and then polls until the end (2 s
+and more), so the answer is not waited for; 412 comes before anything was done.
 """
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
-from failover.actuators.leader_key import LeaderKey
 from failover.actuators.ports import EffectRefusedError, EffectUnknownError
 
 PORT = 8008
 ACCEPT_S = 0.5
-LOOK_EVERY_S = 0.01
 
 
 @dataclass(frozen=True)
@@ -38,34 +35,15 @@ class Patroni:
         self,
         access: RestAccess,
         addresses: Mapping[str, str],
-        leader_key: LeaderKey,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._addresses = addresses
-        self._leader_key = leader_key
-        self._background = ThreadPoolExecutor(max_workers=4, thread_name_prefix="patroni")
         self._client = httpx.Client(
             verify=access.tls,
             auth=(access.username, access.password),
             timeout=httpx.Timeout(2.0, connect=1.0),
             transport=transport,
         )
-
-    def switchover(self, *, leader: str, candidate: str) -> str:
-        """Asked of the leader, whose loop it wakes. Raises EffectRefusedError (412) or EffectUnknownError.
-
-        The answer comes when all is over; that the order is taken is seen from its znode, much earlier.
-        """
-        body = {"leader": leader, "candidate": candidate}
-        asked = self._background.submit(self._order, "POST", leader, "/switchover", body, wait_s=ACCEPT_S)
-        while not wait([asked], timeout=LOOK_EVERY_S).done:
-            if self._leader_key.ordered(candidate):
-                return f"{leader} took the order"
-        return asked.result()
-
-    def cancel_switchover(self) -> str:
-        """Patroni's DELETE /switchover knows scheduled ones only; an immediate one is its znode."""
-        return self._leader_key.clear_order()
 
     def force_failover(self, *, candidate: str) -> str:
         return self._order("POST", candidate, "/failover", {"candidate": candidate}, wait_s=ACCEPT_S)

@@ -31,10 +31,11 @@ class Guarantee(StrEnum):
 
 @dataclass(frozen=True)
 class Observation:
-    """Whether an expectation holds now, and what shows it."""
+    """Whether an expectation holds now, and what shows it. `hopeless`: nor will it by waiting."""
 
     holds: bool
     evidence: str
+    hopeless: bool = False
 
 
 class Fencing(Protocol):
@@ -55,7 +56,13 @@ class Fencing(Protocol):
 
 
 class LeaderKeyPort(Protocol):
-    """Patroni's leader znode."""
+    """Patroni's leader znode, and the order beside it."""
+
+    def hand_over(self, *, leader: str, candidate: str) -> str:
+        """Orders the leader to stop for a synchronous candidate, in one transaction, or refuses."""
+
+    def clear_order(self) -> str:
+        """Takes an order back that is not followed yet."""
 
     def release(self, *, leader: str, session: int, candidate: str, sync_version: int | None) -> str:
         """Deletes the key and names the candidate, in one transaction, or refuses.
@@ -66,10 +73,6 @@ class LeaderKeyPort(Protocol):
 
 class PatroniPort(Protocol):
     """Patroni's REST."""
-
-    def switchover(self, *, leader: str, candidate: str) -> str: ...
-
-    def cancel_switchover(self) -> str: ...
 
     def force_failover(self, *, candidate: str) -> str:
         """Promotes a host that may lack acknowledged writes. Ordered by people only."""

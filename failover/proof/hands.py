@@ -61,14 +61,14 @@ class _Hands(_Port):
         self.estate.key, self.estate.ordered = None, (leader, candidate)
         return self._done()
 
-    def switchover(self, *, leader: str, candidate: str) -> str:
+    def hand_over(self, *, leader: str, candidate: str) -> str:
         self.estate.point()
         if candidate not in self.estate.sync:
-            raise EffectRefusedError("412: candidate name does not match with sync_standby")
+            raise EffectRefusedError(f"{candidate} is not synchronous any more")
         self.estate.ordered = (leader, candidate)
         return self._done()
 
-    def cancel_switchover(self) -> str:
+    def clear_order(self) -> str:
         self.estate.point()
         if self.estate.key and self.estate.beings[self.estate.key[0]] is Being.PRIMARY:
             self.estate.ordered = None

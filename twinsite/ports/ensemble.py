@@ -217,10 +217,10 @@ class _Nothing(Absent):
     def release(self, *, leader: str, session: int, candidate: str, sync_version: int | None) -> str:  # noqa: ARG002
         return self._refuse()
 
-    def switchover(self, *, leader: str, candidate: str) -> str:  # noqa: ARG002
+    def hand_over(self, *, leader: str, candidate: str) -> str:  # noqa: ARG002
         return self._refuse()
 
-    def cancel_switchover(self) -> str:
+    def clear_order(self) -> str:
         return self._refuse()
 
     def force_failover(self, *, candidate: str) -> str:  # noqa: ARG002

@@ -1,7 +1,7 @@
 """On a real ZooKeeper: one in office, a rising epoch, and effects that only hold if nothing changed."""
 
 import json
-import ssl
+import threading
 import time
 from unittest.mock import create_autospec
 
@@ -10,7 +10,6 @@ import pytest
 from failover.actuators import ports
 from failover.actuators.dispatch import STAMPED, perform
 from failover.actuators.leader_key import LeaderKey
-from failover.actuators.patroni import Patroni, RestAccess
 from failover.actuators.pools import Pools
 from failover.actuators.ports import EffectRefusedError
 from failover.actuators.preferences import PreferredSite
@@ -70,12 +69,12 @@ def test_a_deposed_orchestrator_learns_it_at_its_next_effect(client) -> None:
 
 def carried_by_zookeeper(zk, leadership) -> ports.Actuators:
     """The ports whose effects are transactions are real, the others are nobody's."""
-    key, site = LeaderKey(zk, leadership), PreferredSite(zk, leadership)
+    site = PreferredSite(zk, leadership)
     site.prepare()
     return ports.Actuators(
         fencing=create_autospec(ports.Fencing),
-        leader_key=key,
-        patroni=Patroni(RestAccess(ssl.create_default_context(), "", ""), {}, key),
+        leader_key=LeaderKey(zk, leadership),
+        patroni=create_autospec(ports.PatroniPort),
         databases=create_autospec(ports.DatabasesPort),
         synchronous=create_autospec(ports.SynchronousPort),
         pools=Pools(
@@ -107,6 +106,7 @@ def test_a_deposed_orchestrator_does_nothing_for_which_it_is_not_asked_its_epoch
         "site": "dc2",
     }
     zk.create("/twinsite/crm/failover", b"{}")
+    zk.create("/twinsite/crm/config", b"{}")
     actuators = carried_by_zookeeper(zk, old)
     zk.delete(LEADER)
     in_office(client(), "two")
@@ -139,6 +139,43 @@ def test_the_key_is_released_for_a_candidate_and_the_order_left_for_patroni(clie
     assert zk.exists("/twinsite/crm/leader") is None
     order, _ = zk.get("/twinsite/crm/failover")
     assert json.loads(order) == {"leader": "dc1-db1", "member": "dc2-db1"}
+
+
+def test_an_order_to_hand_over_is_left_for_patroni_and_wakes_it(client) -> None:
+    zk, woken = client(), threading.Event()
+    leadership = in_office(zk)
+    cluster(zk, client())
+    zk.create("/twinsite/crm/config", b'{"ttl": 20}')
+    client().get("/twinsite/crm/config", watch=lambda _: woken.set())
+
+    LeaderKey(zk, leadership).hand_over(leader="dc1-db1", candidate="dc2-db1")
+
+    assert woken.wait(10.0)
+    order, _ = zk.get("/twinsite/crm/failover")
+    assert json.loads(order) == {"leader": "dc1-db1", "member": "dc2-db1"}
+    assert zk.get("/twinsite/crm/config")[0] == b'{"ttl": 20}'
+    assert zk.exists("/twinsite/crm/leader")
+
+
+@pytest.mark.parametrize(
+    ("leader", "candidate", "said"),
+    [
+        ("dc1-db2", "dc2-db1", "the leader key is dc1-db1's"),
+        ("dc1-db1", "dc2-db2", "dc2-db2 is not synchronous"),
+    ],
+)
+def test_nothing_is_ordered_of_another_leader_or_for_one_who_may_lack_writes(
+    client, leader, candidate, said
+) -> None:
+    zk = client()
+    leadership = in_office(zk)
+    cluster(zk, client())
+    zk.create("/twinsite/crm/config", b"{}")
+
+    with pytest.raises(EffectRefusedError, match=said):
+        LeaderKey(zk, leadership).hand_over(leader=leader, candidate=candidate)
+
+    assert zk.exists("/twinsite/crm/failover") is None
 
 
 def test_a_key_of_another_session_stays(client) -> None:

@@ -13,57 +13,30 @@ from failover.actuators.ports import EffectRefusedError, EffectUnknownError, Gua
 from failover.command import CommandFailedError, Ended
 
 
-class Keys:
-    """`taken`: the candidate of an order that Patroni has written down."""
-
-    taken: str | None = None
-
-    def clear_order(self) -> str:
-        return "order cleared"
-
-    def ordered(self, candidate: str) -> bool:
-        return candidate == self.taken
-
-
-def patroni(answer, keys: Keys | None = None) -> Patroni:
+def patroni(answer) -> Patroni:
     access = RestAccess(ssl.create_default_context(), "patroni", "secret")
     transport = httpx.MockTransport(answer)
     addresses = {"dc1-db1": "192.0.2.1", "dc2-db1": "192.0.2.2"}
-    return Patroni(access, addresses, keys or Keys(), transport)
+    return Patroni(access, addresses, transport)
 
 
-def test_a_switchover_is_asked_of_the_leader_with_both_names() -> None:
+def test_a_promotion_is_asked_of_the_candidate_by_name() -> None:
     asked = []
 
     def answer(request: httpx.Request) -> httpx.Response:
         asked.append((str(request.url), json.loads(request.content), request.headers["authorization"][:5]))
-        return httpx.Response(200, text="Successfully switched over")
+        return httpx.Response(200, text="Successfully failed over")
 
-    patroni(answer).switchover(leader="dc1-db1", candidate="dc2-db1")
+    patroni(answer).force_failover(candidate="dc2-db1")
 
-    body = {"leader": "dc1-db1", "candidate": "dc2-db1"}
-    assert asked == [("https://192.0.2.1:8008/switchover", body, "Basic")]
-
-
-def test_an_order_that_is_written_down_is_not_waited_for() -> None:
-    over, keys = threading.Event(), Keys()
-
-    def answer(_: httpx.Request) -> httpx.Response:
-        keys.taken = "dc2-db1"
-        over.wait(5.0)
-        return httpx.Response(200, text="Successfully switched over")
-
-    try:
-        assert "took the order" in patroni(answer, keys).switchover(leader="dc1-db1", candidate="dc2-db1")
-    finally:
-        over.set()
+    assert asked == [("https://192.0.2.2:8008/failover", {"candidate": "dc2-db1"}, "Basic")]
 
 
 def test_an_answer_that_takes_long_means_that_patroni_is_at_work() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         raise httpx.ReadTimeout("slow", request=request)
 
-    assert "works on" in patroni(answer).switchover(leader="dc1-db1", candidate="dc2-db1")
+    assert "works on" in patroni(answer).force_failover(candidate="dc2-db1")
     with pytest.raises(EffectUnknownError):
         patroni(answer).reinitialize(host="dc2-db1")
 
@@ -72,10 +45,9 @@ def test_an_answer_that_takes_long_means_that_patroni_is_at_work() -> None:
     ("status", "error"), [(412, EffectRefusedError), (403, EffectRefusedError), (503, EffectUnknownError)]
 )
 def test_refusals_and_failures_are_told_apart(status, error) -> None:
+    asked = patroni(lambda _: httpx.Response(status, text="no good candidates"))
     with pytest.raises(error, match=f"{status} no good candidates"):
-        patroni(lambda _: httpx.Response(status, text="no good candidates")).switchover(
-            leader="dc1-db1", candidate="dc2-db1"
-        )
+        asked.force_failover(candidate="dc2-db1")
 
 
 def test_no_connection_means_that_nothing_was_done() -> None:
@@ -83,11 +55,7 @@ def test_no_connection_means_that_nothing_was_done() -> None:
         raise httpx.ConnectError("refused", request=request)
 
     with pytest.raises(EffectRefusedError, match="no connection"):
-        patroni(answer).switchover(leader="dc1-db1", candidate="dc2-db1")
-
-
-def test_an_immediate_switchover_is_cancelled_in_zookeeper() -> None:
-    assert patroni(lambda _: httpx.Response(404)).cancel_switchover() == "order cleared"
+        patroni(answer).force_failover(candidate="dc2-db1")
 
 
 class Switch:

@@ -24,12 +24,31 @@ class Primaries:
     def promoted(self, host: str) -> bool:
         return host in self._hosts
 
+    def stopped(self, _: str) -> bool:
+        return False
 
-def cluster(holder: str | None) -> ClusterRecord:
+
+def cluster(holder: str | None, *, ordered: bool = False) -> ClusterRecord:
     leader = LeaderKey(holder, 7) if holder else None
     sync = SyncKey(leader=holder, members=frozenset({LIKELY, OTHER}), version=1)
     return ClusterRecord(
-        leader=leader, sync=sync, members=frozenset(), paused=False, failover_pending=False, sync_wanted=2
+        leader=leader, sync=sync, members=frozenset(), paused=False, failover_pending=ordered, sync_wanted=2
+    )
+
+
+def sensors(holder: str | None, primaries: tuple[str, ...], *, ordered: bool = False) -> LiveSensors:
+    untouched = cast("Any", None)
+    return LiveSensors(
+        Instruments(
+            look=untouched,
+            cluster=lambda: cluster(holder, ordered=ordered),
+            leader=lambda: holder,
+            fencing=untouched,
+            inspector=untouched,
+            close_up=cast("Any", Primaries(*primaries)),
+            pools=untouched,
+            preferred_site=lambda: None,
+        )
     )
 
 
@@ -48,17 +67,20 @@ def cluster(holder: str | None) -> ClusterRecord:
 def test_a_primary_is_replaced_by_whomever_patroni_elected(
     primaries: tuple[str, ...], holder: str | None, holds: bool, said: str
 ) -> None:
-    instruments = Instruments(
-        look=cast("Any", None),
-        cluster=lambda: cluster(holder),
-        fencing=cast("Any", None),
-        inspector=cast("Any", None),
-        close_up=cast("Any", Primaries(*primaries)),
-        pools=cast("Any", None),
-        preferred_site=lambda: None,
-    )
-    seen = LiveSensors(instruments).observe(Expectation.of(Check.REPLACED, host=OLD, likely=LIKELY))
+    asked = Expectation.of(Check.REPLACED, host=OLD, likely=LIKELY)
+    seen = sensors(holder, primaries).observe(asked)
     assert (seen.holds, said in seen.evidence) == (holds, True), seen.evidence
+
+
+@pytest.mark.parametrize(
+    ("ordered", "holder", "hopeless"), [(True, OLD, False), (False, OLD, True), (False, LIKELY, False)]
+)
+def test_a_stop_that_patroni_has_no_order_for_is_not_waited_for(
+    ordered: bool, holder: str, hopeless: bool
+) -> None:
+    asked = Expectation.of(Check.SHUT_DOWN_CLEANLY, host=OLD, candidate=LIKELY)
+    seen = sensors(holder, (), ordered=ordered).observe(asked)
+    assert (seen.holds, seen.hopeless) == (False, hopeless), seen.evidence
 
 
 def test_pools_are_led_to_nobody_while_nobody_holds_the_leader_key() -> None:
