@@ -47,15 +47,18 @@ class Record:
     orchestrator: OrchestratorMode
 
     @property
+    def acts(self) -> bool:
+        return self.orchestrator is OrchestratorMode.ACTIVE
+
+    @property
     def budget(self) -> Budget:
         """What the verdict allows: with an orchestrator that acts, less than with Patroni alone."""
-        acts = self.orchestrator is OrchestratorMode.ACTIVE
-        return (self.scenario.acting if acts else None) or self.scenario.budget
+        return (self.scenario.acting if self.acts else None) or self.scenario.budget
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The figures that the budget is held against."""
+    """The figures that budget and aim are held against."""
 
     rto_s: float | None
     write_stall_max_s: float | None
@@ -100,6 +103,7 @@ def judge(record: Record) -> tuple[Verdict, tuple[Finding, ...]]:
         orchestrator=str(record.orchestrator),
         must_fail=record.scenario.must_fail,
         checks=checks,
+        aims=tuple(_aims(record, measured)),
     )
     return verdict, findings
 
@@ -144,16 +148,28 @@ def _service(budget: Budget, measured: Measured) -> Iterator[Check]:
     rate = measured.throughput.before_rps
     loaded = rate is not None and rate > 0
     yield Check("The load ran before the fault", loaded, f"{rate or 0} operations a second before the fault")
-    yield _within("Writes came back in time", measured.rto_s, budget.rto_s, "s from fault to write")
-    if budget.write_stall_max_s is not None:
-        stall = measured.write_stall_max_s
-        yield _within("Writes never stalled too long", stall, budget.write_stall_max_s, "s without a write")
+    yield from _felt(budget, measured)
     requests = measured.requests
     yield _within("No user gave up", requests.gave_up, budget.gave_up_max, "operations given up")
     yield _within("Nothing valid was refused", requests.refused, budget.refused_max, "operations refused")
-    if budget.failed_max is not None:
-        yield _within("Few requests failed", requests.failed, budget.failed_max, "failed attempts")
     yield _one_writer(measured.writers_max)
+
+
+def _aims(record: Record, measured: Measured) -> Iterator[Check]:
+    """What an orchestrator that acts is measured by."""
+    if record.acts and record.scenario.aim is not None:
+        yield from _felt(record.scenario.aim, measured)
+
+
+def _felt(limits: Budget, measured: Measured) -> Iterator[Check]:
+    """What clients felt, in time and in failed attempts."""
+    yield _within("Writes came back in time", measured.rto_s, limits.rto_s, "s from fault to write")
+    if limits.write_stall_max_s is not None:
+        stall = measured.write_stall_max_s
+        yield _within("Writes never stalled too long", stall, limits.write_stall_max_s, "s without a write")
+    if limits.failed_max is not None:
+        failed = measured.requests.failed
+        yield _within("Few requests failed", failed, limits.failed_max, "failed attempts")
 
 
 def _leadership(record: Record) -> Iterator[Check]:

@@ -102,7 +102,8 @@ class Machine:
 class Verdict:
     """What `verdict.json` holds. Durations are seconds; `started_at` is ISO 8601 in UTC.
 
-    `orchestrator`: active, observe-only or stopped (plain Patroni) during the drill.
+    `orchestrator`: active, observe-only or stopped (plain Patroni) during the drill. `aims`: what it is
+    measured by when it acts; they do not decide whether the drill has passed.
     """
 
     scenario: str
@@ -128,6 +129,7 @@ class Verdict:
     orchestrator: str
     must_fail: bool = False
     checks: tuple[Check, ...] = field(default=())
+    aims: tuple[Check, ...] = field(default=())
 
     def to_json(self) -> str:
         """Return the text of `verdict.json`."""

@@ -93,6 +93,8 @@ def _show(verdict: Verdict, directory: Path) -> None:
     out.print(f"\n{verdict.scenario}: {word}")
     for reason in verdict.reasons:
         out.print(f"  {reason}", markup=False)
+    for aim in verdict.aims:
+        out.print(f"  aim {'met' if aim.passed else 'missed'}: {aim.detail}", markup=False)
     rpo, requests = verdict.rpo, verdict.requests
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("orchestrator", verdict.orchestrator)

@@ -15,7 +15,7 @@ from failover.drills.judge import Record
 from failover.drills.moments import Mark, Moments
 from failover.drills.report import charts, series
 from failover.drills.report.series import Axis, Bucket
-from failover.drills.verdict import Phases, Verdict
+from failover.drills.verdict import Check, Phases, Verdict
 
 # A verdict with thousands of findings has them in findings.json; the page shows the first.
 FINDINGS_MAX = 25
@@ -49,7 +49,8 @@ def render(verdict: Verdict, record: Record, findings: Sequence[Finding]) -> str
         overview=charts.overview(moments, axis),
         load=_load_chart(record, moments, axis, buckets),
         close_up=_close_up(verdict, record, axis),
-        checks=_checks(verdict),
+        checks=_checks(verdict.checks),
+        aims=_aims(verdict),
         phases=_phases(verdict.phases),
         figures=_figures(verdict),
         versions=_rows(verdict.versions.items()),
@@ -96,7 +97,7 @@ def _reasons(verdict: Verdict) -> str:
 
 
 def _tiles(verdict: Verdict, record: Record) -> str:
-    budget, rpo, requests = record.scenario.budget, verdict.rpo, verdict.requests
+    budget, rpo, requests = record.budget, verdict.rpo, verdict.requests
     late = verdict.rto_s is None or verdict.rto_s > budget.rto_s
     stall_limit = budget.write_stall_max_s
     stall = verdict.write_stall_max_s
@@ -146,11 +147,17 @@ def _s(seconds: float | None) -> str:
     return "never" if seconds is None else f"{seconds:.2f} s"
 
 
-def _checks(verdict: Verdict) -> str:
+def _aims(verdict: Verdict) -> str:
+    if not verdict.aims:
+        return ""
+    return f'<h3>Aims of the orchestrator</h3><table class="checks">{_checks(verdict.aims)}</table>'
+
+
+def _checks(checks: Iterable[Check]) -> str:
     return "".join(
         f'<tr><td class="{"good" if check.passed else "bad"}">{"✓" if check.passed else "✗"}</td>'
         f"<td>{escape(check.name)}</td><td>{escape(check.detail)}</td></tr>"
-        for check in verdict.checks
+        for check in checks
     )
 
 

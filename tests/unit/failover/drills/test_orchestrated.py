@@ -62,6 +62,17 @@ def test_the_mode_stands_in_the_verdict_and_decides_on_the_budget(drill, world) 
     assert any("limit 0.5" in reason for reason in verdict.reasons)
 
 
+def test_a_missed_aim_is_told_and_fails_no_drill(drill, world) -> None:
+    world.orchestrator = OrchestratorMode.ACTIVE
+    verdict = drill("site-loss", acting=None, aim=Budget(rto_s=0.5))
+    assert (verdict.passed, [aim.passed for aim in verdict.aims]) == (True, [False]), verdict.reasons
+    assert "limit 0.5" in verdict.aims[0].detail
+
+
+def test_without_an_orchestrator_that_acts_there_is_no_aim(drill) -> None:
+    assert drill("site-loss", aim=Budget(rto_s=0.5)).aims == ()
+
+
 def test_plain_stops_every_agent_and_starts_it_again(world, tmp_path) -> None:
     scenario = replace(SCENARIOS["primary-host-loss"], acting=Budget(rto_s=0.5), timing=QUICK)
     order = Order(scenario, ESTATE, tmp_path / "report", profile="steady", seed=1, plain=True)
