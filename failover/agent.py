@@ -26,7 +26,9 @@ from failover.brain import Brain
 from failover.duties import Duties
 from failover.estate_reader import VIEWS
 from failover.heartbeats import Heartbeats
+from failover.homing import Homing, server_serves
 from failover.journal import JournalError
+from failover.journal_store import open_operation
 from failover.leadership import ANSWER_S
 from failover.model import Node
 from failover.orders import ANSWERS, ORDERS, Order
@@ -234,6 +236,7 @@ class Agent:
             )
         await asyncio.to_thread(self._duties.start, self._config.me.address, self._config.metrics_port)
         threading.Thread(target=self._think, name="brain", daemon=True).start()
+        threading.Thread(target=self._homing().watch, args=(self._stopping,), daemon=True).start()
         notify("READY=1")
         try:
             async with server, asyncio.TaskGroup() as tasks:
@@ -244,6 +247,14 @@ class Agent:
         finally:
             self._stopping.set()
             self._duties.stop()
+
+    def _homing(self) -> Homing:
+        near = [node for node in self._config.zookeepers_by_distance if node.site == self._config.me.site]
+        serves = server_serves(self._config.tls())
+        return Homing(self._client.handler, near, serves, busy=lambda: self._eyes.alert or self._under_way())
+
+    def _under_way(self) -> bool:
+        return open_operation(self._client) is not None
 
     def _publish_soon(self) -> None:
         """From any thread."""

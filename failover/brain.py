@@ -120,11 +120,12 @@ class Brain:
         if not self._in_office():
             return None
         picture = self._look()
-        if self._better_is_there(picture):
+        decision = self._decide(picture)
+        # Not while a loss waits for its confirmation: whoever comes next begins with it anew.
+        if self._better_is_there(picture) and not decision.may_act:
             log.info("an agent of %s is back: resigning", ", ".join(self._standing.preferred_sites))
             self._office.resign()
             return None
-        decision = self._decide(picture)
         self._record(decision)
         self._set_gate(decision)
         if decision.act is not None:

@@ -96,6 +96,11 @@ class Decision:
         return next((ruling for ruling in self.rulings if ruling.acts and {*ruling.row.verbs} - gate), None)
 
     @property
+    def may_act(self) -> bool:
+        """Something holds that is acted on, now or when nothing speaks against it any more."""
+        return any(ruling.row.reaction is Reaction.ACT for ruling in self.rulings)
+
+    @property
     def writes_closed(self) -> bool:
         """The gate follows the condition: closed as long as a rule says so, open otherwise."""
         return any(ruling.acts and Verb.CLOSE_WRITES in ruling.row.verbs for ruling in self.rulings)

@@ -10,9 +10,10 @@ import asyncio
 import json
 import logging
 import re
+import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -125,6 +126,7 @@ class PromptHandler(SequentialThreadingHandler):  # type: ignore[misc] # kazoo h
     def __init__(self) -> None:
         super().__init__()
         self._silent = 0
+        self._carrier: socket.socket | None = None
 
     def create_connection(self, *args: Any, **kwargs: Any) -> Any:
         within_s = CONNECT_S if self._silent >= SILENT_ROUND else HASTY_CONNECT_S
@@ -135,7 +137,21 @@ class PromptHandler(SequentialThreadingHandler):  # type: ignore[misc] # kazoo h
             self._silent += 1
             raise
         self._silent = 0
+        self._carrier = connected
         return connected
+
+    def peer(self) -> str | None:
+        """The address of the server that the last connection was made to; None: it is over."""
+        try:
+            return str(self._carrier.getpeername()[0]) if self._carrier else None
+        except OSError:
+            return None
+
+    def hang_up(self) -> None:
+        """Ends the connection, not the session: kazoo takes the first server of its list that answers."""
+        with suppress(OSError):
+            if self._carrier:
+                self._carrier.shutdown(socket.SHUT_RDWR)
 
 
 def client_of(layout: Layout, access: Access, *, session_timeout_s: float = 4.0) -> KazooClient:

@@ -229,6 +229,19 @@ def test_others_let_the_witness_go_first_and_give_way_to_it() -> None:
     assert world.brain.tick() is not None
 
 
+def test_nobody_gives_way_while_a_loss_waits_for_its_confirmation() -> None:
+    """The witness's agent, back in the midst of it, begins anew: that cost a drill two seconds."""
+    world = World(Scene().with_site(Health.OFF, "wit"), name="dc2-app1")
+    world.estate.sleep(2.0)
+    assert world.brain.tick() is None
+    world.estate.sleep(2.0)
+    assert world.brain.tick() is not None
+
+    world.scene = LOST
+    assert world.brain.tick() is not None
+    assert world.leaders.epoch >= 0
+
+
 @pytest.mark.parametrize(
     ("durability", "calls"),
     [(Durability.STRICT, ["open", "close", "open"]), (Durability.AVAILABLE, ["open"])],
