@@ -1,7 +1,7 @@
 """Brings an agent's session back to a ZooKeeper server of its own site.
 
-A session moves on when its server restarts, and kazoo leaves it where it found a place: the witness's agent
-was heard through a data site, and when that was lost it had no voice for six seconds, although one second would
+A session moves on when its server restarts, and kazoo leaves it where it found a place. The witness's agent
+was heard through a data site then, and when that was lost it had no voice for six seconds, although one would
 have confirmed the loss (a drill after a rolling restart).
 """
 
@@ -11,7 +11,7 @@ import asyncio
 import logging
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from failover.model import Node, ZooKeeperState
@@ -31,12 +31,12 @@ class Line(Protocol):
     def peer(self) -> str | None:
         """The address of its server; None while there is none."""
 
-    def hang_up(self) -> None:
-        """Ends it. The session goes on over the next, made to the first server of the list that answers."""
+    def move_to(self, addresses: Collection[str]) -> None:
+        """Ends it. The session goes on over the next, made to one of these if one answers."""
 
 
 class Homing:
-    """`near`: the servers of the own site, which have to be first on the client's list."""
+    """`near`: the servers of the own site."""
 
     def __init__(
         self, line: Line, near: Sequence[Node], serves: Callable[[Node], bool], busy: Callable[[], bool]
@@ -53,12 +53,12 @@ class Homing:
                 log.exception("the way back to a near ZooKeeper server failed; it is tried again")
 
     def look(self) -> None:
-        peer = self._line.peer()
-        if peer is None or any(node.address == peer for node in self._near) or self._busy():
+        peer, near = self._line.peer(), [node.address for node in self._near]
+        if peer is None or peer in near or self._busy():
             return
         if back := next((node for node in self._near if self._serves(node)), None):
             log.info("%s serves again: leaving the ZooKeeper server at %s", back.name, peer)
-            self._line.hang_up()
+            self._line.move_to(near)
 
 
 def server_serves(tls: ssl.SSLContext) -> Callable[[Node], bool]:

@@ -12,7 +12,7 @@ import logging
 import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -127,18 +127,27 @@ class PromptHandler(SequentialThreadingHandler):  # type: ignore[misc] # kazoo h
         super().__init__()
         self._silent = 0
         self._carrier: socket.socket | None = None
+        self._heading_for: frozenset[str] = frozenset()
 
-    def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+    def create_connection(self, address: tuple[str, int], **kwargs: Any) -> Any:
+        if self._heading_for:
+            self._keep_heading(address[0])
         within_s = CONNECT_S if self._silent >= SILENT_ROUND else HASTY_CONNECT_S
         limited = {**kwargs, "timeout": min(kwargs.get("timeout") or within_s, within_s)}
         try:
-            connected = super().create_connection(*args, **limited)
+            connected = super().create_connection(address=address, **limited)
         except TimeoutError:
             self._silent += 1
             raise
         self._silent = 0
         self._carrier = connected
         return connected
+
+    def _keep_heading(self, address: str) -> None:
+        """Of those on kazoo's list that come between where it was and where it is to go."""
+        if address not in self._heading_for:
+            raise ConnectionRefusedError(f"{address} is not where this session is heading for")
+        self._heading_for = frozenset()
 
     def peer(self) -> str | None:
         """The address of the server that the last connection was made to; None: it is over."""
@@ -147,8 +156,9 @@ class PromptHandler(SequentialThreadingHandler):  # type: ignore[misc] # kazoo h
         except OSError:
             return None
 
-    def hang_up(self) -> None:
-        """Ends the connection, not the session: kazoo takes the first server of its list that answers."""
+    def move_to(self, addresses: Collection[str]) -> None:
+        """Ends the connection, not the session; the next one is tried with one of these servers."""
+        self._heading_for = frozenset(addresses)
         with suppress(OSError):
             if self._carrier:
                 self._carrier.shutdown(socket.SHUT_RDWR)

@@ -1,6 +1,7 @@
 """An agent's session goes back to its own site's ZooKeeper, and not while something is going on."""
 
 import socket
+from collections.abc import Collection
 
 import pytest
 
@@ -16,13 +17,13 @@ class Line:
     """A connection to `peer`."""
 
     def __init__(self, peer: str | None) -> None:
-        self._peer, self.hung_up = peer, False
+        self._peer, self.moved_to = peer, list[str]()
 
     def peer(self) -> str | None:
         return self._peer
 
-    def hang_up(self) -> None:
-        self.hung_up = True
+    def move_to(self, addresses: Collection[str]) -> None:
+        self.moved_to += addresses
 
 
 @pytest.mark.parametrize(
@@ -40,19 +41,22 @@ def test_a_far_server_is_left_for_a_near_one_that_serves(
 ) -> None:
     line = Line(peer)
     Homing(line, [HOME], serves=lambda _: serves, busy=lambda: busy).look()
-    assert line.hung_up is left
+    assert line.moved_to == ([HOME.address] if left else [])
 
 
-def test_hanging_up_ends_the_connection_that_was_made_last() -> None:
+def test_moving_ends_the_connection_and_passes_others_by_until_one_of_the_near_was_tried() -> None:
     handler = PromptHandler()
     assert handler.peer() is None
-    handler.hang_up()
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.2", 0)) as home:
         made = handler.create_connection(address=server.getsockname(), timeout=1.0)
         accepted, _ = server.accept()
         with accepted, made:
             assert handler.peer() == "127.0.0.1"
-            handler.hang_up()
+            handler.move_to(["127.0.0.2"])
             assert made.recv(1) == b""
             assert accepted.recv(1) == b""
-    assert handler.peer() is None
+        assert handler.peer() is None
+        with pytest.raises(ConnectionRefusedError, match="heading for"):
+            handler.create_connection(address=server.getsockname(), timeout=1.0)
+        handler.create_connection(address=home.getsockname(), timeout=1.0).close()
+        handler.create_connection(address=server.getsockname(), timeout=1.0).close()
