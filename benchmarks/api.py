@@ -41,7 +41,7 @@ _TRANSACTION = json.dumps(
 )
 
 
-_PAGE = "/api/v1/customers?limit=50"
+PAGE = "/api/v1/customers?limit=50"
 _TRANSACTIONS = "/api/v1/card-transactions"
 # Within a second the API has stored whom it has shown what: that, too, is part of the cost of a read.
 _SETTLE_S = 1.5
@@ -74,46 +74,40 @@ def measure() -> list[Figure]:
     """
     with ExitStack() as stack:
         database = create_crm_database(stack.enter_context(running_server({"shared_buffers": "256MB"})))
-        ours = stack.enter_context(serving_crm(database))
-        bare = stack.enter_context(_bare_routes(database))
-        card = _fill(ours.base)
-
-        def sample(server: Served, run: Callable[[str], load.Rate], path: str) -> Sample:
-            before = processor.used(database, server.pid, server.user)
-            rate = run(f"{server.base}{path}")
-            time.sleep(_SETTLE_S)
-            used = processor.used(database, server.pid, server.user) - before
-            return Sample(
-                rate.requests_per_s,
-                used.server_s / rate.requests * 1e6,
-                used.database_s / rate.requests * 1e6,
-            )
-
+        served = stack.enter_context(serving_crm(database))
+        ours = partial(sample, database, served)
+        bare = partial(sample, database, stack.enter_context(_bare_routes(database)))
+        card = fill(served.base)
         return [
-            *_compare(
-                "one-row read", partial(sample, ours, load.get, card), partial(sample, bare, load.get, card)
+            *compare("one-row read", partial(ours, load.get, card), partial(bare, load.get, card)),
+            *compare("page of 50", partial(ours, load.get, PAGE), partial(bare, load.get, PAGE)),
+            *compare(
+                "one-row write", partial(ours, _write, _TRANSACTIONS), partial(bare, _write, _TRANSACTIONS)
             ),
-            *_compare(
-                "page of 50", partial(sample, ours, load.get, _PAGE), partial(sample, bare, load.get, _PAGE)
-            ),
-            *_compare(
-                "one-row write",
-                partial(sample, ours, _write, _TRANSACTIONS),
-                partial(sample, bare, _write, _TRANSACTIONS),
-            ),
-            *_compare(
+            *compare(
                 "one-row write beside the insert alone",
-                partial(sample, ours, _write, _TRANSACTIONS),
-                partial(sample, bare, _write, "/insert-alone"),
+                partial(ours, _write, _TRANSACTIONS),
+                partial(bare, _write, "/insert-alone"),
             ),
         ]
+
+
+def sample(database: CrmDatabase, server: Served, run: Callable[[str], load.Rate], path: str) -> Sample:
+    """One run of a load against one server."""
+    before = processor.used(database, server.pid, server.user)
+    rate = run(f"{server.base}{path}")
+    time.sleep(_SETTLE_S)
+    used = processor.used(database, server.pid, server.user) - before
+    return Sample(
+        rate.requests_per_s, used.server_s / rate.requests * 1e6, used.database_s / rate.requests * 1e6
+    )
 
 
 def _write(url: str) -> load.Rate:
     return load.post(url, _TRANSACTION, secrets.token_hex(4))
 
 
-def _compare(name: str, ours: Callable[[], Sample], bare: Callable[[], Sample]) -> list[Figure]:
+def compare(name: str, ours: Callable[[], Sample], bare: Callable[[], Sample]) -> list[Figure]:
     """After one run each that nobody counts: statements are prepared and pools filled by then."""
     ours(), bare()
     mine, limit = alternating(_RUNS, ours, bare)
@@ -130,7 +124,7 @@ def _compare(name: str, ours: Callable[[], Sample], bare: Callable[[], Sample]) 
     ]
 
 
-def _fill(base: str) -> str:
+def fill(base: str) -> str:
     """Enough cards for full pages; returns the path of one."""
     with httpx.Client(base_url=base, timeout=load.PATIENCE_S) as client:
         for n in range(_CUSTOMERS):
@@ -159,7 +153,7 @@ def serving_crm(database: CrmDatabase) -> Iterator[Served]:
         "CRM_REQUEST_DEADLINE_SECONDS": str(load.PATIENCE_S),
         "CRM_PROBE_TIMEOUT_SECONDS": str(load.PATIENCE_S),
     }
-    with _serving([sys.executable, "-m", "app", "serve"], settings, port) as (base, pid):
+    with serving([sys.executable, "-m", "app", "serve"], settings, port) as (base, pid):
         yield Served(base, pid, Role.APP.value)
 
 
@@ -170,28 +164,30 @@ def _bare_routes(database: CrmDatabase) -> Iterator[Served]:
     fast = ["--loop", "uvloop", "--http", "httptools", "--log-level", "warning"]
     # The owner: the API's role sees its rows through row-level security, the bare routes do without.
     settings = {"BENCH_DATABASE_URL": database.admin_url}
-    with _serving([sys.executable, *server, *fast], settings, port) as (base, pid):
+    with serving([sys.executable, *server, *fast], settings, port) as (base, pid):
         yield Served(base, pid, OWNER)
 
 
 @contextmanager
-def _serving(argv: list[str], settings: dict[str, str], port: int) -> Iterator[tuple[str, int]]:
+def serving(
+    argv: list[str], settings: dict[str, str], port: int, ready: str = PAGE
+) -> Iterator[tuple[str, int]]:
     """Its base address and its process."""
     process = spawn(argv, env=settings, new_session=True)
     base = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(base, process)
+        _wait_for(base, ready, process)
         yield base, process.pid
     finally:
         process.terminate()
         process.wait(timeout=_START_DEADLINE_S)
 
 
-def _wait_for(base: str, process: Process) -> None:
+def _wait_for(base: str, ready: str, process: Process) -> None:
     deadline = time.monotonic() + _START_DEADLINE_S
     while True:
         try:
-            if httpx.get(f"{base}{_PAGE}", timeout=2).status_code == httpx.codes.OK:
+            if httpx.get(f"{base}{ready}", timeout=2).status_code == httpx.codes.OK:
                 return
         except httpx.TransportError:
             pass

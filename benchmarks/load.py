@@ -25,6 +25,11 @@ request = function()
   return wrk.format(nil, nil, nil, (body:gsub("UNIQUE", id)))
 end
 """
+_SAME = """
+wrk.method = "POST"
+wrk.body = [[BODY]]
+wrk.headers["Content-Type"] = "application/json"
+"""
 
 
 class LoadError(Exception):
@@ -58,6 +63,18 @@ def post(url: str, body: str, run_id: str) -> Rate:
     """
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(_POST.replace("BODY", body).replace("RUN", run_id))
+        script.flush()
+        return _wrk(url, ["--script", script.name])
+
+
+def post_same(url: str, body: str) -> Rate:
+    """Repeat a POST that asks and changes nothing, as GraphQL reads.
+
+    Raises:
+        LoadError, CommandError: as for `get`.
+    """
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(_SAME.replace("BODY", body))
         script.flush()
         return _wrk(url, ["--script", script.name])
 

@@ -8,43 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-import statistics
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from random import Random
-from uuid import UUID
-
-import psycopg
-from pydantic import SecretStr
 
 from app.customers import search, service
-from app.database.database import Database, Freshness
+from app.database.database import Database
 from app.devserver import CrmDatabase, create_crm_database, running_server
-from app.settings import Settings
 from benchmarks.harness import Better, Figure, figure
-from benchmarks.search_base import SERVER, customer_id, grow
+from benchmarks.in_process import FRESH, WARM_UP, Known, opened, p99, sample, times
+from benchmarks.search_base import SERVER, grow
 
 SIZES = tuple(int(size) for size in os.environ.get("BENCH_SEARCH_SIZES", "10000,1000000").split(","))
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))
-FRESH = Freshness("bench")
-WARM_UP = 20  # a session plans a prepared statement anew for its first five times
 QUERIES = 200  # a run; their 99th percentile is the run's sample
 LETTERS = "абвгдежзиклмнопрстуфхцчшю"
-_SAMPLE = """
-SELECT c.id, c.name, c.inn, t.value
-FROM crm.customer c JOIN crm.contact t ON t.customer_id = c.id AND t.kind = 'phone' WHERE c.id = ANY (%s)
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A card of the base that will be searched for."""
-
-    id: UUID
-    name: str
-    inn: str
-    phone: str
 
 
 def measure() -> list[Figure]:
@@ -60,13 +37,8 @@ def measure() -> list[Figure]:
 
 
 async def _measured(crm: CrmDatabase, size: int) -> list[Figure]:
-    database = Database(
-        Settings(database_url=SecretStr(crm.url()), pool_max_size=1, pool_min_size=1, pool_wait_seconds=30)
-    )
-    await database.open()
-    try:
-        await _until_open(database)
-        known = _sample(crm, size)
+    async with opened(crm) as database:
+        known = sample(crm, size)
         for card in known[:WARM_UP]:
             for make in KINDS.values():
                 await search.search(database, FRESH, query=make(Random(0), card), limit=20)  # noqa: S311
@@ -75,27 +47,6 @@ async def _measured(crm: CrmDatabase, size: int) -> list[Figure]:
             for kind, make in KINDS.items()
             for figure in await _kind(database, known, size, kind, make)
         ]
-    finally:
-        await database.close()
-
-
-def _sample(crm: CrmDatabase, size: int) -> list[Known]:
-    numbers = Random(size).sample(range(size), min(size, 4 * QUERIES))  # noqa: S311  # the same each time
-    ids = [customer_id(number) for number in numbers]
-    with psycopg.connect(crm.admin_url) as connection:
-        return [Known(*row) for row in connection.execute(_SAMPLE, (ids,)).fetchall()]
-
-
-async def _until_open(database: Database) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            await search.search(database, FRESH, query="нет", limit=1)
-        except Exception:  # noqa: BLE001 - outermost guard of a start: whatever is not ready yet is asked again
-            await asyncio.sleep(0.2)
-        else:
-            return
-    raise TimeoutError("the base did not open")
 
 
 def as_inn(_: Random, card: Known) -> str:
@@ -158,8 +109,8 @@ async def _kind(
             matches, _ = await search.search(database, FRESH, query=make(random, card), limit=20)
             hits.append(any(match.customer.id == card.id for match in matches.items))
 
-        samples.append(await _p99(cards, searched))
-        limits.append(await _p99(cards, lambda card: service.get(database, card.id, FRESH)))
+        samples.append(p99(await times(cards, searched)))
+        limits.append(p99(await times(cards, lambda card: service.get(database, card.id, FRESH))))
         found += sum(hits)
     name = f"search at {size:,} customers, {kind}"
     share = found / (RUNS * QUERIES) * 100
@@ -167,12 +118,3 @@ async def _kind(
         figure(f"{name}, p99", "ms", samples, better=Better.LOWER, limit_samples=limits),
         figure(f"{name}, card among the first 20", "%", [share], better=Better.HIGHER),
     ]
-
-
-async def _p99(cards: Sequence[Known], call: Callable[[Known], Awaitable[object]]) -> float:
-    times = []
-    for card in cards:
-        started = time.perf_counter()
-        await call(card)
-        times.append((time.perf_counter() - started) * 1000)
-    return statistics.quantiles(times, n=100)[98]
