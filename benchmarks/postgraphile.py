@@ -107,7 +107,7 @@ def _serving_postgraphile(database: CrmDatabase, folder: Path) -> Iterator[Serve
         "NODE_ENV": "production",
         "GRAPHILE_ENV": "production",
     }
-    argv = ["node", str(folder / "server.mjs")]
+    argv = ["node", str(folder / "server.js")]
     with serving(argv, settings, port, ready=_READY) as (base, pid):
         yield Served(base, pid, READER)
 
