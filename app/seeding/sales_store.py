@@ -34,7 +34,7 @@ from app.seeding.sales import Account, accounts
 from app.seeding.store import ACTS_AS
 from app.seeding.story import Story
 
-BATCH = 200  # contracts of a transaction, with some ten thousand rows
+BATCH = 40  # contracts of a transaction: some 3,000 rows, far within the role's statement_timeout
 New = set[UUID]
 
 
