@@ -13,6 +13,7 @@ from app.imports.load import load
 from app.imports.loader import ACTS_AS
 from app.imports.rows import read_rows
 from app.imports.schemas import Format
+from app.imports.staging import stage
 
 CUSTOMERS = "/api/v1/customers"
 
@@ -229,7 +230,8 @@ async def test_a_partial_load_enriches_an_existing_card(api, company, number, cr
     }
     with psycopg.connect(crm.url(), autocommit=True) as connection, connection.transaction():
         connection.execute(load_sql.ACT, ACTS_AS)
-        counts, rejected = load(connection, list(read_rows([orjson.dumps(line)], 1, Format.NDJSON, None)))
+        results = list(read_rows([orjson.dumps(line)], 1, Format.NDJSON, None))
+        counts, rejected = load(connection, stage(connection, results, registered={}))
     assert (counts.enriched, rejected) == (1, [])
     after = (await api.get(f"{CUSTOMERS}/{card['id']}")).json()
     assert (after["name"], after["stage"], after["address"]) == (
