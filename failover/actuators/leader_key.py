@@ -34,7 +34,7 @@ class LeaderKey:
 
         Its REST writes the same order and wakes its own loop, but first looks at the candidate, which the
         loop does once more: 0.4 s of a pause. Patroni watches /config (dcs/zookeeper.py 4.1.5), so writing
-        what is there wakes it; what it then finds impossible, it takes the order away for.
+        what is there wakes it. An order that it then finds impossible it takes away.
 
         Raises:
             EffectRefusedError: the key is another's, the candidate is not synchronous, or one of them has
