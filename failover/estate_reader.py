@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
 from typing import Any
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
-from kazoo.protocol.states import ZnodeStat
 
 from failover.leadership import ANSWER_S, ROOT
 from failover.views import AgentView, ClusterRecord, LeaderKey, SyncKey, ViewError, decode
+from failover.znodes import Node, read
 
 log = logging.getLogger(__name__)
 
 VIEWS = f"{ROOT}/views"
-Node = tuple[bytes, ZnodeStat]
 
 
 class EstateReader:
@@ -31,7 +29,7 @@ class EstateReader:
     def views(self) -> tuple[AgentView, ...]:
         """All published views that can be read; one of another version is left out and logged."""
         names = self._children(VIEWS)
-        found = self._read(f"{VIEWS}/{name}" for name in names)
+        found = read(self._client, *(f"{VIEWS}/{name}" for name in names))
         self._decoded = {
             name: self._decode(name, node) for name, node in zip(names, found, strict=True) if node
         }
@@ -49,12 +47,12 @@ class EstateReader:
 
     def leader(self) -> str | None:
         """Who holds the leader key."""
-        (leader,) = self._read([f"{self._scope}/leader"])
+        (leader,) = read(self._client, f"{self._scope}/leader")
         return leader[0].decode() if leader else None
 
     def cluster(self) -> ClusterRecord:
         keys = ("leader", "sync", "config", "failover")
-        leader, sync, config, failover = self._read(f"{self._scope}/{key}" for key in keys)
+        leader, sync, config, failover = read(self._client, *(f"{self._scope}/{key}" for key in keys))
         members = self._children(f"{self._scope}/members")
         return record(leader, sync, config, failover, members)
 
@@ -63,18 +61,6 @@ class EstateReader:
             return tuple(self._client.get_children_async(path).get(timeout=ANSWER_S))
         except NoNodeError:
             return ()
-
-    def _read(self, paths: Iterable[str]) -> list[Node | None]:
-        asked = [self._client.get_async(path) for path in paths]
-        return [_got(answer) for answer in asked]
-
-
-def _got(answer: Any) -> Node | None:
-    try:
-        data, stat = answer.get(timeout=ANSWER_S)
-    except NoNodeError:
-        return None
-    return bytes(data), stat
 
 
 def _view(data: bytes) -> AgentView | None:
@@ -92,20 +78,25 @@ def record(
     failover: Node | None,
     members: tuple[str, ...],
 ) -> ClusterRecord:
-    """Patroni's znodes as one record. A missing or empty /sync has no members and version -1."""
-    held = _json(sync)
-    names = str(held.get("sync_standby") or "")
+    """Patroni's znodes as one record."""
     return ClusterRecord(
         leader=LeaderKey(leader[0].decode(), leader[1].ephemeralOwner) if leader else None,
-        sync=SyncKey(
-            leader=held.get("leader"),
-            members=frozenset(name.strip() for name in names.split(",") if name.strip()),
-            version=sync[1].version if sync else -1,
-        ),
+        sync=sync_key(sync),
         members=frozenset(members),
         paused=bool(_json(config).get("pause", False)),
         failover_pending=bool(_json(failover)),
         sync_wanted=int(_json(config).get("synchronous_node_count") or 1),
+    )
+
+
+def sync_key(sync: Node | None) -> SyncKey:
+    """A missing or empty /sync has no members, a missing one version -1."""
+    held = _json(sync)
+    names = str(held.get("sync_standby") or "")
+    return SyncKey(
+        leader=held.get("leader"),
+        members=frozenset(name.strip() for name in names.split(",") if name.strip()),
+        version=sync[1].version if sync else -1,
     )
 
 

@@ -8,14 +8,11 @@ from __future__ import annotations
 import json
 
 from kazoo.client import KazooClient, TransactionRequest
-from kazoo.exceptions import NoNodeError
-from kazoo.interfaces import IAsyncResult
-from kazoo.protocol.states import ZnodeStat
 
 from failover.actuators.ports import EffectRefusedError
+from failover.estate_reader import sync_key
 from failover.leadership import ANSWER_S, Leadership, TransactionError
-
-Node = tuple[bytes, ZnodeStat]
+from failover.znodes import Node, read
 
 
 class LeaderKey:
@@ -114,22 +111,11 @@ class LeaderKey:
             transaction.set_data(self._failover, order)
 
     def _read(self, *paths: str) -> tuple[Node | None, ...]:
-        """In one round trip, and in this order."""
-        asked = [self._client.get_async(path) for path in paths]
-        return tuple(_got(answer) for answer in asked)
-
-
-def _got(answer: IAsyncResult) -> Node | None:
-    try:
-        data, stat = answer.get(timeout=ANSWER_S)
-    except NoNodeError:
-        return None
-    return bytes(data), stat
+        return read(self._client, *paths)
 
 
 def _version_with(candidate: str, sync: Node | None) -> int:
-    raw = json.loads(sync[0]) if sync and sync[0] else {}
-    names = [name.strip() for name in str(raw.get("sync_standby") or "").split(",")]
-    if sync is None or candidate not in names:
+    key = sync_key(sync)
+    if candidate not in key.members:
         raise EffectRefusedError(f"{candidate} is not synchronous any more")
-    return int(sync[1].version)
+    return key.version

@@ -49,7 +49,7 @@ class Pools:
         return self._all(Task.PAUSE, operation, hold_s, candidate)
 
     def resume(self, *, primary: str = "") -> str:
-        return self._all(Task.RESUME, "", 0.0, self._leader() or "" if primary else "")
+        return self._all(Task.RESUME, "", 0.0, (primary and self._leader()) or "")
 
     def route(self, *, primary: str) -> str:
         """Raises EffectRefusedError when nobody holds the leader key: HAProxy's checks will find who does."""
