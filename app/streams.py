@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar, cast
 
 import structlog
@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from app import metrics
 from app.access.principal import TRUSTED, Principal
+from app.background import end
 from app.errors import Problem, ProblemError
 from app.settings import Settings
 
@@ -58,10 +59,7 @@ class Watch(Generic[L]):
             self._listeners.discard(listener)
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
 
     async def _look_on(self) -> None:
         """Ends with the last listener."""

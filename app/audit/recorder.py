@@ -11,7 +11,6 @@ import asyncio
 import os
 import tempfile
 from collections import deque
-from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -21,6 +20,7 @@ from app import metrics
 from app.audit import repository
 from app.audit.model import Entry, Kind, Notice
 from app.audit.spool import Segment, Spool, orphans
+from app.background import end
 from app.database.answer import Answer, Command
 from app.database.database import Database
 from app.database.units import WriteUnit
@@ -64,9 +64,7 @@ class Recorder:
         """Deliver what is left if the database takes it now; else it stays for the next process."""
         if self._task is None or self._spool is None:
             return
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await end(self._task)
         if self._began and await self._deliver():
             self.record(self._notice(Notice.ENDED, self.name))
             await self._deliver()

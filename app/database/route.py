@@ -13,6 +13,7 @@ import structlog
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from app import metrics
+from app.background import end
 from app.database.connection import CrmConnection
 from app.settings import Settings
 
@@ -103,7 +104,6 @@ class Route:
         self._settings = settings
         self._dsn = dsn
         self._prober: asyncio.Task[None] | None = None
-        self._closing = False
         self._probe_now = asyncio.Event()
         self._drain_task: asyncio.Task[None] | None = None
         self._warned_at = float("-inf")
@@ -144,13 +144,7 @@ class Route:
         self._prober = asyncio.create_task(self._probe_for_ever(), name=f"probe {self.name}")
 
     async def close(self) -> None:
-        # The flag ends the prober also where a cancellation is swallowed on its way through the driver: one
-        # that arrives together with an error leaves as that error (seen: close() waited for ever).
-        self._closing = True
-        if self._prober is not None:
-            self._prober.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._prober
+        await end(self._prober)
         await self.pool.close(timeout=2.0)
 
     def connection(self) -> Lease:
@@ -210,7 +204,7 @@ class Route:
         """Keeps one connection of its own, so that a full pool cannot blind it."""
         connection: CrmConnection | None = None
         try:
-            while not self._closing:
+            while True:
                 started = time.monotonic()
                 try:
                     if connection is None or connection.looks_stale():
@@ -289,7 +283,6 @@ class Route:
         seconds = self._settings.probe_seconds
         if not self._serves(sight):
             seconds = min(seconds, PROBE_WHEN_DOWN_SECONDS)
-        # Not wait_for: Python 3.11's may swallow a cancellation, and close() would wait for ever.
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._probe_now.wait()

@@ -16,6 +16,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.access.principal import SIGN_IN, Principal, acting_as
+from app.background import end
 from app.database.database import Database, Freshness
 from app.errors import ProblemError
 from app.identity import now
@@ -48,10 +49,7 @@ class Keyring:
         self._task = asyncio.create_task(self._refresh_for_ever(), name="keyring")
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
 
     async def who(self, bearer: str) -> Principal:
         """Whom a bearer token or a service's key stands for. Raises TokenError."""

@@ -9,9 +9,15 @@ from tests.integration.app.sales import asking
 
 
 @pytest.fixture
-async def clients(api, admin, company, number):
-    """Two companies with an account in the portal each, in the zone of a service unit."""
-    with asking("service", Held.SERVICE_MANAGER, units=("north",)):
+def unit(number):
+    """A service unit whose chats are this test's alone."""
+    return f"unit-{number}"
+
+
+@pytest.fixture
+async def clients(api, admin, company, number, unit):
+    """Two companies with an account in the portal each, the first in the zone of the service unit."""
+    with asking("service", Held.SERVICE_MANAGER, units=(unit,)):
         card = (await api.post("/api/v1/customers", company())).json()
     other = (await api.post("/api/v1/customers", {"kind": "person", "name": f"Другой {number}"})).json()
     names = (f"alfa-{number}", f"beta-{number}")
@@ -83,12 +89,12 @@ async def test_letters_are_between_two_and_newest_come_first(api, clients):
         assert (await api.get(letters)).json()["items"] == [], "letters are nobody else's"
 
 
-async def test_a_client_chats_with_the_managers_of_its_zone(api, clients):
+async def test_a_client_chats_with_the_managers_of_its_zone(api, clients, unit):
     (name, customer), _ = clients
     chat = f"/api/v1/chats/{customer}/messages"
     with client((name, customer)):
         assert (await api.post(chat, {"text": "Где мой заказ?"})).status_code == 201
-    with asking("service", Held.SERVICE_MANAGER, units=("north",)):
+    with asking("service", Held.SERVICE_MANAGER, units=(unit,)):
         waiting = (await api.get("/api/v1/chats")).json()["items"]
         assert (waiting[0]["text"], waiting[0]["of_customer"]) == ("Где мой заказ?", True)
         assert (await api.post(chat, {"text": "Отгружен вчера"})).json()["of_customer"] is False
