@@ -23,6 +23,9 @@ log = structlog.get_logger(__name__)
 PROBE_WHEN_DOWN_SECONDS = 0.2
 WARNED_EVERY_SECONDS = 10.0
 SILENCE_TOLERATED = 1  # probes in a row; a machine under load may be late once
+# The route leads to a new primary as soon as it has the lock, and its promotion takes a second or two. A
+# session that was made before is good after it, and need not be made anew just when everybody wants one.
+STANDBY_TOLERATED_SECONDS = 2.0
 
 PROBE = """
 SELECT pg_is_in_recovery(),
@@ -108,6 +111,7 @@ class Route:
         self._drain_task: asyncio.Task[None] | None = None
         self._warned_at = float("-inf")
         self._slow_probes = 0
+        self._standby_since: float | None = None
         self._primary_seen = asyncio.Event()
         self._lost_at = float("-inf")
         self.pool: AsyncConnectionPool[CrmConnection] = AsyncConnectionPool(
@@ -210,7 +214,7 @@ class Route:
                     if connection is None or connection.looks_stale():
                         connection = await self._reconnect(connection)
                     sight = await self._look(connection)
-                    if not self._serves(sight):
+                    if self._is_stuck(sight, started):
                         await self._end_session(connection)
                     self._slow_probes = 0
                 except (psycopg.Error, OSError, TimeoutError) as error:
@@ -250,6 +254,14 @@ class Route:
         if sight.seen is Seen.STANDBY:
             return self.name is RouteName.REPLICA
         return sight.seen is Seen.PRIMARY
+
+    def _is_stuck(self, sight: Sight, at: float) -> bool:
+        """Whether the route has led to a standby for longer than a promotion takes."""
+        if self._serves(sight):
+            self._standby_since = None
+            return False
+        self._standby_since = at if self._standby_since is None else self._standby_since
+        return at - self._standby_since >= STANDBY_TOLERATED_SECONDS
 
     async def _end_session(self, connection: CrmConnection) -> None:
         """End the standby's session that this route led to, on its server.

@@ -186,6 +186,17 @@ async def test_sessions_with_a_standby_on_the_primary_route_are_ended_on_its_ser
         await until(ended)
 
 
+async def test_sessions_with_a_standby_that_is_being_promoted_are_kept(standby, start_api, monkeypatch):
+    """Made in the second before, they are good after it; nobody has to log in just then."""
+    monkeypatch.setattr("app.database.route.STANDBY_TOLERATED_SECONDS", WAIT_SECONDS)
+    async with start_api(standby.url(), serves="reads", probe_seconds=0.1) as api:
+        first = set(await until(lambda: probers(standby)))
+        with psycopg.connect(standby.admin_url, autocommit=True) as connection:
+            connection.execute("SELECT pg_promote()")
+        await api.until("writes")
+        assert first <= set(await probers(standby))
+
+
 async def test_the_session_with_the_primary_is_kept_from_probe_to_probe(primary, start_api):
     async with start_api(primary.url(), probe_seconds=0.1):
         first = await until(lambda: probers(primary))
