@@ -102,7 +102,8 @@ class Equipment:
             measured = published(self._client)
             return measured.track if measured else None
 
-        return {**planners(self.inspector), **unplanned(tracked, self._config.budget)}
+        newest = JournalReader(self._client).newest
+        return {**planners(self.inspector, newest), **unplanned(tracked, self._config.budget)}
 
     def _all_pools(self) -> Pools:
         with_pools = frozenset(node.name for node in self._config.layout.applications)

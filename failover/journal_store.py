@@ -7,6 +7,7 @@ import logging
 import os
 import queue
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from kazoo.client import KazooClient
@@ -36,11 +37,17 @@ class JournalReader:
 
     def entries(self) -> tuple[Entry, ...]:
         """All of them, oldest first."""
+        return tuple(self.newest())[::-1]
+
+    def newest(self) -> Iterator[Entry]:
+        """All of them, newest first, each read when it is asked for."""
         try:
-            names = sorted(self._client.get_children_async(OPERATIONS).get(timeout=ANSWER_S))
+            names = self._client.get_children_async(OPERATIONS).get(timeout=ANSWER_S)
         except NoNodeError:
-            return ()
-        return tuple(entry for name in names if (entry := self.entry(name)))
+            return
+        for name in sorted(names, reverse=True):
+            if entry := self.entry(name):
+                yield entry
 
     def entry(self, name: str) -> Entry | None:
         data = self._read(_path(name))

@@ -55,13 +55,39 @@ class Phase:
 
 
 @dataclass(frozen=True)
+class Stall:
+    """For how long writes are expected to wait, part by part.
+
+    `worst_s`: with the steps of the slowest switch known instead of the usual ones. `source`: where the times
+    of the steps come from.
+    """
+
+    phases: tuple[Phase, ...]
+    worst_s: float
+    source: str
+
+    @property
+    def seconds(self) -> float:
+        return sum(phase.seconds for phase in self.phases)
+
+    def describe(self) -> list[str]:
+        head = (
+            f"  expected stall of writes: {self.seconds:.2f} s, at worst {self.worst_s:.2f} s; {self.source}"
+        )
+        return [
+            head,
+            *(f"     {phase.name}: {phase.seconds:.2f} s ({phase.basis})" for phase in self.phases),
+        ]
+
+
+@dataclass(frozen=True)
 class Plan:
     """What will be done, in order. Step names are unique within a plan."""
 
     operation: Operation
     title: str
     steps: tuple[Step, ...]
-    stall: tuple[Phase, ...] = ()
+    stall: Stall | None = None
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -72,10 +98,6 @@ class Plan:
     def step(self, name: str) -> Step:
         return next(step for step in self.steps if step.name == name)
 
-    @property
-    def stall_s(self) -> float:
-        return sum(phase.seconds for phase in self.stall)
-
     def describe(self) -> str:
         """The plan as an operator reads it before it is executed."""
         lines = [self.title, *(f"  ! {warning}" for warning in self.warnings)]
@@ -83,8 +105,7 @@ class Plan:
             lines.append(f"  {number}. {step.says}")
             lines.append(f"     until {step.check}, at most {step.timeout_s:g} s; {_way_back(step)}")
         if self.stall:
-            lines.append(f"  expected stall of writes: {self.stall_s:.2f} s")
-            lines.extend(f"     {phase.name}: {phase.seconds:.2f} s ({phase.basis})" for phase in self.stall)
+            lines.extend(self.stall.describe())
         return "\n".join(lines)
 
 
@@ -99,9 +120,32 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
         "operation": str(plan.operation),
         "title": plan.title,
         "warnings": list(plan.warnings),
-        "stall": [[phase.name, phase.seconds, phase.basis] for phase in plan.stall],
+        **_stall_to_json(plan.stall),
         "steps": [_step_to_json(step) for step in plan.steps],
     }
+
+
+def _stall_to_json(stall: Stall | None) -> dict[str, Any]:
+    """Beside each other, not nested: an agent of the release before reads the phases alone."""
+    if stall is None:
+        return {"stall": []}
+    return {
+        "stall": [[phase.name, phase.seconds, phase.basis] for phase in stall.phases],
+        "stall_s": stall.seconds,
+        "stall_worst_s": stall.worst_s,
+        "stall_source": stall.source,
+    }
+
+
+def _stall_from_json(raw: dict[str, Any]) -> Stall | None:
+    """The release before knew the phases only."""
+    phases = tuple(Phase(*item) for item in raw["stall"])
+    if not phases:
+        return None
+    usual = sum(phase.seconds for phase in phases)
+    return Stall(
+        phases, raw.get("stall_worst_s", usual), raw.get("stall_source", "computed by an older release")
+    )
 
 
 def _step_to_json(step: Step) -> dict[str, Any]:
@@ -124,7 +168,7 @@ def plan_from_json(raw: dict[str, Any]) -> Plan:
         operation=Operation(raw["operation"]),
         title=raw["title"],
         steps=tuple(_step_from_json(item) for item in raw["steps"]),
-        stall=tuple(Phase(*item) for item in raw["stall"]),
+        stall=_stall_from_json(raw),
         warnings=tuple(raw["warnings"]),
     )
 

@@ -5,32 +5,34 @@ The same functions serve the elected agent and `twinsite plan`, which only print
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from failover.desk import OrderRefusedError, Planner
 from failover.inspection import Inspection, Inspector
+from failover.journal import Entry
 from failover.panel import Panel, Picture
 from failover.plan import Operation, Plan
 from failover.preflight import Ends, figures
 from failover.procedures import switchover
 from failover.requests import Request
-from failover.stall import expected
+from failover.stall import Experience, expected
 
 
-def planners(inspector: Inspector) -> Mapping[Operation, Planner]:
-    """For each operation that agents carry out, what makes its plan."""
+def planners(inspector: Inspector, newest: Callable[[], Iterable[Entry]]) -> Mapping[Operation, Planner]:
+    """For each operation that agents carry out, what makes its plan. `newest`: the journal, newest first."""
 
     def plan_switchover(picture: Picture, request: Request) -> Plan:
         switch = choose_switch(picture, request)
-        return plan_of(switch, inspector.inspect((switch.leader, switch.candidate)))
+        found = inspector.inspect((switch.leader, switch.candidate))
+        return plan_of(switch, found, Experience.of(newest()))
 
     return {Operation.SWITCHOVER: plan_switchover}
 
 
-def plan_of(switch: switchover.Switch, found: Inspection) -> Plan:
-    """The plan, with the stall that the figures found let expect."""
+def plan_of(switch: switchover.Switch, found: Inspection, past: Experience) -> Plan:
+    """The plan, with the stall that the figures found and the switches before let expect."""
     read = figures(Ends(switch.leader, switch.candidate), found)
-    return switchover.plan(switch, stall=expected(read) if read else ())
+    return switchover.plan(switch, stall=expected(read, past) if read else None)
 
 
 def choose_switch(picture: Picture, request: Request) -> switchover.Switch:

@@ -1,21 +1,28 @@
-"""How long writes will stall in a planned switch, from figures read just before. Pure."""
+"""How long a planned switch will stall writes: from the switches before it, and figures read now. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from statistics import median
 
-from failover.plan import Phase
+from failover.journal import SETTLED, Entry, Event
+from failover.plan import Operation, Phase, Stall
 
-# Measured on the lab: an order to every pool and its answer; a clean stop without work left, Patroni's part
-# included; promotion of a caught-up standby, from the release of the key; HAProxy's checks and reconnections.
-ORDER_S = 0.1
-STOP_S = 0.2
-PROMOTE_S = 0.15
-ROUTE_S = 0.1
+# The steps of a switch during which clients wait; each begins where the one before ended.
+STEPS = ("pause", "stop", "release", "promote", "resume")
+# So many of the last switches count: enough for a median, few enough to follow what changes in an estate.
+LAST = 7
 # A checkpoint is made just before; this much later the primary stops and makes its last.
 AFTER_CHECKPOINT_S = 1.0
+# Assumed: how fast a checkpoint writes, and what the link between the sites carries.
 CHECKPOINT_BYTES_PER_S = 50e6
 LINK_BYTES_PER_S = 50e6
+# Until sessions are made anew, under load, measured in the lab: at least and at most. The journal cannot know
+# it, as it ends with the last pool's answer.
+RECONNECT_S, RECONNECT_WORST_S = 0.3, 0.7
 
 
 @dataclass(frozen=True)
@@ -33,26 +40,100 @@ class LiveFigures:
     round_trip_s: float
 
 
-def expected(figures: LiveFigures) -> tuple[Phase, ...]:
-    """The phases in which no write is acknowledged, in order."""
-    pending = figures.wal_bytes_per_s * AFTER_CHECKPOINT_S
-    catch_up = figures.lag_bytes / LINK_BYTES_PER_S + 2 * figures.round_trip_s
+@dataclass(frozen=True)
+class Experience:
+    """How long the `STEPS` took before: each of them usually, and all of them in the slowest switch. Seconds.
+
+    `source`: what is known and from where, as a sentence; `label`: the same in a few words.
+    """
+
+    usual_s: Mapping[str, float]
+    worst_s: float
+    source: str
+    label: str
+
+    @classmethod
+    def of(cls, newest: Iterable[Entry]) -> Experience:
+        """From this estate's journal, read newest first and no further than needed; else the reference."""
+        timed = ((entry, took) for entry in newest if (took := step_times(entry)))
+        last = list(islice(timed, LAST))
+        if not last:
+            return REFERENCE
+        day = datetime.fromtimestamp(last[0][0].records[0].at, UTC).date()
+        times = [took for _, took in last]
+        return cls(
+            usual_s={step: median(took[step] for took in times) for step in STEPS},
+            worst_s=max(sum(took.values()) for took in times),
+            source=f"steps as in this estate's own switches: the last {len(times)}, the latest on {day}",
+            label=f"median of {len(times)} here",
+        )
+
+
+# docs/measurements.md, "The pause halved": seven switches without load, medians and the slowest.
+REFERENCE = Experience(
+    usual_s={"pause": 0.14, "stop": 0.50, "release": 0.07, "promote": 0.48, "resume": 0.16},
+    worst_s=1.5,
+    source="this estate's journal knows no switch yet: steps as measured in the lab, without load",
+    label="measured in the lab",
+)
+
+
+def step_times(entry: Entry) -> dict[str, float] | None:
+    """Seconds of each of the `STEPS`; None if the entry is no switch that went through in one go.
+
+    What a successor ended tells how long its election took. A step missed counts: clients waited for it.
+    The clock is the wall's, so one that was set back meanwhile makes the entry useless.
+    """
+    records = [record for record in entry.records if record.step in STEPS]
+    if entry.plan.operation is not Operation.SWITCHOVER or len({record.epoch for record in records}) != 1:
+        return None
+    began = {record.step: record.at for record in records if record.event is Event.INTENT}
+    ended = {record.step: record.at for record in records if record.event in SETTLED}
+    if not set(STEPS) <= began.keys() & ended.keys():
+        return None
+    took = {step: ended[step] - began[step] for step in STEPS}
+    return took if min(took.values()) >= 0 else None
+
+
+def expected(live: LiveFigures, past: Experience) -> Stall:
+    """The phases in which no write is acknowledged, in order.
+
+    What is live is added to what the steps took before. These had some of the same in them, so the sum errs
+    upwards, by as much as those switches found to wait for.
+    """
+    phases = _phases(live, past)
+    more_s = sum(phase.seconds for phase in phases) - sum(past.usual_s.values()) - RECONNECT_S
+    return Stall(phases, past.worst_s + more_s + RECONNECT_WORST_S, past.source)
+
+
+def _phases(live: LiveFigures, past: Experience) -> tuple[Phase, ...]:
+    pending = live.wal_bytes_per_s * AFTER_CHECKPOINT_S
     return (
-        Phase(
-            "pause pools",
-            ORDER_S + figures.longest_transaction_s,
-            f"{ORDER_S} s measured, and the oldest transaction's {figures.longest_transaction_s:.2f} s",
-        ),
-        Phase(
+        _phase("pause pools", past, "pause", live.longest_transaction_s, "is the oldest transaction's age"),
+        _phase(
             "stop the primary",
-            STOP_S + pending / CHECKPOINT_BYTES_PER_S,
-            f"{STOP_S} s measured, and {pending / 1e6:.1f} MB to checkpoint",
+            past,
+            "stop",
+            pending / CHECKPOINT_BYTES_PER_S,
+            f"for {pending / 1e6:.1f} MB to checkpoint",
         ),
         Phase(
             "candidate catches up",
-            catch_up,
-            f"{figures.lag_bytes} bytes and two round trips of {figures.round_trip_s * 1000:.1f} ms",
+            live.lag_bytes / LINK_BYTES_PER_S + 2 * live.round_trip_s,
+            f"live: {live.lag_bytes} bytes and two round trips of {live.round_trip_s * 1000:.1f} ms",
         ),
-        Phase("promote", PROMOTE_S, "measured"),
-        Phase("route", ROUTE_S, "measured"),
+        _phase("release the leader key", past, "release"),
+        _phase("promote", past, "promote"),
+        _phase("route, and resume pools", past, "resume"),
+        Phase(
+            "clients' sessions anew",
+            RECONNECT_S,
+            f"under load, measured in the lab, at most {RECONNECT_WORST_S} s; less without load",
+        ),
     )
+
+
+def _phase(name: str, past: Experience, step: str, live_s: float = 0.0, why: str = "") -> Phase:
+    usual_s = past.usual_s[step]
+    basis = f"{usual_s:.2f} s {past.label}"
+    return Phase(name, usual_s + live_s, f"{basis}; live: {live_s:.2f} s {why}" if why else basis)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from failover.plan import Operation, Phase, Plan, Step
+from failover.plan import Operation, Plan, Stall, Step
 from failover.verbs import Check, Expectation, Instruction, Verb
 
 HOLD_S = 5.0
@@ -31,7 +31,7 @@ class Switch:
     hold_s: float = HOLD_S
 
 
-def plan(switch: Switch, stall: tuple[Phase, ...] = (), warnings: tuple[str, ...] = ()) -> Plan:
+def plan(switch: Switch, stall: Stall | None = None, warnings: tuple[str, ...] = ()) -> Plan:
     """The plan of a switch to `candidate`. Raises ValueError if it is primary already."""
     if switch.leader == switch.candidate:
         raise ValueError(f"{switch.candidate} is primary already")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Annotated, Any
 
 import typer
@@ -36,7 +37,7 @@ def list_operations(
 ) -> None:
     """Name the operations of the journal, oldest first; the open one has no end yet."""
     with zookeeper(context_of(ctx)) as client:
-        entries = JournalReader(client).entries()[-last:]
+        entries = tuple(islice(JournalReader(client).newest(), last))[::-1]
     if as_json:
         print_json([_summary(entry) for entry in entries])
         return
@@ -123,7 +124,7 @@ def _entry(journal: JournalReader, name: str) -> Entry:
     Raises:
         CannotError: there is none.
     """
-    entry = journal.entry(name) if name else (journal.current() or next(reversed(journal.entries()), None))
+    entry = journal.entry(name) if name else (journal.current() or next(journal.newest(), None))
     if entry is None:
         raise CannotError(f"no operation {name or 'at all'} is in the journal; see `twinsite operation list`")
     return entry

@@ -116,7 +116,7 @@ class Agent:
             desk=Desk(
                 box,
                 Seat(name, mode, lambda: leadership.epoch),
-                planners(Blind()),
+                planners(Blind(), JournalReader(client).newest),
                 JournalReader(client),
             ),
         )

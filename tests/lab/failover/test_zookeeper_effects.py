@@ -241,6 +241,7 @@ def test_the_journal_takes_one_operation_at_a_time_and_keeps_it_for_a_successor(
     assert copied.current() is None
     copied.open(entry("op-2"))
     assert [each.id for each in copied.entries()] == ["op-1", "op-2"]
+    assert [each.id for each in journal.newest()] == ["op-2", "op-1"]
     deadline = time.monotonic() + 60
     while FileJournal(tmp_path).entries() != copied.entries():
         assert time.monotonic() < deadline, "no copy on disk"

@@ -58,7 +58,7 @@ def asked(task=Operation.SWITCHOVER, *, name="a", at=100.0, **arguments) -> Requ
 
 
 def desk(box: Box, books: Books | None = None, mode: Mode = Mode.ACTIVE) -> Desk:
-    return Desk(box, Seat("wit-zk1", mode, lambda: 7), planners(Blind()), books or Books())
+    return Desk(box, Seat("wit-zk1", mode, lambda: 7), planners(Blind(), list), books or Books())
 
 
 def refusal(request: Request, mode: Mode = Mode.ACTIVE, scene: Scene | None = None) -> str:

@@ -13,6 +13,7 @@ from failover.planners import choose_switch, plan_of
 from failover.preflight import Ends, check, summary
 from failover.proof.scenery import Health, Scene, picture
 from failover.requests import Request
+from failover.stall import REFERENCE
 
 ENDS = Ends("dc1-db1", "dc2-db1")
 PRIMARY = Server(
@@ -96,7 +97,7 @@ def test_a_host_that_is_not_synchronous_is_made_so_first() -> None:
     switch = choose_switch(picture(Scene()), order(host="dc2-db2"))
 
     assert switch.widen_from is not None
-    names = [step.name for step in plan_of(switch, found()).steps]
+    names = [step.name for step in plan_of(switch, found(), REFERENCE).steps]
     assert names.index("synchronous") < names.index("pause")
     assert names.index("verify") < names.index("narrow")
 
@@ -110,12 +111,14 @@ def test_nobody_is_chosen_who_does_not_stream() -> None:
 
 def test_the_expected_stall_follows_the_live_figures() -> None:
     switch = choose_switch(picture(Scene()), order(site="dc2"))
-    quiet = plan_of(switch, found())
-    busy = plan_of(switch, found(replace(PRIMARY, longest_transaction_s=0.9, unflushed_bytes=3 * 10**9)))
+    held_up = found(replace(PRIMARY, longest_transaction_s=0.9, unflushed_bytes=3 * 10**9))
+    quiet, busy = (plan_of(switch, each, REFERENCE).stall for each in (found(), held_up))
 
-    assert 0.3 < quiet.stall_s < 1.0
-    assert busy.stall_s > quiet.stall_s + 0.9
-    assert plan_of(switch, found(Unreachable("silent"))).stall == ()
+    assert quiet is not None
+    assert busy is not None
+    assert busy.seconds > quiet.seconds + 0.9
+    assert busy.worst_s > quiet.worst_s + 0.9
+    assert plan_of(switch, found(Unreachable("silent")), REFERENCE).stall is None
 
 
 def test_a_row_of_postgresql_becomes_a_server() -> None:
