@@ -101,6 +101,19 @@ def test_settings_that_durability_rests_on_hold_on_every_member(connect, host):
 
 
 @pytest.mark.parametrize("host", DATABASES)
+def test_the_kernel_tells_patroni_when_its_postmaster_ends(on, host):
+    """Patroni itself looks only once a loop (run_patroni.py)."""
+
+    def watched() -> None:
+        patroni = on(host).check_output("systemctl show --property MainPID --value patroni")
+        postmaster = on(host).check_output("cat /var/lib/postgresql/*/*/postmaster.pid | head -n 1")
+        found = on(host).check_output(f"grep -sh ^Pid: /proc/{patroni}/fdinfo/*")
+        assert postmaster in found.replace("Pid:", "").split()
+
+    until(watched)
+
+
+@pytest.mark.parametrize("host", DATABASES)
 def test_no_account_trusts_and_none_comes_without_tls(connect, host):
     with connect(host) as session:
         rows = session.execute("SELECT type, auth_method, error FROM pg_hba_file_rules").fetchall()

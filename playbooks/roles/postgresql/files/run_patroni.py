@@ -1,22 +1,82 @@
-"""Patroni, tuned where it has no settings of its own: which ZooKeeper it asks, how its threads take turns.
+"""Patroni, tuned where it has no settings of its own.
 
-Each of its loops reads some fifteen znodes one after the other, so where they are read decides how long a
-promotion takes: at the witness 0.2 s each time, at home 0.03 (lab, witness 5 ms away). kazoo draws a server
-by lot unless it is told not to, and Patroni 4.1.5 does not tell it (dcs/zookeeper.py).
+Which ZooKeeper it asks: each of its loops reads some fifteen znodes one after the other, so where they are
+read decides how long a promotion takes: at the witness 0.2 s each time, at home 0.03 (lab, witness 5 ms
+away). kazoo draws a server by lot unless it is told not to, and Patroni 4.1.5 does not tell it
+(dcs/zookeeper.py).
+
+When it notices that its PostgreSQL has ended: it looks once a loop, so half a second late on average. The
+kernel tells at once (pidfd_open(2)), and Patroni's own loop then decides as it always does.
+
+How its threads take turns: the loop that decides shares Python's lock with those that answer health checks.
 """
 
 import functools
+import os
+import select
 import sys
+import threading
 
 from kazoo.client import KazooClient
+from patroni import postgresql  # before patroni.ha, which cannot be the first to import it
 from patroni.__main__ import main
+from patroni.ha import Ha
 
-# The loop that decides shares Python's lock with the threads that answer health checks; each of these may
-# keep it 5 ms by default.
+PostmasterProcess = postgresql.postmaster.PostmasterProcess
+# Each thread may keep Python's lock for so long; 5 ms by default.
 YIELDS_AFTER_S = 0.001
+
+
+class Watchman:
+    """Wakes Patroni's loop when a postmaster that it knows of has ended. Decides nothing."""
+
+    def __init__(self) -> None:
+        self._ha: Ha | None = None
+        self._watched: set[int] = set()
+
+    def knows(self, ha: Ha) -> None:
+        self._ha = ha
+
+    def watch(self, pid: int) -> None:
+        """Patroni makes a new object of the same process now and then; one thread for each is enough."""
+        if pid not in self._watched:
+            self._watched.add(pid)
+            threading.Thread(target=self._await_end, args=(pid,), name="postmaster", daemon=True).start()
+
+    def _await_end(self, pid: int) -> None:
+        try:
+            process = os.pidfd_open(pid)
+        except ProcessLookupError:
+            pass  # it has ended meanwhile
+        else:
+            select.select([process], [], [])
+            os.close(process)
+        self._watched.discard(pid)
+        if self._ha is not None:
+            self._ha.wakeup()
+
+
+def tell(watchman: Watchman) -> None:
+    """Have Patroni say who it is, and of which postmasters it knows."""
+    make_ha, make_process = Ha.__init__, PostmasterProcess.__init__
+
+    @functools.wraps(make_ha)
+    def telling_ha(self: Ha, *args: object) -> None:
+        make_ha(self, *args)
+        watchman.knows(self)
+
+    @functools.wraps(make_process)
+    def telling_process(self: PostmasterProcess, pid: int) -> None:
+        make_process(self, pid)
+        if not self.is_single_user:
+            watchman.watch(self.pid)
+
+    Ha.__init__, PostmasterProcess.__init__ = telling_ha, telling_process
+
 
 if __name__ == "__main__":
     sys.setswitchinterval(YIELDS_AFTER_S)
     # In the order of the configuration.
     KazooClient.__init__ = functools.partialmethod(KazooClient.__init__, randomize_hosts=False)
+    tell(Watchman())
     sys.exit(main())
