@@ -6,10 +6,19 @@ from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 from app.access.compiling import Zone, hidden, labels, rules_of, while_taken
 from app.access.operations import Need
 from app.access.policy import Action, Hidden, Reach, Resource, Role, Rule
+
+
+class Home(NamedTuple):
+    """The place of a principal that what it does is marked with. Of several units or regions the first."""
+
+    unit: str | None
+    region: str | None
+    partner: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,10 @@ class Principal:
     @property
     def zone(self) -> Zone:
         return Zone(self.id, self.units, self.regions, self.partner, self.customer)
+
+    @property
+    def home(self) -> Home:
+        return Home(next(iter(self.units), None), next(iter(self.regions), None), self.partner)
 
 
 @dataclass(frozen=True)
@@ -46,14 +59,7 @@ class Access:
         owns = any(rule.reach is Reach.OWN for rule in self.rules)
         return {
             "as_principal": self.principal.id,
-            "as_stamp": array(
-                (
-                    self.principal.id if owns else None,
-                    next(iter(zone.units), None),
-                    next(iter(zone.regions), None),
-                    zone.partner,
-                )
-            ),
+            "as_stamp": array((self.principal.id if owns else None, *self.principal.home)),
             **{f"as_{action}": array(labels(self._rules_for(action), action, zone)) for action in Action},
         }
 

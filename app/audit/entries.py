@@ -17,15 +17,12 @@ _ADDRESS = re.compile(rf"{BASE}([a-z-]+/[0-9a-f]{{8}}-[0-9a-f-]{{27}})\b")
 
 def of_write(command: Command, answer: Answer, access: Access, site: str) -> Mapping[str, Any]:
     """Parameters of `AUDIT` in app.database.units: the entry is stored by the transaction it tells of."""
-    zone = access.principal
     addresses = (command.operation, answer.headers.get("Location", ""))
     return {
         "audit_id": new_id(),
         "site": site,
         "actor": command.principal,
-        "unit": next(iter(zone.units), None),
-        "region": next(iter(zone.regions), None),
-        "partner": zone.partner,
+        **access.principal.home._asdict(),
         "operation": without_numbers(command.operation) or command.trace,
         "status": answer.status,
         "subjects": [*subjects(addresses, answer.subjects)],

@@ -21,7 +21,7 @@ class Entry:
 
     Attributes:
         site: of the API that did it, and so the chain it belongs to.
-        unit, region, partner: of the principal's zone; who may read the entry depends on them.
+        unit, region, partner: the principal's home; who may read the entry depends on them.
         operation: method and path, without the query, which may hold what was searched for.
         subjects: paths below the base of what was made, changed or shown, e.g. ``customers/0198…``.
         fingerprint: SHA-256 of method, path and body of a write.
