@@ -29,7 +29,6 @@ from failover.heartbeats import Heartbeats
 from failover.homing import Homing, server_serves
 from failover.journal import JournalError
 from failover.journal_store import open_operation
-from failover.leadership import ANSWER_S
 from failover.model import Node
 from failover.orders import ANSWERS, ORDERS, Order
 from failover.pool_gate import PoolGate
@@ -37,6 +36,7 @@ from failover.probing import Pace, Watch
 from failover.systemd import notify
 from failover.targets import RestTarget, SqlTarget, Target, TcpTarget
 from failover.views import AgentView, DatabaseView, PeerView, encode
+from failover.znodes import ANSWER_S
 
 log = logging.getLogger(__name__)
 

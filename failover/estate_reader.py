@@ -7,11 +7,10 @@ import logging
 from typing import Any
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import NoNodeError
 
-from failover.leadership import ANSWER_S, ROOT
+from failover.leadership import ROOT
 from failover.views import AgentView, ClusterRecord, LeaderKey, SyncKey, ViewError, decode
-from failover.znodes import Node, read
+from failover.znodes import Node, children, read
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ class EstateReader:
 
     def views(self) -> tuple[AgentView, ...]:
         """All published views that can be read; one of another version is left out and logged."""
-        names = self._children(VIEWS)
+        names = children(self._client, VIEWS)
         found = read(self._client, *(f"{VIEWS}/{name}" for name in names))
         self._decoded = {
             name: self._decode(name, node) for name, node in zip(names, found, strict=True) if node
@@ -43,7 +42,7 @@ class EstateReader:
 
     def observers(self) -> tuple[str, ...]:
         """Agents with a session."""
-        return self._children(VIEWS)
+        return children(self._client, VIEWS)
 
     def leader(self) -> str | None:
         """Who holds the leader key."""
@@ -53,14 +52,8 @@ class EstateReader:
     def cluster(self) -> ClusterRecord:
         keys = ("leader", "sync", "config", "failover")
         leader, sync, config, failover = read(self._client, *(f"{self._scope}/{key}" for key in keys))
-        members = self._children(f"{self._scope}/members")
+        members = children(self._client, f"{self._scope}/members")
         return record(leader, sync, config, failover, members)
-
-    def _children(self, path: str) -> tuple[str, ...]:
-        try:
-            return tuple(self._client.get_children_async(path).get(timeout=ANSWER_S))
-        except NoNodeError:
-            return ()
 
 
 def _view(data: bytes) -> AgentView | None:

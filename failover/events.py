@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from kazoo.client import KazooClient, TransactionRequest
-from kazoo.exceptions import NoNodeError
 
 from failover.decide import Mode, Policy
-from failover.leadership import ANSWER_S, ROOT, Leadership
+from failover.leadership import ROOT, Leadership
 from failover.panel import Thresholds
 from failover.transitions import Durability
+from failover.znodes import ANSWER_S, children, document, read
 
 log = logging.getLogger(__name__)
 
@@ -115,30 +115,16 @@ class EventLog:
         transaction.create(f"{EVENTS}/e-", line, sequence=True)
 
     def trim(self) -> None:
-        for name in _names(self._client)[:-KEPT]:
+        for name in children(self._client, EVENTS)[:-KEPT]:
             self._client.delete_async(f"{EVENTS}/{name}").get(timeout=ANSWER_S)
 
 
 def history(client: KazooClient, last: int = KEPT) -> tuple[Happening, ...]:
     """The last lines, oldest first."""
-    asked = [client.get_async(f"{EVENTS}/{name}") for name in _names(client)[-last:]]
-    return tuple(Happening(*json.loads(answer.get(timeout=ANSWER_S)[0])) for answer in asked)
+    paths = (f"{EVENTS}/{name}" for name in children(client, EVENTS)[-last:])
+    return tuple(Happening(*json.loads(node[0])) for node in read(client, *paths) if node)
 
 
 def current(client: KazooClient) -> Announcement | None:
     """The elected agent's last ruling; None if there is none that this version can read."""
-    try:
-        data, _ = client.get_async(DECISION).get(timeout=ANSWER_S)
-        return Announcement.from_bytes(bytes(data)) if data else None
-    except NoNodeError:
-        return None
-    except ValueError as error:
-        log.warning("%s", error)
-        return None
-
-
-def _names(client: KazooClient) -> list[str]:
-    try:
-        return sorted(client.get_children_async(EVENTS).get(timeout=ANSWER_S))
-    except NoNodeError:
-        return []
+    return document(client, DECISION, Announcement.from_bytes)

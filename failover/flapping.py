@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import NoNodeError
 
 from failover.journal import Entry, Event
-from failover.leadership import ANSWER_S, ROOT
+from failover.leadership import ROOT
 from failover.plan import Operation
-
-log = logging.getLogger(__name__)
+from failover.znodes import ANSWER_S, document
 
 ACKNOWLEDGED = f"{ROOT}/failover-acknowledged"
 RELEASE = "release"
@@ -49,14 +46,7 @@ def acknowledge(client: KazooClient, word: Acknowledgement) -> None:
 
 def acknowledgement(client: KazooClient) -> Acknowledgement | None:
     """The last one; None if there is none that can be read: then every failover counts."""
-    try:
-        data, _ = client.get_async(ACKNOWLEDGED).get(timeout=ANSWER_S)
-        return Acknowledgement.from_bytes(bytes(data)) if data else None
-    except NoNodeError:
-        return None
-    except ValueError as error:
-        log.warning("%s", error)
-        return None
+    return document(client, ACKNOWLEDGED, Acknowledgement.from_bytes)
 
 
 @dataclass(frozen=True)

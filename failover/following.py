@@ -14,7 +14,7 @@ from failover.decide import Mode
 from failover.events import current as announcement
 from failover.journal import Entry
 from failover.journal_store import JournalReader
-from failover.leadership import ANSWER_S, LEADER
+from failover.leadership import holder
 from failover.requests import Reply, Request, RequestBox
 
 # An election takes a session's end (4 s) and the moment for which others stand back.
@@ -191,10 +191,7 @@ class Counter:
             raise OrderFailedError("the session with ZooKeeper was lost before the order was taken") from None
 
     def _holder(self) -> str | None:
-        try:
-            return bytes(self._client.get_async(LEADER).get(timeout=ANSWER_S)[0]).decode()
-        except NoNodeError:
-            return None
+        return holder(self._client)
 
     def _until(self, found: Callable[[], T | None], within_s: float) -> T | None:
         deadline = self._clock.monotonic() + within_s

@@ -15,13 +15,13 @@ from typing import Any
 
 import psycopg
 from kazoo.client import KazooClient
-from kazoo.exceptions import NoNodeError
 
 from failover.estate_reader import EstateReader
 from failover.exposure import Exposure, Sample, Track, of_site
-from failover.leadership import ANSWER_S, Leadership
+from failover.leadership import Leadership
 from failover.model import Layout, Node
 from failover.views import ClusterRecord
+from failover.znodes import document
 
 log = logging.getLogger(__name__)
 
@@ -72,14 +72,7 @@ class Published:
 
 def published(client: KazooClient) -> Published | None:
     """What was measured last; None if nothing was, or not by a version that this one can read."""
-    try:
-        data, _ = client.get_async(EXPOSURE).get(timeout=ANSWER_S)
-        return Published.from_bytes(bytes(data)) if data else None
-    except NoNodeError:
-        return None
-    except ValueError as error:
-        log.warning("%s", error)
-        return None
+    return document(client, EXPOSURE, Published.from_bytes)
 
 
 def sites(layout: Layout) -> Mapping[str, str]:

@@ -7,7 +7,6 @@ have confirmed the loss (a drill after a rolling restart).
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import ssl
 import threading
@@ -15,8 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from failover.model import Node, ZooKeeperState
-from failover.observe.attempt import attempt
-from failover.observe.zookeeper import read_server
+from failover.observe.zookeeper import ask_servers
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +62,8 @@ class Homing:
 def server_serves(tls: ssl.SSLContext) -> Callable[[Node], bool]:
     """A function that asks a server whether it has a quorum."""
 
-    async def state(node: Node) -> bool:
-        found = await attempt(read_server(node, tls), ANSWERS_WITHIN_S)
-        return isinstance(found, ZooKeeperState)
+    def serves(node: Node) -> bool:
+        found = ask_servers((node,), tls, ANSWERS_WITHIN_S)
+        return isinstance(found[node.name], ZooKeeperState)
 
-    return lambda node: asyncio.run(state(node))
+    return serves

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,9 +12,9 @@ from psycopg.rows import dict_row
 
 from failover.deadline import deadline
 from failover.model import Layout, Unreachable, ZooKeeperState
-from failover.observe.attempt import attempt, reason_of
+from failover.observe.attempt import reason_of
 from failover.observe.postgres import HERE, TIMELINE
-from failover.observe.zookeeper import read_server
+from failover.observe.zookeeper import ask_servers
 
 ANSWERS_WITHIN_S = 2.0
 # What differs from host to host by its nature, or follows the role; a recovery's target does, too.
@@ -108,7 +107,8 @@ class HostInspector:
         self._layout, self._conninfo, self._tls = layout, conninfo, tls
 
     def inspect(self, hosts: tuple[str, ...]) -> Inspection:
-        return Inspection({host: self.server(host) for host in hosts}, asyncio.run(self._zookeepers()))
+        zookeepers = ask_servers(self._layout.zookeepers, self._tls, ANSWERS_WITHIN_S)
+        return Inspection({host: self.server(host) for host in hosts}, zookeepers)
 
     def server(self, host: str) -> Server | Unreachable:
         try:
@@ -123,11 +123,6 @@ class HostInspector:
             return Unreachable(reason_of(error))
         assert row is not None
         return server_from(row)
-
-    async def _zookeepers(self) -> dict[str, ZooKeeperState | Unreachable]:
-        nodes = self._layout.zookeepers
-        asked = (attempt(read_server(node, self._tls), ANSWERS_WITHIN_S) for node in nodes)
-        return {node.name: found for node, found in zip(nodes, await asyncio.gather(*asked), strict=True)}
 
 
 def server_from(row: Mapping[str, Any]) -> Server:

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import NodeExistsError, NoNodeError
+from kazoo.exceptions import NodeExistsError
 
 from failover.journal import Entry, JournalStore, OperationRunningError, entry_from_json, entry_to_json
-from failover.leadership import ANSWER_S, Leadership, TransactionError
+from failover.leadership import Leadership, TransactionError
+from failover.znodes import children, content, text
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +33,8 @@ class JournalReader:
 
     def current(self) -> Entry | None:
         """The open entry."""
-        name = self._read(CURRENT)
-        return self.entry(name.decode()) if name is not None else None
+        name = open_operation(self._client)
+        return self.entry(name) if name is not None else None
 
     def entries(self) -> tuple[Entry, ...]:
         """All of them, oldest first."""
@@ -41,24 +42,13 @@ class JournalReader:
 
     def newest(self) -> Iterator[Entry]:
         """All of them, newest first, each read when it is asked for."""
-        try:
-            names = self._client.get_children_async(OPERATIONS).get(timeout=ANSWER_S)
-        except NoNodeError:
-            return
-        for name in sorted(names, reverse=True):
+        for name in reversed(children(self._client, OPERATIONS)):
             if entry := self.entry(name):
                 yield entry
 
     def entry(self, name: str) -> Entry | None:
-        data = self._read(_path(name))
+        data = content(self._client, _path(name))
         return entry_from_json(json.loads(data)) if data is not None else None
-
-    def _read(self, path: str) -> bytes | None:
-        try:
-            data, _ = self._client.get_async(path).get(timeout=ANSWER_S)
-        except NoNodeError:
-            return None
-        return bytes(data)
 
 
 class ZooKeeperJournal(JournalReader):
@@ -139,10 +129,7 @@ class FileJournal:
 
 def open_operation(client: KazooClient) -> str | None:
     """The id of the operation that is open."""
-    try:
-        return bytes(client.get_async(CURRENT).get(timeout=ANSWER_S)[0]).decode()
-    except NoNodeError:
-        return None
+    return text(client, CURRENT)
 
 
 class Copied:

@@ -10,17 +10,17 @@ import logging
 from dataclasses import dataclass
 
 from kazoo.client import KazooClient, KazooState, TransactionRequest
-from kazoo.exceptions import KazooException, NoNodeError, RolledBackError
+from kazoo.exceptions import KazooException, RolledBackError
 from kazoo.handlers.threading import KazooTimeoutError
 
 from failover.journal import DeposedError, JournalError
+from failover.znodes import ANSWER_S, text
 
 log = logging.getLogger(__name__)
 
 ROOT = "/twinsite/agents"
 EPOCH = f"{ROOT}/epoch"
 LEADER = f"{ROOT}/leader"
-ANSWER_S = 2.0
 
 
 class TransactionError(JournalError):
@@ -57,6 +57,11 @@ class Term:
     session: int
 
 
+def holder(client: KazooClient) -> str | None:
+    """Who is in office, as this session's server knows it."""
+    return text(client, LEADER)
+
+
 class Leadership:
     """Stands for election, knows its term, stamps transactions with it."""
 
@@ -89,11 +94,7 @@ class Leadership:
 
     def holder(self) -> str | None:
         """Who is in office, as this session's server knows it."""
-        try:
-            data, _ = self._client.get_async(LEADER).get(timeout=ANSWER_S)
-        except NoNodeError:
-            return None
-        return str(data.decode())
+        return holder(self._client)
 
     def campaign(self) -> bool:
         """Takes office if it is free. True if we hold it after the call."""

@@ -9,16 +9,14 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import NodeExistsError, NoNodeError
 
 from failover.actuators.ports import EffectRefusedError
-from failover.leadership import ANSWER_S, Leadership, TransactionError
+from failover.leadership import Leadership, TransactionError
+from failover.znodes import children
 
 MAINTENANCE = "/twinsite/maintenance"
 
 
 def held_hosts(client: KazooClient) -> frozenset[str]:
-    try:
-        return frozenset(client.get_children_async(MAINTENANCE).get(timeout=ANSWER_S))
-    except NoNodeError:
-        return frozenset()
+    return frozenset(children(client, MAINTENANCE))
 
 
 class Register:

@@ -14,9 +14,9 @@ from typing import Any
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
 
-from failover.leadership import ANSWER_S
 from failover.plan import Operation
 from failover.verbs import Arguments, Scalar
+from failover.znodes import ANSWER_S, Node, children, read
 
 REQUESTS = "/twinsite/requests"
 VERSION = 1
@@ -150,22 +150,17 @@ class RequestBox:
 
     def waiting(self) -> tuple[Request, ...]:
         """Requests without a reply, oldest first. What cannot be read is passed over."""
-        found = (self._read(name) for name in self._names())
+        paths = (_path(name) for name in children(self._client, REQUESTS))
+        found = (_document(node) for node in read(self._client, *paths))
         open_ones = [each.request for each in found if each is not None and each.reply is None]
         return tuple(sorted(open_ones, key=lambda request: request.id))
 
-    def _names(self) -> list[str]:
-        try:
-            return list(self._client.get_children_async(REQUESTS).get(timeout=ANSWER_S))
-        except NoNodeError:
-            return []
 
-    def _read(self, name: str) -> Document | None:
-        try:
-            data, _ = self._client.get_async(_path(name)).get(timeout=ANSWER_S)
-            return Document.from_bytes(bytes(data))
-        except (NoNodeError, RequestError):
-            return None
+def _document(node: Node | None) -> Document | None:
+    try:
+        return Document.from_bytes(node[0]) if node else None
+    except RequestError:
+        return None
 
 
 def _path(name: str) -> str:

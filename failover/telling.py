@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import NoNodeError
 
 from failover.decide import History, Policy, decide
 from failover.diagnosis import diagnose
@@ -14,7 +13,7 @@ from failover.estate_reader import EstateReader
 from failover.events import Announcement, Happening, current
 from failover.explain import explain
 from failover.journal_store import open_operation
-from failover.leadership import ANSWER_S, LEADER
+from failover.leadership import holder
 from failover.maintenance import held_hosts
 from failover.model import Layout
 from failover.panel import Picture, Thresholds
@@ -75,24 +74,17 @@ def tell(
     policy = announced.policy if announced else Policy()
     seen = settled_picture(client, layout, monotonic_ns, sleep)
     decision = decide(seen, diagnose(seen), History(), policy)
-    return "\n".join((explain(seen, decision), *_office(_holder(client), announced)))
+    return "\n".join((explain(seen, decision), *_office(holder(client), announced)))
 
 
-def _holder(client: KazooClient) -> str | None:
-    try:
-        return bytes(client.get_async(LEADER).get(timeout=ANSWER_S)[0]).decode()
-    except NoNodeError:
-        return None
-
-
-def _office(holder: str | None, announced: Announcement | None) -> list[str]:
+def _office(by: str | None, announced: Announcement | None) -> list[str]:
     """Who decides, by which policy, and what was ruled last: patience and anti-flap are known there only."""
     if announced is None:
-        return [f"in office: {holder or 'nobody'}; nothing was ever ruled"]
+        return [f"in office: {by or 'nobody'}; nothing was ever ruled"]
     policy = announced.policy
     flap = f"at most one automatic failover in {policy.anti_flap_s:.0f} s"
     return [
-        f"in office: {holder or 'nobody'}; mode {policy.mode}, durability {policy.durability}, {flap}",
+        f"in office: {by or 'nobody'}; mode {policy.mode}, durability {policy.durability}, {flap}",
         f"last ruling, {time_of(announced.at)} by {announced.by} under epoch {announced.epoch}:",
         *(f"  {text}" for text in announced.texts),
     ]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from failover.model import Node, ZooKeeperState
-from failover.observe.attempt import attempt
-from failover.observe.zookeeper import read_server
+from failover.observe.zookeeper import ask_servers
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +37,14 @@ class TreeWatch:
         """Until `stopping` is set. A server that does not answer is another finding's matter."""
         while not stopping.wait(ASKED_EVERY_S):
             try:
-                self._counted = asyncio.run(self._ask()) if self._in_office() else {}
+                self._counted = self._ask() if self._in_office() else {}
             except Exception:
                 log.exception("the watch over ZooKeeper's trees stumbled; it goes on with the next round")
 
-    async def _ask(self) -> Mapping[str, int]:
-        asked = (attempt(read_server(node, self._tls), ANSWERS_WITHIN_S) for node in self._servers)
-        found = zip(self._servers, await asyncio.gather(*asked), strict=True)
+    def _ask(self) -> Mapping[str, int]:
+        found = ask_servers(self._servers, self._tls, ANSWERS_WITHIN_S)
         return {
-            node.name: state.digest_mismatches for node, state in found if isinstance(state, ZooKeeperState)
+            host: state.digest_mismatches
+            for host, state in found.items()
+            if isinstance(state, ZooKeeperState)
         }

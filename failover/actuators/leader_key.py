@@ -11,8 +11,8 @@ from kazoo.client import KazooClient, TransactionRequest
 
 from failover.actuators.ports import EffectRefusedError
 from failover.estate_reader import sync_key
-from failover.leadership import ANSWER_S, Leadership, TransactionError
-from failover.znodes import Node, read
+from failover.leadership import Leadership, TransactionError
+from failover.znodes import ANSWER_S, Node, read
 
 
 class LeaderKey:

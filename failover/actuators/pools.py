@@ -6,11 +6,11 @@ import itertools
 from collections.abc import Callable, Iterable
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import NoNodeError
 
 from failover.actuators.ports import EffectRefusedError, EffectUnknownError
-from failover.leadership import ANSWER_S, Leadership
+from failover.leadership import Leadership
 from failover.orders import ANSWERS, ORDERS, Answer, Order, Task
+from failover.znodes import content
 
 
 class Pools:
@@ -103,13 +103,10 @@ class Pools:
         return f"{order.task}: {', '.join(hosts)}"
 
     def _answered(self, order: Order, host: str) -> bool:
-        try:
-            data, _ = self._client.get_async(f"{ANSWERS}/{host}").get(timeout=ANSWER_S)
-        except NoNodeError:
-            return False
+        data = content(self._client, f"{ANSWERS}/{host}")
         if not data:
-            return False  # the desk is open and has answered nothing yet
-        answer = Answer.from_bytes(bytes(data))
+            return False  # no desk, or it is open and has answered nothing yet
+        answer = Answer.from_bytes(data)
         if answer.answers(order) and not answer.obeyed:
             raise EffectRefusedError(f"{host}: {answer.text}")
         return answer.answers(order)

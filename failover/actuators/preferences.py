@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import NoNodeError
 
 from failover.actuators.patroni import Patroni
 from failover.actuators.ports import EffectRefusedError
-from failover.leadership import ANSWER_S, ROOT, Leadership
+from failover.leadership import ROOT, Leadership
+from failover.znodes import text
 
 PREFERRED = f"{ROOT}/preferred-site"
 
@@ -35,11 +35,7 @@ class PreferredSite:
 
 def preferred_site(client: KazooClient) -> str | None:
     """None: nobody has said."""
-    try:
-        data, _ = client.get_async(PREFERRED).get(timeout=ANSWER_S)
-    except NoNodeError:
-        return None
-    return bytes(data).decode() or None
+    return text(client, PREFERRED)
 
 
 class Synchronous:

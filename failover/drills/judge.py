@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from failover.drills import figures, phases
 from failover.drills.checker import Finding, Violation, check, subjects, writer_intervals
@@ -163,13 +163,13 @@ def _aims(record: Record, measured: Measured) -> Iterator[Check]:
 
 def _felt(limits: Budget, measured: Measured) -> Iterator[Check]:
     """What clients felt, in time and in failed attempts."""
-    yield _within("Writes came back in time", measured.rto_s, limits.rto_s, "s from fault to write")
+    yield _timed("Writes came back in time", measured.rto_s, limits.rto_s, "s from fault to write")
     if limits.write_stall_max_s is not None:
         stall = measured.write_stall_max_s
-        yield _within("Writes never stalled too long", stall, limits.write_stall_max_s, "s without a write")
+        yield _timed("Writes never stalled too long", stall, limits.write_stall_max_s, "s without a write")
     if limits.failed_max is not None:
         failed = measured.requests.failed
-        yield _within("Few requests failed", failed, limits.failed_max, "failed attempts")
+        yield _timed("Few requests failed", failed, limits.failed_max, "failed attempts")
 
 
 def _leadership(record: Record) -> Iterator[Check]:
@@ -179,6 +179,10 @@ def _leadership(record: Record) -> Iterator[Check]:
     writers = writer_intervals(record.operations)
     named = ", ".join(f"{writer.node} on timeline {writer.timeline}" for writer in writers)
     yield Check("The primary stayed", len(writers) == 1, f"writes were acknowledged by {named or 'nobody'}")
+
+
+def _timed(name: str, found: float | None, limit: float, unit: str) -> Check:
+    return replace(_within(name, found, limit, unit), timed=True)
 
 
 def _within(name: str, found: float | None, limit: float, unit: str) -> Check:

@@ -76,11 +76,15 @@ class Phases:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One condition of the verdict and what was found."""
+    """One condition of the verdict and what was found.
+
+    `timed`: it holds a figure against a limit that a machine which stalls may miss once; others are promises.
+    """
 
     name: str
     passed: bool
     detail: str
+    timed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

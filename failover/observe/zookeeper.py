@@ -12,7 +12,7 @@ import logging
 import re
 import socket
 import ssl
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -32,8 +32,10 @@ from failover.model import (
     Node,
     SiteExposure,
     TimelineSwitch,
+    Unreachable,
     ZooKeeperState,
 )
+from failover.observe.attempt import attempt
 
 PORT = 2181
 ROOT = "/twinsite/crm"
@@ -54,6 +56,17 @@ class NoSessionError(OSError):
 
 class SessionLostError(OSError):
     """A session was had, and then something asked in it stayed without an answer."""
+
+
+def ask_servers(
+    nodes: Sequence[Node], tls: ssl.SSLContext, within_s: float
+) -> dict[str, ZooKeeperState | Unreachable]:
+    """What each of them says of itself, by host. All are asked at once; none is waited for longer."""
+
+    async def answers() -> list[ZooKeeperState | Unreachable]:
+        return await asyncio.gather(*(attempt(read_server(node, tls), within_s) for node in nodes))
+
+    return dict(zip((node.name for node in nodes), asyncio.run(answers()), strict=True))
 
 
 async def read_server(node: Node, tls: ssl.SSLContext) -> ZooKeeperState:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,12 +12,12 @@ from failover.drills.model import ClusterStatus, Member, MemberRole, Orchestrato
 from failover.drills.ports import PortError
 from failover.following import Counter
 from failover.journal import Outcome
-from failover.model import Unreachable, ZooKeeperState
-from failover.observe.attempt import attempt, tls_context
+from failover.model import ZooKeeperState
+from failover.observe.attempt import tls_context
 from failover.observe.estate import observe
 from failover.observe.patroni import change, url
 from failover.observe.problems import problems
-from failover.observe.zookeeper import read_server
+from failover.observe.zookeeper import ask_servers
 from failover.plan import Operation
 from failover.planned import plan, request
 from infra.lab import Lab
@@ -122,17 +121,9 @@ class PatroniCluster:
         raise PortError(f"no application host of {site} holds its entry {entry}")
 
     def zookeeper_leader(self) -> str:
-        async def ask_all() -> list[ZooKeeperState | Unreachable]:
-            asked = (
-                attempt(read_server(node, self._tls), _ZOOKEEPER_PATIENCE_S)
-                for node in self._layout.zookeepers
-            )
-            return list(await asyncio.gather(*asked))
-
-        states = asyncio.run(ask_all())
-        for node, state in zip(self._layout.zookeepers, states, strict=True):
+        for host, state in ask_servers(self._layout.zookeepers, self._tls, _ZOOKEEPER_PATIENCE_S).items():
             if isinstance(state, ZooKeeperState) and state.mode == "leader":
-                return node.name
+                return host
         raise PortError("no ZooKeeper server says that it leads")
 
     def versions(self) -> Mapping[str, str]:

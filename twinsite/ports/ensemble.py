@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import time
 from collections.abc import Iterable, Mapping
@@ -13,9 +12,9 @@ from failover.actuators.absent import Absent
 from failover.actuators.fencing import NoFencing
 from failover.actuators.ports import Actuators, EffectRefusedError, EffectUnknownError, Observation
 from failover.model import Unreachable, ZooKeeperState
-from failover.observe.attempt import attempt, tls_context
+from failover.observe.attempt import tls_context
 from failover.observe.estate import observe
-from failover.observe.zookeeper import read_server
+from failover.observe.zookeeper import ask_servers
 from failover.runner import Clock
 from failover.verbs import Check, Expectation
 from infra import paths
@@ -97,13 +96,8 @@ class Ensemble:
         return [name for name, state in self.states().items() if isinstance(state, ZooKeeperState)]
 
     def states(self) -> Mapping[str, ZooKeeperState | Unreachable]:
-        return asyncio.run(self._states())
-
-    async def _states(self) -> dict[str, ZooKeeperState | Unreachable]:
         tls = tls_context(access_of(self._context.secrets))
-        nodes = layout_of(self._context.estate).zookeepers
-        found = await asyncio.gather(*(attempt(read_server(node, tls), ANSWERS_S) for node in nodes))
-        return {node.name: state for node, state in zip(nodes, found, strict=True)}
+        return ask_servers(layout_of(self._context.estate).zookeepers, tls, ANSWERS_S)
 
     def _others(self, survivor: str) -> tuple[Host, ...]:
         """Every host of another site that votes or holds data."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import NoNodeError
 
 from failover.drills.model import OrchestratorMode
 from failover.drills.ports import PortError
@@ -14,9 +13,10 @@ from failover.estate_reader import VIEWS
 from failover.events import current
 from failover.journal import Entry
 from failover.journal_store import JournalReader
-from failover.leadership import ANSWER_S, LEADER
+from failover.leadership import holder
 from failover.model import Access, Layout
 from failover.observe.zookeeper import NoSessionError, SessionLostError, session
+from failover.znodes import children
 
 _SESSION_WITHIN_S = 5.0
 
@@ -29,7 +29,7 @@ class Agents:
 
     def mode(self) -> OrchestratorMode:
         with self._session() as client:
-            announced = current(client) if _holder(client) is not None else None
+            announced = current(client) if holder(client) is not None else None
         return OrchestratorMode(announced.policy.mode) if announced else OrchestratorMode.STOPPED
 
     def hosts(self) -> tuple[str, ...]:
@@ -38,15 +38,15 @@ class Agents:
 
     def holder(self) -> str | None:
         with self._session() as client:
-            return _holder(client)
+            return holder(client)
 
     def missing(self) -> tuple[str, ...]:
         with self._session() as client:
-            present, holder = _children(client, VIEWS), _holder(client)
+            present, in_office = children(client, VIEWS), holder(client)
         if not present:
             return ()
         away = tuple(f"the agent on {host} is away" for host in self.hosts() if host not in present)
-        return away if holder else (*away, "no agent is in office")
+        return away if in_office else (*away, "no agent is in office")
 
     def operations(self) -> tuple[Entry, ...]:
         with self._session() as client:
@@ -60,17 +60,3 @@ class Agents:
                 yield client
         except (NoSessionError, SessionLostError) as error:
             raise PortError(str(error)) from error
-
-
-def _holder(client: KazooClient) -> str | None:
-    try:
-        return bytes(client.get_async(LEADER).get(timeout=ANSWER_S)[0]).decode()
-    except NoNodeError:
-        return None
-
-
-def _children(client: KazooClient, path: str) -> frozenset[str]:
-    try:
-        return frozenset(client.get_children_async(path).get(timeout=ANSWER_S))
-    except NoNodeError:
-        return frozenset()

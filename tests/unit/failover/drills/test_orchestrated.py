@@ -60,6 +60,10 @@ def test_the_mode_stands_in_the_verdict_and_decides_on_the_budget(drill, world) 
 
     assert verdict.orchestrator == "active"
     assert any("limit 0.5" in reason for reason in verdict.reasons)
+    assert [(check.passed, check.timed) for check in verdict.checks if "limit 0.5" in check.detail] == [
+        (False, True)
+    ]
+    assert not any(check.timed for check in verdict.checks if "limit" not in check.detail)
 
 
 def test_a_missed_aim_is_told_and_fails_no_drill(drill, world) -> None:
