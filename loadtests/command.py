@@ -56,6 +56,9 @@ def run(
         str | None,
         typer.Option(envvar="LOAD_SERVICE_KEY", help="of the users' account"),
     ] = None,
+    follow: Annotated[
+        bool, typer.Option(help="somebody follows the event feed, until all acknowledged writes are told")
+    ] = False,
     stats: Annotated[Path | None, typer.Option(help="where to write the statistics as JSON")] = None,
 ) -> None:
     """Run a profile until its time is over, SIGTERM or SIGINT; exit 1 when its thresholds are missed."""
@@ -72,6 +75,7 @@ def run(
         duration_s=duration,
         drain_s=drain,
         service_key=service_key or None,
+        follow=follow,
         patience=Patience(connect_s=connect_timeout, attempt_s=attempt_timeout, budget_s=budget),
     )
     typer.echo(f"{profile.name}: {profile.users} users, run {order.run_id}, seed {seed}")

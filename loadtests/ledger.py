@@ -1,7 +1,7 @@
 """The client's ledger: one line of history for each event of each operation, on disk before it counts.
 
 The format is in docs/architecture.md, "The history (ledger) of a drill"; the optional keys
-`latency_ns`, `seen`, `state` and `stale` are described in docs/drills.md.
+`latency_ns`, `seen`, `state`, `stale`, `after`, `reached` and `told` are described in docs/drills.md.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -37,14 +37,36 @@ class Operation:
     stale: bool = False
     size: int = 1
 
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """Return what the API stores of this write, none for a read: each of a batch's has its own."""
+        if self.marker is None:
+            return ()
+        return (self.marker, *(f"{self.marker}:{number}" for number in range(1, self.size)))
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event as the feed told it. `markers` are those of the writes that it stands for, often none."""
+
+    position: int
+    id: str
+    type: str
+    entity: str
+    version: int | None
+    markers: tuple[str, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a successful answer told beyond its headers."""
+    """What a successful answer told beyond its headers; a page of the feed: from where to where, and what."""
 
     entity: str | None = None
     state: str | None = None
     seen: tuple[str, ...] = ()
+    after: int | None = None
+    reached: int | None = None
+    told: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +130,15 @@ class Ledger:
 
     def ok(self, operation: Operation, attempt: Attempt, invoked_ns: int, facts: Facts) -> None:
         """Write that the operation is done."""
-        found: Line = {"key": facts.entity, "state": facts.state, "seen": list(facts.seen) or None}
+        found: Line = {
+            "key": facts.entity,
+            "state": facts.state,
+            "seen": list(facts.seen) or None,
+            "after": facts.after,
+            "reached": facts.reached,
+            # Rows without names: a drill is told of thousands of writes.
+            "told": [astuple(event) for event in facts.told] or None,
+        }
         self._end("ok", operation, attempt, invoked_ns, _present(found), succeeded=True)
 
     def fail(self, operation: Operation, attempt: Attempt, invoked_ns: int) -> None:
@@ -118,6 +148,11 @@ class Ledger:
     def info(self, operation: Operation, attempt: Attempt, invoked_ns: int, reason: str) -> None:
         """Write that the client does not know, and stopped asking; `reason` says why it stopped."""
         self._end("info", operation, attempt, invoked_ns, {"err": reason}, succeeded=False, reason=reason)
+
+    def mark_end_of_load(self) -> None:
+        """Write the drill's mark that the users are gone; a follower of the feed may still read on."""
+        mark: Line = {"type": "observe", "proc": "drill", "f": "mark", "key": "load-stopped"}
+        self._append({"t_ns": time.monotonic_ns(), **mark})
 
     def close(self) -> None:
         self._file.close()
@@ -144,9 +179,7 @@ class Ledger:
             listener.attempt(operation, attempt, succeeded=succeeded)
 
     def _write(self, now: int, kind: str, operation: Operation, more: Line) -> None:
-        self._lines += 1
         line: Line = {
-            "i": self._lines,
             "t_ns": now,
             "proc": operation.proc,
             "type": kind,
@@ -159,8 +192,11 @@ class Ledger:
             line["key"] = operation.entity
         if operation.stale:
             line["stale"] = True
-        line.update(more)
-        self._file.write(ENCODER.encode(line).encode() + b"\n")
+        self._append({**line, **more})
+
+    def _append(self, line: Line) -> None:
+        self._lines += 1
+        self._file.write(ENCODER.encode({"i": self._lines, **line}).encode() + b"\n")
 
 
 def _told(attempt: Attempt) -> Line:

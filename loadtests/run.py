@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ from locust.env import Environment
 
 from loadtests.client import Ending
 from loadtests.entries import Entry
+from loadtests.follower import CATCH_UP_S, Follower, Reckoning
 from loadtests.ledger import Ledger
 from loadtests.policy import DRAIN_S, Patience
 from loadtests.profiles import Profile
 from loadtests.summary import STEADY_MIN_S, Counts, Rates, Statistics, Summary, judge
 from loadtests.transport import tls_context
-from loadtests.users import Setup, user_classes
+from loadtests.users import Setup, follower_client, user_classes
 
 # Users may take this much longer to leave.
 GRACE_S = 2.0
@@ -35,7 +37,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be run. `duration_s` None means until told to end, or until the starter is gone."""
+    """What is to be run. `duration_s` None means until told to end, or until the starter is gone.
+
+    `follow`: somebody follows the event feed beside the users, and reads on when they are gone.
+    """
 
     profile: Profile
     entries: tuple[Entry, ...]
@@ -47,6 +52,7 @@ class Order:
     patience: Patience = Patience()  # noqa: RUF009 - frozen
     drain_s: float = DRAIN_S
     service_key: str | None = None
+    follow: bool = False
 
 
 class UserError(Exception):
@@ -55,8 +61,8 @@ class UserError(Exception):
 
 def run(order: Order, say: Say) -> Statistics:
     """Run the load and return its statistics; raise `UserError` when a journey itself is broken."""
-    summary, ending = Summary(), Ending()
-    ledger = Ledger(order.history, order.run_id, [summary])
+    summary, ending, reckoning = Summary(), Ending(), Reckoning()
+    ledger = Ledger(order.history, order.run_id, [summary, reckoning] if order.follow else [summary])
     setup = Setup(
         profile=order.profile,
         entries=order.entries,
@@ -73,12 +79,31 @@ def run(order: Order, say: Say) -> Statistics:
         gevent.signal_handler(number, ending.ask, order.drain_s)
     pilot = _Pilot(order, environment.create_local_runner(), summary, ending, say)
     try:
-        pilot.fly()
+        with _following(setup, reckoning, faults) if order.follow else nullcontext():
+            pilot.fly()
+            ledger.mark_end_of_load()
     finally:
         ledger.close()
     if faults:
         raise UserError(faults[0])
     return pilot.statistics()
+
+
+@contextmanager
+def _following(setup: Setup, reckoning: Reckoning, faults: list[str]) -> Iterator[None]:
+    """Follow the event feed from before the users come until all is told that they were acknowledged."""
+    ending = Ending()
+    follower = Follower(follower_client(setup, ending), setup.ledger, reckoning, ending)
+    follower.begin()
+    task = gevent.spawn(follower.follow)
+    try:
+        yield
+        ending.ask(CATCH_UP_S)
+        task.join(CATCH_UP_S + GRACE_S)
+    finally:
+        task.kill()
+    if task.exception is not None:
+        faults.append(f"following the feed: {type(task.exception).__name__}: {task.exception}")
 
 
 def _watch_for_faults(environment: Environment) -> list[str]:

@@ -16,6 +16,7 @@ from locust.user.wait_time import constant
 
 from loadtests.client import Client, Ending
 from loadtests.entries import Entries, Entry
+from loadtests.follower import PROC
 from loadtests.journeys import Person, Think, look_after_own, send_transaction, take_a_call
 from loadtests.ledger import Ledger
 from loadtests.policy import Patience
@@ -90,6 +91,19 @@ class _User(User):
         """Let time pass; leave when the load is to end. Only here, so never within an operation."""
         if self.setup.ending.wait(seconds):
             raise StopUser
+
+
+def follower_client(setup: Setup, ending: Ending) -> Client:
+    """The hand of the one who follows the event feed, with connections, habits and an end of its own."""
+    habits = random.Random(f"{setup.seed}:{PROC}")  # noqa: S311
+    return Client(
+        transport=HttpTransport(Connections(setup.patience, setup.context), setup.service_key),
+        entries=Entries(setup.entries, random.Random(f"{setup.seed}:{PROC}:entries")),  # noqa: S311
+        ledger=setup.ledger,
+        patience=setup.patience,
+        ending=ending,
+        rng=habits,
+    )
 
 
 def _feed(user: _User) -> None:

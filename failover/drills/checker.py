@@ -1,5 +1,7 @@
 """Checks a history against what the databases hold. Pure: events and rows in, violations out.
 
+What the CRM's own events tell is checked in `told`, in the words of this module.
+
 What each check proves, and what it cannot, is written in docs/drills.md.
 """
 
@@ -26,6 +28,11 @@ class Violation(StrEnum):
     TWO_WRITERS = "two nodes acknowledged writes in overlapping intervals"
     NOT_LINEARIZABLE = "requests have no order of transitions that explains their answers"
     UNVERIFIED = "nodes could not be compared"
+    UNTOLD = "events of acknowledged writes are missing"
+    EVENTS_DISORDERED = "events of one entity are told out of their order"
+    EVENTS_CHANGED = "events are told again as others, or at another position"
+    CURSOR_BROKEN = "cursors of the feed are refused, lead back or leave positions out"
+    PHANTOM_EVENT = "phantom events are told, of writes that do not exist"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from failover.drills.model import Attempt, Event, EventType, Operation, Outcome
+from failover.drills.model import Attempt, Event, EventType, Operation, Outcome, ToldEvent
 
 # Event's field for each key of a line; all others have the same name in both.
 _FIELD_OF = {"f": "function", "k": "idempotency_key", "v": "marker", "key": "entity"}
@@ -33,9 +33,15 @@ def parse(line: str) -> Event:
         fields = {name: known[name] for name in Event.__slots__ if known.get(name) is not None}
         fields["type"] = EventType(fields["type"])
         fields["seen"] = tuple(fields.get("seen", ()))
+        fields["told"] = tuple(_told(row) for row in fields.get("told", ()))
         return Event(**fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise HistoryError(f"not an event: {line[:200]!r}: {error}") from error
+
+
+def _told(row: Sequence[Any]) -> ToldEvent:
+    position, id_, type_, entity, version, markers = row
+    return ToldEvent(position, id_, type_, entity, version, tuple(markers))
 
 
 def render(event: Event) -> str:
@@ -44,7 +50,7 @@ def render(event: Event) -> str:
     for name in Event.__slots__:
         value = getattr(event, name)
         if value is not None and value != () and value is not False:
-            line[_KEY_OF.get(name, name)] = value
+            line[_KEY_OF.get(name, name)] = [astuple(told) for told in value] if name == "told" else value
     return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -153,6 +159,9 @@ def _operation(key: str, group: Sequence[Event]) -> Operation:
         seen=last.seen,
         stale=last.stale,
         size=first.size or 1,
+        after=last.after,
+        reached=last.reached,
+        told=last.told,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from failover.drills import figures, phases
+from failover.drills import figures, phases, told
 from failover.drills.checker import Finding, Violation, check, subjects, writer_intervals
 from failover.drills.model import Estate, Event, FinalState, Operation, OrchestratorMode, Outcome
 from failover.drills.moments import Mark, Moments
@@ -13,6 +13,7 @@ from failover.drills.scenarios import Budget, Leadership, Scenario
 from failover.drills.verdict import (
     CardTransactions,
     Check,
+    Events,
     Machine,
     Phases,
     Requests,
@@ -72,12 +73,16 @@ def judge(record: Record) -> tuple[Verdict, tuple[Finding, ...]]:
     """Return the verdict, and every finding of the checker behind it."""
     moments = Moments.of(record.events)
     measured = _measure(record, moments)
-    findings = check(record.operations, record.final, record.run_id)
+    findings = (
+        *check(record.operations, record.final, record.run_id),
+        *told.check_feed(record.operations, record.final, record.run_id),
+    )
+    events = told.events(record.operations, findings, moments, compared=record.final.primary is not None)
     checks = (
         *_trouble(record),
         *_service(record.budget, measured),
         *_leadership(record),
-        *_ledger(findings, record, measured.card_transactions.acknowledged),
+        *_ledger(findings, record, measured.card_transactions.acknowledged, events),
     )
     verdict = Verdict(
         scenario=record.scenario.name,
@@ -89,6 +94,7 @@ def judge(record: Record) -> tuple[Verdict, tuple[Finding, ...]]:
         requests=measured.requests,
         throughput=measured.throughput,
         card_transactions=measured.card_transactions,
+        events=events,
         writers_max=measured.writers_max,
         phases=_phases(record, moments, measured.rto_s),
         machine=record.machine,
@@ -199,7 +205,7 @@ def _one_writer(writers_max: int) -> Check:
     return Check(name, writers_max == 1, f"at most {nodes} accepted a write at one moment")
 
 
-def _ledger(findings: Sequence[Finding], record: Record, fed: int) -> Iterator[Check]:
+def _ledger(findings: Sequence[Finding], record: Record, fed: int, events: Events) -> Iterator[Check]:
     acknowledged = sum(operation.acknowledged for operation in record.operations)
     compared = sum(node.is_primary or node.caught_up for node in record.final.nodes)
     for violation in Violation:
@@ -209,6 +215,8 @@ def _ledger(findings: Sequence[Finding], record: Record, fed: int) -> Iterator[C
         affected = sorted(subjects(findings, violation))
         writes = f"{acknowledged} acknowledged writes with {fed} card transactions"
         detail = f"none among {writes}, compared on {compared} nodes"
+        if violation in _OF_THE_FEED:
+            detail = f"none: {events.told} events told of {events.writes} of them"
         if affected:
             more = ", …" if len(affected) > NAMED_MAX else ""
             detail = f"{violation.capitalize()}: {len(affected)} ({', '.join(affected[:NAMED_MAX])}{more})"
@@ -223,6 +231,7 @@ _NEEDS_ROWS = {
     Violation.EXECUTED_TWICE,
     Violation.EXECUTION_UNRECORDED,
     Violation.READ_LOST,
+    Violation.PHANTOM_EVENT,
 }
 _PROMISES = {
     Violation.LOST: "No acknowledged write is lost",
@@ -235,4 +244,16 @@ _PROMISES = {
     Violation.TWO_WRITERS: "Acknowledging intervals of nodes never overlap",
     Violation.NOT_LINEARIZABLE: "Every request's transitions have one order",
     Violation.UNVERIFIED: "Every database node was compared",
+    Violation.UNTOLD: "Every acknowledged write left an event, and it was told",
+    Violation.EVENTS_DISORDERED: "Each entity's events are told in their order",
+    Violation.EVENTS_CHANGED: "What the feed told once, it never tells otherwise",
+    Violation.CURSOR_BROKEN: "Every cursor stays valid and skips nothing",
+    Violation.PHANTOM_EVENT: "Nothing is told that does not exist",
+}
+_OF_THE_FEED = {
+    Violation.UNTOLD,
+    Violation.EVENTS_DISORDERED,
+    Violation.EVENTS_CHANGED,
+    Violation.CURSOR_BROKEN,
+    Violation.PHANTOM_EVENT,
 }

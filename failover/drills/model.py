@@ -134,13 +134,30 @@ class ClusterStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldEvent:
+    """One event of the CRM as its feed told it; a row of `told` in the history, in this order.
+
+    `position` is its place in the feed, `version` that of the entity after it, `markers` are of the run's
+    writes that it stands for, often none.
+    """
+
+    position: int
+    id: str
+    type: str
+    entity: str
+    version: int | None
+    markers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One line of the history. Times are nanoseconds of CLOCK_MONOTONIC.
 
     Names follow the file's short keys: function `f`, idempotency_key `k`, marker `v`, entity `key`.
     `latency_ns` is the duration of the attempt (client) or of the sample (observer); `seen` are the
     markers that a read returned; `state` is the state of the request that an answer named; `size` is how
-    many card transactions a batch has.
+    many card transactions a batch has. A page of the event feed `told` what came after the position `after`
+    up to `reached`.
     """
 
     t_ns: int
@@ -163,6 +180,9 @@ class Event:
     state: str | None = None
     stale: bool = False
     size: int | None = None
+    after: int | None = None
+    reached: int | None = None
+    told: tuple[ToldEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +208,8 @@ class Operation:
 
     `marker` is None for reads. `ended_ns` is None when the history ends before the operation does; the
     outcome is INFO then. `node`, `timeline`, `lsn`, `state` and `seen` are what the last answer said.
-    `size` is more than 1 for a batch of card transactions only.
+    `size` is more than 1 for a batch of card transactions only; `after`, `reached` and `told` are of a page
+    of the event feed.
     """
 
     proc: str
@@ -209,6 +230,9 @@ class Operation:
     seen: tuple[str, ...] = ()
     stale: bool = False
     size: int = 1
+    after: int | None = None
+    reached: int | None = None
+    told: tuple[ToldEvent, ...] = ()
 
     @property
     def is_write(self) -> bool:

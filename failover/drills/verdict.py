@@ -59,6 +59,29 @@ class CardTransactions:
 
 
 @dataclass(frozen=True, slots=True)
+class Events:
+    """What the CRM's event feed told the follower, by cursor, before, through and after the fault.
+
+    `told` counts events, `writes` the acknowledged writes that they told of (each transaction of a batch).
+    Found wrong: `missing` writes, `disordered` entities, `retold` positions, events or writes told again as
+    others, `cursors` that broke, `phantom` writes (None when no primary could be read). Delays are seconds
+    from a write's acknowledgement until the follower had its event: the median, the longest of writes from
+    before the fault, and the longest of all.
+    """
+
+    told: int
+    writes: int
+    missing: int
+    disordered: int
+    retold: int
+    cursors: int
+    phantom: int | None
+    delay_median_s: float | None
+    delay_max_before_s: float | None
+    delay_max_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Phases:
     """Where the time between the fault and the first write went, in seconds; None when not seen.
 
@@ -119,6 +142,7 @@ class Verdict:
     requests: Requests
     throughput: Throughput
     card_transactions: CardTransactions
+    events: Events
     writers_max: int
     phases: Phases
     machine: Machine

@@ -14,7 +14,8 @@ from infra.network import host_namespace, inside
 from infra.scheduling import INSTRUMENT_NICE, as_tool
 from twinsite.ports.errors import as_port_errors
 
-# Locust lets what is in flight end for ten seconds (loadtests/run.py); past this it hangs.
+# What is in flight has ten seconds (loadtests/policy.py), and who follows the events half a minute to catch
+# up (loadtests/follower.py); past this it hangs.
 _END_DEADLINE_S = 60.0
 _LAST_LINES = 5
 
@@ -42,7 +43,7 @@ class LoadProcess:
         if self._process is not None:
             raise PortError("the load is running already")
         argv = load_argv(run.profile, self._entries(), self._ca, run.history)
-        argv += ["--run-id", run.run_id, "--seed", str(run.seed), "--stats", str(run.stats)]
+        argv += ["--follow", "--run-id", run.run_id, "--seed", str(run.seed), "--stats", str(run.stats)]
         self._log = run.history.with_name("load.log")
         with as_port_errors(), self._log.open("ab") as log:
             self._process = spawn(

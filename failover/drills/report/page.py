@@ -178,6 +178,7 @@ def _phases(phases: Phases) -> str:
 
 def _figures(verdict: Verdict) -> str:
     rate, requests, fed = verdict.throughput, verdict.requests, verdict.card_transactions
+    events = verdict.events
     return _rows(
         (
             ("requests, all attempts", f"{requests.total:,}"),
@@ -188,6 +189,13 @@ def _figures(verdict: Verdict) -> str:
             ("card transactions acknowledged", f"{fed.acknowledged:,}"),
             ("card transactions before", _rate(fed.throughput.before_rps, "transactions")),
             ("card transactions after", _rate(fed.throughput.after_rps, "transactions")),
+            ("events told by the feed", f"{events.told:,} of {events.writes:,} writes"),
+            ("events missing, phantom", f"{events.missing:,}, {_counted(events.phantom)}"),
+            ("events disordered, changed", f"{events.disordered:,}, {events.retold:,}"),
+            ("cursors broken", f"{events.cursors:,}"),
+            ("an event told after its write, median", _s(events.delay_median_s)),
+            ("the latest of writes before the fault", _s(events.delay_max_before_s)),
+            ("the latest of all", _s(events.delay_max_s)),
             ("throughput before", _rate(rate.before_rps)),
             ("throughput until recovered", _rate(rate.during_rps)),
             ("throughput after", _rate(rate.after_rps)),

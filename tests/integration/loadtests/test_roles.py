@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
+import httpx
 import psycopg
 import pytest
 
 from app.devserver import create_crm_database
+from failover.drills.history import operations as in_operations
+from failover.drills.history import parse
+from failover.drills.model import FinalState, NodeState
+from failover.drills.told import check_feed
 from loadtests.volumes import TRANSACTIONS_A_BATCH
 from tests.integration.serving import serving
 
@@ -19,6 +27,7 @@ WAIT_SECONDS = 240.0  # a call lasts some twelve, on a machine that others share
 OF_EACH_ROLE = {
     *("search", "get_window", "get_articles", "take", "close"),
     *("request", "get_request", "get_points", "list_cards", "list_requests", "customer", "card_batch"),
+    "follow",
 }
 
 
@@ -34,10 +43,10 @@ def history(crm, tmp_path_factory):
     with serving(crm, CRM_WORKERS="1", CRM_LOG_LEVEL="WARNING") as address:
         command = [
             *(sys.executable, "-m", "loadtests", "run", "--profile=roles-smoke", "--run-id=r1", "--seed=7"),
-            *(f"--entry=dc1={address}", f"--history={path}", f"--duration={2 * WAIT_SECONDS}"),
+            *("--follow", f"--entry=dc1={address}", f"--history={path}", f"--duration={2 * WAIT_SECONDS}"),
             *(f"--attempt-timeout={WAIT_SECONDS}", f"--budget={WAIT_SECONDS}", f"--drain={WAIT_SECONDS}"),
         ]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        with _telling(address), subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             try:
                 _wait_for_everything(path)
             finally:
@@ -45,6 +54,24 @@ def history(crm, tmp_path_factory):
             said, _ = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode in (0, 1), said  # how fast it was says nothing here
     return _lines(path)
+
+
+@contextmanager
+def _telling(address):
+    """What the worker does in an estate: tell of the card transactions that have come in."""
+    over = threading.Event()
+
+    def sweep():
+        while not over.wait(0.5):
+            httpx.post(f"{address}/api/v1/accruals/sweeps", timeout=WAIT_SECONDS).raise_for_status()
+
+    with ThreadPoolExecutor(1) as pool:
+        sweeping = pool.submit(sweep)
+        try:
+            yield
+        finally:
+            over.set()
+        sweeping.result()
 
 
 def _wait_for_everything(path):
@@ -67,6 +94,20 @@ def _done(path):
 def test_every_journey_is_gone_to_its_end_and_nothing_is_refused(history):
     assert {line["f"] for line in history if line["type"] == "ok"} == OF_EACH_ROLE
     assert [line for line in history if line["type"] == "fail"] == []
+
+
+def test_every_acknowledged_write_is_told_by_the_feed_in_order(history):
+    """All is read on when the users are gone, and the drills' checker finds nothing wrong with it."""
+    operations = list(in_operations(parse(json.dumps(line)) for line in history))
+    acknowledged = [marker for op in operations if op.acknowledged for marker in op.markers]
+    told = [marker for op in operations for event in op.told for marker in event.markers]
+    assert Counter(told) == Counter(acknowledged)
+    held = FinalState((NodeState("dc1-db1", True, True, 1, Counter(acknowledged), {}),))
+    assert check_feed(operations, held, "r1") == ()
+    assert {event.type for op in operations for event in op.told} >= {
+        *("customer.registered", "request.registered", "request.taken", "request.closed"),
+        "card-transaction-batch.received",
+    }
 
 
 def test_what_was_acknowledged_is_stored_once(history, crm):

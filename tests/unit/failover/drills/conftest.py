@@ -30,6 +30,7 @@ from failover.drills.model import (
     NodeState,
     OrchestratorMode,
     ReplicationMode,
+    ToldEvent,
 )
 from failover.drills.order import Order
 from failover.drills.ports import LoadRun, Ports
@@ -91,6 +92,10 @@ class World:
     rng: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311
     numbers: itertools.count = field(default_factory=lambda: itertools.count(1))
     open_since: dict[int, int] = field(default_factory=dict)
+    events: list[tuple[str, ...]] = field(default_factory=list)  # the feed: which markers each tells of
+    tells: Callable[[tuple[ToldEvent, ...]], Iterable[ToldEvent]] = tuple  # what becomes of a page
+    cursor: int | None = None
+    looks: itertools.count = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
         for host in ESTATE.members("postgresql"):
@@ -168,6 +173,8 @@ class World:
         if self.primary is None:
             candidates = sorted(host for host in self.rows if self.up(host))
             self.primary, self.timeline = candidates[-1], self.timeline + 1
+            held = self.rows[self.primary]
+            self.events = [markers for markers in self.events if markers[0] in held]
             self.rejoin()
 
     def rejoin(self) -> None:
@@ -195,6 +202,30 @@ class World:
         with Recorder(self.load.history) as recorder:
             for client in range(3):
                 self._act(client, recorder)
+            if self.now_ns % (5 * TICK_NS) == 0:
+                self.follow(recorder)
+
+    def follow(self, recorder: Recorder) -> None:
+        """Somebody reads the event feed from where the page before ended; the first look finds its end."""
+        if self.primary is None:
+            return
+        key = f"{self.load.run_id}:follower-1:{next(self.looks)}"
+        look = Event(
+            t_ns=self.now_ns, type=EventType.INVOKE, proc="follower-1", function="follow", idempotency_key=key
+        )
+        recorder.record(look)
+        after, self.cursor = self.cursor, len(self.events)
+        if after is not None and after > len(self.events):
+            self.cursor = 0
+            recorder.record(replace(look, type=EventType.FAIL, status=410, err="cursor-lost"))
+            return
+        page = () if after is None else tuple(self.told_event(place) for place in range(after, self.cursor))
+        end = replace(look, type=EventType.OK, after=after, reached=self.cursor, told=tuple(self.tells(page)))
+        recorder.record(end)
+
+    def told_event(self, place: int) -> ToldEvent:
+        markers = self.events[place]
+        return ToldEvent(place + 1, f"e-{markers[0]}", "transactions.received", markers[0], None, markers)
 
     def _act(self, client: int, recorder: Recorder) -> None:
         jitter = self.rng.randrange(TICK_NS)
@@ -212,6 +243,7 @@ class World:
             for place in self.stores(self.batch):
                 self.rows[host][f"{marker}:{place}" if place else marker] += 1
             self.keys[host][marker] += 1
+        self.events.append(tuple(f"{marker}:{part}" if part else marker for part in range(self.batch)))
         node = ESTATE.host(self.primary).address
         route = "dc1" if "dc1" not in self.dark else "dc2"
         self._event(
@@ -462,9 +494,14 @@ class WorldLoad:
     def start(self, run: LoadRun) -> None:
         self.world.call("load.start")
         self.world.load = run
+        with Recorder(run.history) as recorder:
+            self.world.follow(recorder)
 
     def stop(self) -> None:
         self.world.call("load.stop")
+        if self.world.load is not None:
+            with Recorder(self.world.load.history) as recorder:
+                self.world.follow(recorder)
         self.world.load = None
 
     def failure(self) -> str | None:
