@@ -81,7 +81,6 @@ def run(order: Order, say: Say) -> Statistics:
     try:
         with _following(setup, reckoning, faults) if order.follow else nullcontext():
             pilot.fly()
-            ledger.mark_end_of_load()
     finally:
         ledger.close()
     if faults:
@@ -91,13 +90,17 @@ def run(order: Order, say: Say) -> Statistics:
 
 @contextmanager
 def _following(setup: Setup, reckoning: Reckoning, faults: list[str]) -> Iterator[None]:
-    """Follow the event feed from before the users come until all is told that they were acknowledged."""
+    """Follow the event feed from before the users come until all is told that they were acknowledged.
+
+    That may be long after they have gone, so the history says when that was.
+    """
     ending = Ending()
     follower = Follower(follower_client(setup, ending), setup.ledger, reckoning, ending)
     follower.begin()
     task = gevent.spawn(follower.follow)
     try:
         yield
+        setup.ledger.mark_end_of_load()
         ending.ask(CATCH_UP_S)
         task.join(CATCH_UP_S + GRACE_S)
     finally:

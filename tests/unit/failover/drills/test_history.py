@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failover.drills.history import HistoryError, Recorder, Tail, merge, operations, parse, read, render
-from failover.drills.model import Event, EventType, Outcome
+from failover.drills.model import Event, EventType, Outcome, ToldEvent
 
 CONTRACT = (
     '{"i": 17, "t_ns": 5, "proc": "feed-3", "type": "ok", "f": "card_transaction", "k": "K",'
@@ -30,6 +30,20 @@ events = st.builds(
     seen=st.lists(st.text(max_size=5), max_size=3).map(tuple),
     stale=st.booleans(),
     size=st.one_of(st.none(), st.integers(2, 99)),
+    after=st.one_of(st.none(), st.integers(0, 99)),
+    reached=st.one_of(st.none(), st.integers(0, 99)),
+    told=st.lists(
+        st.builds(
+            ToldEvent,
+            position=st.integers(1, 99),
+            id=st.text(max_size=5),
+            type=st.text(max_size=5),
+            entity=st.text(max_size=5),
+            version=st.one_of(st.none(), st.integers(1, 9)),
+            markers=st.lists(st.text(max_size=5), max_size=3).map(tuple),
+        ),
+        max_size=3,
+    ).map(tuple),
 )
 
 
