@@ -10,6 +10,8 @@ from app.access.policy import Role as Held
 from app.access.principal import Principal, access_of, acting_as
 from app.roles import Role
 
+pytestmark = pytest.mark.safety
+
 CUSTOMERS, REQUESTS = "/api/v1/customers", "/api/v1/requests"
 
 IVANOV = Principal("ivanov", frozenset({Held.SALES_MANAGER}), ("north",), ("77",))

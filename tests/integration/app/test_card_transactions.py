@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+pytestmark = pytest.mark.safety
+
 FEED = "/api/v1/card-transactions"
 
 

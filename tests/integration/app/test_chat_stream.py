@@ -85,6 +85,7 @@ async def test_a_stream_goes_on_after_the_last_message_that_came(live, served):
         assert (wrong.status_code, wrong.json()["code"]) == (422, "validation")
 
 
+@pytest.mark.safety
 async def test_strangers_hear_nothing(live, served, company):
     other = (await live.post("/api/v1/customers", company(inn=None, ogrn=None, kpp=None))).json()
     for stranger in (manager("south"), client(other)):
@@ -96,6 +97,7 @@ async def test_strangers_hear_nothing(live, served, company):
             assert (await live.get(chat(served))).status_code == 403
 
 
+@pytest.mark.safety
 async def test_who_loses_the_customer_hears_nothing_more(live, served, admin):
     with manager():
         async with listening(live, chat(served)) as listener:

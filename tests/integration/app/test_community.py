@@ -58,6 +58,7 @@ async def test_clients_read_each_others_news_and_hide_their_own(api, clients, ad
     assert [kind for (kind,) in left] == ["post.published", "post.hidden"]
 
 
+@pytest.mark.safety
 async def test_letters_are_between_two_and_newest_come_first(api, clients):
     alfa, beta = clients
     letters = f"/api/v1/conversations/{beta[0]}/messages"

@@ -13,8 +13,6 @@ from app.access.policy import Role as Held
 from app.access.principal import Principal, access_of, acting_as
 from tests.integration.app.feed import EVENTS, as_described, read
 
-pytestmark = pytest.mark.safety
-
 REQUESTS = "/api/v1/requests"
 _texts = itertools.count()
 
@@ -31,6 +29,7 @@ async def step(api, request, name, **form):
     assert answer.status_code == 200, answer.text
 
 
+@pytest.mark.safety
 async def test_every_change_is_in_the_feed_in_its_order_and_as_described(own, company):
     customer = (await own.post("/api/v1/customers", company())).json()
     await own.http.patch(
@@ -59,6 +58,7 @@ async def test_every_change_is_in_the_feed_in_its_order_and_as_described(own, co
         as_described(event)
 
 
+@pytest.mark.safety
 async def test_what_was_refused_leaves_no_event(own):
     request = await register(own)
     await own.post(f"{REQUESTS}/{request['id']}/close", {"operator": "p", "resolution": "нет"})
@@ -66,6 +66,7 @@ async def test_what_was_refused_leaves_no_event(own):
     assert [event["type"] for event in events] == ["request.registered"]
 
 
+@pytest.mark.safety
 async def test_a_repeated_command_leaves_one_event(own):
     form = {"channel": "call", "topic": "cards", "subject": "Карта", "text": "дважды"}
     for _ in range(2):
@@ -74,6 +75,7 @@ async def test_a_repeated_command_leaves_one_event(own):
     assert len(events) == 1
 
 
+@pytest.mark.safety
 async def test_a_reader_beside_many_writers_gets_every_event_once_and_in_order(own):
     """Transactions commit in another order than they took their numbers; some roll back and leave gaps."""
     requests = [await register(own) for _ in range(4)]
@@ -165,6 +167,7 @@ async def test_a_strange_cursor_is_refused(api, after):
     assert (answer.status_code, answer.json()["code"]) == (400, "cursor-invalid")
 
 
+@pytest.mark.safety
 async def test_only_integrations_follow_the_feed(own):
     await register(own)
     with acting_as(access_of(Principal("operator", frozenset({Held.OPERATOR})))):

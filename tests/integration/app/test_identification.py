@@ -75,6 +75,7 @@ async def test_a_representative_with_authority_for_the_topic_reaches_the_confide
     assert (await _identify(api, **said))["level"] == 0, "the company does not know her any more"
 
 
+@pytest.mark.safety
 async def test_what_contradicts_the_card_lets_nobody_in(api, customer, name):
     await _entitle(api, customer)
     found = await _identify(api, company=name, person="Сидорова Анна", inn="7707083893")
@@ -103,6 +104,7 @@ async def test_several_cards_of_one_phone_are_told_apart(api, company, customer,
     assert (await _identify(api, phone=phone, customer_id=branch["id"]))["customer_id"] == branch["id"]
 
 
+@pytest.mark.safety
 async def test_no_more_is_shown_than_may_be_told(api, customer, name):
     with acting_as(access_of(OPERATOR)):
         found = await _identify(api, company=name, person="Иванов Иван")
@@ -119,6 +121,7 @@ async def test_no_more_is_shown_than_may_be_told(api, customer, name):
     assert window["cards"] == window["transactions"] == []
 
 
+@pytest.mark.safety
 async def test_anothers_identification_is_nobody_elses(api, customer, name):
     with acting_as(access_of(OPERATOR)):
         found = await _identify(api, company=name, person="Иванов Иван")

@@ -100,6 +100,7 @@ async def redeem(api, customer, points, reference=None):
     return await api.post(f"{ACCOUNTS}/{customer}/redemptions", form)
 
 
+@pytest.mark.safety
 async def test_what_the_feed_brings_gives_points_once(api, customer, number, verify):
     token = await card_of(api, customer, number)
     rows = [
@@ -121,6 +122,7 @@ async def test_what_the_feed_brings_gives_points_once(api, customer, number, ver
     assert verify().exit_code == 0
 
 
+@pytest.mark.safety
 async def test_a_transaction_that_commits_late_is_not_left_out(api, books, customer, number):
     """An earlier transaction that is still open while later ones are accrued."""
     token = await card_of(api, customer, number)
@@ -174,6 +176,7 @@ async def test_points_are_redeemed_as_far_as_they_go(api, customer, verify):
     assert verify().exit_code == 0
 
 
+@pytest.mark.safety
 async def test_nobody_redeems_the_same_points_twice_at_once(api, customer):
     await give(api, customer, "100")
     answers = await asyncio.gather(*(redeem(api, customer, "30") for _ in range(8)))
@@ -181,6 +184,7 @@ async def test_nobody_redeems_the_same_points_twice_at_once(api, customer):
     assert await balance(api, customer) == Decimal(10)
 
 
+@pytest.mark.safety
 async def test_an_entry_is_reversed_once_and_both_stay(api, customer):
     wrong = (await give(api, customer, "50")).json()["entry"]
     address = f"{ACCOUNTS}/{customer}/entries/{wrong['id']}/reversal"
@@ -230,6 +234,7 @@ async def test_merged_customers_keep_their_points(api, company, customer, verify
     assert verify().exit_code == 0
 
 
+@pytest.mark.safety
 async def test_points_are_reached_with_their_owner(api, company):
     owner = Principal("points-service", frozenset({Held.SERVICE_MANAGER}), ("points-unit",))
     stranger = Principal("points-other", frozenset({Held.SERVICE_MANAGER}), ("other-unit",))
@@ -264,6 +269,7 @@ OPERATIONS = st.lists(
 )
 
 
+@pytest.mark.safety
 @given(operations=OPERATIONS)
 @settings(max_examples=15, suppress_health_check=list(HealthCheck))
 async def test_whatever_is_done_at_once_adds_up(api, verify, operations):
@@ -293,6 +299,7 @@ async def test_whatever_is_done_at_once_adds_up(api, verify, operations):
     assert verify().exit_code == 0
 
 
+@pytest.mark.safety
 async def test_the_database_itself_refuses_what_does_not_balance(books, customer):
     with psycopg.connect(books.admin_url) as owner:
         account = owner.execute(
@@ -334,6 +341,7 @@ def _insert(connection, account, lines, amounts):
         )
 
 
+@pytest.mark.safety
 @pytest.mark.parametrize(
     ("change", "found"),
     [

@@ -30,6 +30,7 @@ async def done(api, job):
         return await job(api.database, COMMAND)
 
 
+@pytest.mark.safety
 async def test_calls_go_when_their_time_is_over_but_changes_of_personal_data_never(api, admin, call):
     over, runs, kept = call("over", "-1 day"), call("runs", "1 day"), call("kept", "-1 day", changed=True)
     assert await done(api, purge.purge_calls) is False

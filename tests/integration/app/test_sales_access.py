@@ -26,6 +26,8 @@ from tests.integration.app.sales import (
     named,
 )
 
+pytestmark = pytest.mark.safety
+
 ELSEWHERE = "00000000-0000-0000-0000-000000000001"
 
 

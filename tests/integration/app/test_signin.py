@@ -53,6 +53,7 @@ async def sign_in(api, name, **changes):
     return await api.http.post(TOKEN, data=form)
 
 
+@pytest.mark.safety
 async def test_a_password_gives_tokens_and_a_token_opens(run, closed, number):
     name = f"operator{number}"
     run("person", name, "Оператор", "--role", "operator", "--no-second-factor")
@@ -71,6 +72,7 @@ async def test_a_password_gives_tokens_and_a_token_opens(run, closed, number):
     assert misused.status_code == 401
 
 
+@pytest.mark.safety
 async def test_the_second_factor_counts_once(run, closed, number):
     name = f"head{number}"
     address = run("person", name, "Руководитель", "--role", "head", "--unit", "north")
@@ -80,6 +82,7 @@ async def test_the_second_factor_counts_once(run, closed, number):
     assert (await sign_in(closed, name, otp=code)).status_code == 401, "it was used"
 
 
+@pytest.mark.safety
 async def test_five_failures_lock_even_the_right_password_out(run, closed, number, admin):
     name = f"victim{number}"
     run("person", name, "Оператор", "--role", "operator", "--no-second-factor")
@@ -91,11 +94,13 @@ async def test_five_failures_lock_even_the_right_password_out(run, closed, numbe
     assert admin.execute("SELECT failures FROM crm.account WHERE id = %s", (name,)).fetchone() == (0,)
 
 
+@pytest.mark.safety
 async def test_an_unknown_name_is_answered_like_a_wrong_password(closed):
     answer = await sign_in(closed, "nobody-at-all")
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
 
 
+@pytest.mark.safety
 async def test_a_service_key_opens_what_its_role_needs_until_it_is_disabled(run, closed, number):
     key = run("service", f"processing{number}", "Процессинг", "--role", "processing")
     await closed.app.state.keyring.refresh(patience=0)
@@ -130,6 +135,7 @@ async def test_a_token_of_one_site_is_good_on_the_other(run, closed, crm, start_
         assert other.app.state.keyring.signing_key().kid != kid, "the new one signs when everybody knows it"
 
 
+@pytest.mark.safety
 async def test_a_services_key_rotates_while_it_works(run, closed, admin, number):
     name = f"rotating{number}"
     old = run("service", name, "Процессинг", "--role", "operator")
@@ -143,6 +149,7 @@ async def test_a_services_key_rotates_while_it_works(run, closed, admin, number)
     assert (await closed.http.get(CUSTOMERS, headers=bearer(new))).status_code == 200
 
 
+@pytest.mark.safety
 async def test_the_signing_key_rotates_by_a_command_and_both_are_good(run, closed, admin, number):
     name = f"person{number}"
     run("person", name, "Оператор", "--role", "operator", "--no-second-factor")
@@ -156,6 +163,7 @@ async def test_the_signing_key_rotates_by_a_command_and_both_are_good(run, close
         assert (await closed.http.get(CUSTOMERS, headers=bearer(token))).status_code == 200
 
 
+@pytest.mark.safety
 async def test_failures_from_one_address_lock_it_out(run, crm, start_api, number):
     name = f"careful{number}"
     run("person", name, "Оператор", "--role", "operator", "--no-second-factor")

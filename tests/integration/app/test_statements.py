@@ -26,6 +26,7 @@ async def _answer(session, sql, parameters=None):
     return reply.rows()
 
 
+@pytest.mark.safety
 async def test_all_that_is_queued_is_answered_each_to_its_own(session):
     replies = [session.statements.queue("SELECT %(n)s::int, %(t)s", {"n": n, "t": None}) for n in range(5)]
     await session.statements.send()
@@ -50,6 +51,7 @@ async def test_the_oldest_makes_room(session):
     assert await _answer(session, "SELECT 5") == [(5,)]
 
 
+@pytest.mark.safety
 async def test_the_first_error_is_told_and_what_stood_behind_it_was_not_done(session):
     session.statements.queue("CREATE TEMP TABLE done (n int)")
     session.statements.queue("SELECT 1 / %(by)s::int", {"by": 0})
@@ -94,6 +96,7 @@ async def test_more_than_the_wire_holds_at_once(session):
     assert all(reply.rows() == [(text,)] for reply in replies)
 
 
+@pytest.mark.safety
 async def test_a_session_that_ends_is_a_lost_connection(session, admin):
     waiting = asyncio.create_task(_answer(session, "SELECT pg_sleep(600)"))
     asked = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
@@ -104,6 +107,7 @@ async def test_a_session_that_ends_is_a_lost_connection(session, admin):
     assert not session.alive
 
 
+@pytest.mark.safety
 async def test_who_is_cancelled_leaves_a_session_of_use(session, admin):
     waiting = asyncio.create_task(_answer(session, "SELECT pg_sleep(600)"))
     asked = "SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"

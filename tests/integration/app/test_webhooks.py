@@ -240,12 +240,14 @@ async def test_a_redirect_is_not_followed_and_gone_ends_the_subscription(own):
     assert len(receiver.got) == 2
 
 
+@pytest.mark.safety
 @pytest.mark.parametrize("url", ["http://10.0.0.1/", "https://169.254.169.254/x", "https://u:p@example.org/"])
 async def test_an_address_inside_is_refused(own, url):
     answer = await own.post(HOOKS, {"url": url, "title": "t", "types": ["*"]})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/url")
 
 
+@pytest.mark.safety
 async def test_a_name_that_leads_inside_is_not_connected_to(own):
     """`localhost` passes the form and is stopped where the connection is made."""
     with receiving() as receiver:
@@ -263,6 +265,7 @@ async def test_a_name_that_leads_inside_is_not_connected_to(own):
     assert receiver.got == []
 
 
+@pytest.mark.safety
 async def test_only_administrators_subscribe(own):
     with acting_as(access_of(Principal("erp", frozenset({Held.INTEGRATION})))):
         assert (await own.get(HOOKS)).status_code == 403

@@ -19,8 +19,6 @@ from app.worker.jobs import JOBS, Job
 from app.worker.office import AdvisoryOffice
 from app.worker.runner import Worker
 
-pytestmark = pytest.mark.safety
-
 SECONDS = 120
 
 
@@ -100,6 +98,7 @@ async def test_overdue_requests_are_found_and_events_numbered(own, start_api):
         assert request["status"] == "new"
 
 
+@pytest.mark.safety
 async def test_one_of_two_works_and_the_other_takes_over(own):
     first, second = Counting(), Counting()
     async with working(own.url(), AdvisoryOffice(own.url()), job(second), "dc2/app1"):
@@ -113,6 +112,7 @@ async def test_one_of_two_works_and_the_other_takes_over(own):
     assert min(first.epochs) > max(second.epochs)
 
 
+@pytest.mark.safety
 async def test_a_worker_that_does_not_know_it_was_deposed_changes_nothing(own):
     """Both believe to be in office. The later term fences the earlier one in the database itself."""
     old, new = Counting(), Counting()

@@ -6,6 +6,8 @@ import pytest
 
 from app.database.copies import FRESH_SECONDS, READ_EVERY_SECONDS, Gate, Sites, synchronous_names
 
+pytestmark = pytest.mark.safety
+
 SITES = Sites.parse("dc1-db1=dc1 10.77.1.21=dc1 dc1-db2=dc1 dc2-db1=dc2 10.77.2.21=dc2")
 
 

@@ -5,6 +5,8 @@ import pytest
 from app.database.outcome import Failure, Verdict, casts_doubt, judge
 from app.database.units import CommitPermit, UnitAbandonedError
 
+pytestmark = pytest.mark.safety
+
 
 @pytest.mark.parametrize("sqlstate", [None, "57P01", "08006", "08P01", "23505", "25006", "CR002"])
 def test_a_session_lost_after_commit_was_sent_is_unknown_whatever_it_said(sqlstate):

@@ -114,6 +114,7 @@ async def test_without_a_primary_in_time_the_answer_is_given_as_it_is():
     assert (application.attempts, primary.asked) == (1, 1)
 
 
+@pytest.mark.safety
 @pytest.mark.parametrize(
     ("headers", "method", "attempts"), [(KEYED, "POST", 2), ([], "GET", 2), ([], "POST", 1), ([], "PUT", 1)]
 )
@@ -124,6 +125,7 @@ async def test_an_unknown_outcome_is_repeated_only_where_that_is_safe(headers, m
     assert status == (200 if attempts == 2 else 503)
 
 
+@pytest.mark.safety
 @pytest.mark.parametrize(
     ("code", "status"), [("database-busy", 503), ("no-remote-copy", 503), ("internal", 500)]
 )
@@ -133,6 +135,7 @@ async def test_after_an_unknown_outcome_nothing_claims_that_nothing_was_done(cod
     assert (await ask(application))[:2] == expected
 
 
+@pytest.mark.safety
 async def test_a_primary_lost_again_leaves_the_first_doubt():
     application = Application(problem("outcome-unknown"), *[problem("no-primary")] * 3)
     assert (await ask(application))[:2] == (503, "outcome-unknown")
@@ -150,6 +153,7 @@ async def test_a_definite_answer_dispels_the_doubt():
     assert (await ask(application))[:2] == (409, "wrong-state")
 
 
+@pytest.mark.safety
 async def test_the_attempt_in_doubt_is_waited_for_but_no_other_request_with_its_key():
     doubted = Application(problem("outcome-unknown"), problem("idempotency-key-in-progress", 409), Response())
     assert (await ask(doubted))[0] == 200

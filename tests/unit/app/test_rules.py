@@ -22,6 +22,7 @@ from app.requests.transitions import TRANSITIONS
 from app.settings import Settings
 
 
+@pytest.mark.safety
 def test_a_read_without_the_gate_cannot_be_written():
     with pytest.raises(ValueError, match="must pass the gate"):
         Read("SELECT 1", lambda row: row)

@@ -112,6 +112,7 @@ def test_a_switch_that_failed_is_tried_again() -> None:
     assert switch.commands[-1] == ("power", "on", "dc1-db1")
 
 
+@pytest.mark.safety
 def test_no_driver_promises_nothing_and_says_so() -> None:
     assert NoFencing().guarantee is Guarantee.NOTHING
     assert "may still run" in NoFencing().fence("dc1-db1")

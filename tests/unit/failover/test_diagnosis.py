@@ -10,6 +10,8 @@ from failover.panel import Picture
 from failover.proof.scenery import Health, Scene, picture
 from failover.views import Outcome, Signal
 
+pytestmark = pytest.mark.safety
+
 WELL = Scene()
 
 WORLDS = {

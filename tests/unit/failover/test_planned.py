@@ -8,8 +8,6 @@ from failover.model import Access, Role
 from failover.planned import SwitchoverFailedError, SwitchoverRefusedError, plan, request
 from tests.unit.failover.observe.estates import SILENT, healthy, standby_row, state, with_database
 
-pytestmark = pytest.mark.safety
-
 
 def seen_by_primary(*standbys):
     return with_database(healthy(), "dc1-db1", postgres=state(Role.PRIMARY, standbys=standbys))
@@ -34,6 +32,7 @@ def test_of_two_synchronous_members_the_one_less_behind():
     assert plan(view, "dc2").candidate.name == "dc2-db2"
 
 
+@pytest.mark.safety
 def test_nobody_of_the_site_is_synchronous():
     view = healthy()
     view = replace(view, coordination=replace(view.coordination, sync_standbys=("dc1-db2",)))
@@ -47,6 +46,7 @@ def test_an_unknown_lag_is_no_lag_of_zero():
         plan(seen_by_primary(*rows), "dc2")
 
 
+@pytest.mark.safety
 def test_without_a_single_primary_nothing_is_handed_over():
     view = with_database(healthy(), "dc1-db1", postgres=SILENT)
     with pytest.raises(SwitchoverRefusedError, match="no single primary"):

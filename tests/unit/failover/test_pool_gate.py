@@ -1,12 +1,8 @@
 """A pause always ends: by order, by deadline, by the agent's start. Old orders of the dead count nothing."""
 
-import pytest
-
 from failover.orders import Answer, Order, Task
 from failover.pool_gate import LONGEST_HOLD_S, PoolError, PoolGate
 from failover.routes import CONNECTS_WITHIN_S, RouteError
-
-pytestmark = pytest.mark.safety
 
 
 class FakePool:

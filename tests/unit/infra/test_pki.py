@@ -25,6 +25,7 @@ def verified(credential: Credential, authority: Credential, name: str):
     return builder.build_server_verifier(x509.DNSName(name)).verify(parsed(credential), [])
 
 
+@pytest.mark.safety
 def test_a_certificate_chains_to_its_authority_under_its_own_name_only(authority):
     made = issue(authority, DB1)
     assert verified(made, authority, "dc1-db1")[-1] == parsed(authority)
@@ -39,6 +40,7 @@ def test_a_host_is_server_and_client(authority):
     assert set(usage) == {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}
 
 
+@pytest.mark.safety
 def test_a_certificate_covers_names_and_addresses_and_nothing_else(authority):
     assert covered_names(issue(authority, DB1)) == {"dc1-db1", "localhost", "10.77.1.21", "127.0.0.1"}
     assert covered_names(issue(authority, CertificateRequest("operator"))) == set()
@@ -59,5 +61,6 @@ def test_a_certificate_serves_until_an_address_moves_or_its_end_is_near(authorit
     assert not still_serves(made, DB1, now=datetime.now(UTC) + timedelta(days=800))
 
 
+@pytest.mark.safety
 def test_a_key_is_not_shown_by_accident(authority):
     assert "PRIVATE" not in repr(authority)

@@ -71,6 +71,7 @@ def test_what_it_cannot_do_it_refuses(estate: Estate, host: str, wanted: str, st
     assert not lab.off
 
 
+@pytest.mark.safety
 def test_a_host_that_survives_is_not_called_off(
     estate: Estate,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,

@@ -49,6 +49,7 @@ def test_the_second_call_changes_nothing(store):
     assert files(store) == before
 
 
+@pytest.mark.safety
 def test_only_the_owner_reads_anything(store):
     store.ensure(estate())
     modes = {stat.S_IMODE(path.stat().st_mode) for path in store.directory.iterdir()}
@@ -180,6 +181,7 @@ def test_one_secret_by_its_name(store):
         made.named("host_certificates")
 
 
+@pytest.mark.safety
 def test_secrets_are_not_shown_by_accident(store):
     made = store.ensure(estate())
     assert made.postgres_password not in repr(made)

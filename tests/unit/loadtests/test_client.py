@@ -11,6 +11,8 @@ from loadtests.entries import Entries, Entry
 from loadtests.ledger import Ledger
 from loadtests.policy import Answer, Patience
 
+pytestmark = pytest.mark.safety
+
 DC1, DC2 = Entry("dc1", "https://1"), Entry("dc2", "https://2")
 DONE = Answer(201, {"twinsite-node": "10.77.1.21", "twinsite-timeline": "3"}, {"id": "q1"})
 SILENCE = Answer(None, {}, {}, err="timed out")

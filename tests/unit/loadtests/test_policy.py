@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from loadtests.policy import Answer, Meaning, Patience, may_have_happened, meaning
 
+pytestmark = pytest.mark.safety
+
 
 def answer(status, code=None, **headers):
     return Answer(status, headers, {"code": code} if code else {})

@@ -14,6 +14,8 @@ from twinsite.context import Context
 from twinsite.ports import ensemble
 from twinsite.ports.ensemble import Ensemble, Word, answers
 
+pytestmark = pytest.mark.safety
+
 REAL = Context(CHECKOUT / "inventory" / "example")
 
 

@@ -14,6 +14,8 @@ from app.access.policy import PERSONAL, STEPS, TABLE, Action, Hidden, Reach, Res
 from app.access.principal import NOBODY, TRUSTED, Principal, access_for, access_of, array
 from app.customers.schemas import Contact, ContactKind, Customer, CustomerKind, Match, Matches, Stage
 
+pytestmark = pytest.mark.safety
+
 CARD = Customer(
     UUID(int=1),
     CustomerKind.COMPANY,

@@ -14,6 +14,8 @@ from app.audit.chain import GENESIS, Fault, canonical, link, verify
 from app.audit.model import Entry, Head, Kind, Sealed
 from app.audit.verification import head_line, read_heads
 
+pytestmark = pytest.mark.safety
+
 BASE = Entry(
     id=UUID(int=1),
     site="dc1",

@@ -4,11 +4,14 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import orjson
+import pytest
 
 from app.access.principal import TRUSTED
 from app.audit import repository, spool
 from app.audit.middleware import _Answer
 from app.audit.model import Entry, Kind
+
+pytestmark = pytest.mark.safety
 
 ENTRY = Entry(
     id=UUID(int=1),

@@ -14,6 +14,8 @@ from stdnum import luhn
 from app.cards.keys import CardKeys, CardSealError, Sealed
 from app.cards.numbers import CardNumber, new_token, without_numbers
 
+pytestmark = pytest.mark.safety
+
 NUMBER = CardNumber.parse("4111 1111-1111 1111")
 
 

@@ -16,6 +16,8 @@ from app.signin import rules, tokens
 from app.signin.secrets import SealBrokenError, Vault, hash_password, password_matches
 from app.signin.tokens import LIFETIMES, SigningKey, TokenError, UnknownKeyError, Use
 
+pytestmark = pytest.mark.safety
+
 PETROVA = Principal("petrova", frozenset({Role.HEAD}), ("north",), ("77", "50"), None, None)
 
 
