@@ -84,6 +84,11 @@ def test_a_session_shorter_than_the_lease_is_refused(inventory):
     assert "zookeeper_session_maximum_milliseconds (10000) is below the lease of 20 s" in told
 
 
+def test_less_wal_kept_than_a_lost_primary_needs_is_refused(inventory):
+    told = preflight(inventory, postgresql_sizing={"max_wal_size": "64GB", "wal_keep_size": "40GB"})
+    assert "wal_keep_size is 40GB, max_wal_size 64GB" in told
+
+
 def test_two_servers_of_one_number_are_refused(inventory):
     groups = groups_of(inventory)
     groups["all"]["children"]["south"]["hosts"]["south-app1"]["zookeeper_id"] = 1
