@@ -14,6 +14,9 @@ def test_the_site_of_the_primary_is_lost_and_nothing_else(drilled):
     assert verdict["passed"]
     assert verdict["rpo"]["acknowledged"] > 0
     assert verdict["rpo"]["lost"] == verdict["rpo"]["duplicated"] == verdict["rpo"]["phantom"] == 0
+    told = verdict["events"]
+    assert told["writes"] >= verdict["rpo"]["acknowledged"]
+    assert [told[wrong] for wrong in ("missing", "disordered", "retold", "cursors", "phantom")] == [0] * 5
     assert verdict["writers_max"] == 1
     assert json.loads((done.directory / "verdict.json").read_text()) == verdict
     for name in ("history.jsonl", "hosts.log", "report.html"):
