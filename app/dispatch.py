@@ -257,7 +257,7 @@ def _is_fixed(default: object) -> bool:
 
 
 class Dispatch:
-    """The innermost middleware. An endpoint is looked for among those of its method and kind of path."""
+    """The innermost of our layers. An endpoint is looked for among those of its method and kind of path."""
 
     def __init__(self, app: ASGIApp, endpoints: Iterable[Endpoint]) -> None:
         self._app = app

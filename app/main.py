@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from app import health, logs, problems
 from app.audit import endpoints as audit_endpoints
@@ -92,6 +94,21 @@ SLICES = (
 )
 
 
+class Crm(FastAPI):
+    """FastAPI, and around all of it what every request passes through.
+
+    `add_middleware` would put that inside of FastAPI's own outer layers, which a request that `Dispatch`
+    answers has no need of, and which answer what is unforeseen without a request id.
+    """
+
+    def __init__(self, surround: Callable[[ASGIApp], ASGIApp], **described: Any) -> None:
+        self._surround = surround
+        super().__init__(**described)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return self._surround(super().build_middleware_stack())
+
+
 def create_app(settings: Settings) -> FastAPI:
     """An application with its own database routes, opened and closed by its lifespan."""
     database = Database(settings)
@@ -114,7 +131,14 @@ def create_app(settings: Settings) -> FastAPI:
             await keyring.close()
             await database.close()
 
-    app = FastAPI(
+    def surround(fastapi: ASGIApp) -> ASGIApp:
+        dispatch = Dispatch(fastapi, compiled(SLICES, BASE))
+        signed_in = Authentication(dispatch, settings, keyring, app.state.limits)
+        recorded = Disclosures(signed_in, recorder, settings.site)
+        return Surroundings(Repetition(recorded, settings), settings)
+
+    app = Crm(
+        surround,
         title="twinsite CRM",
         version="1",
         openapi_url=f"{BASE}/openapi.json",
@@ -140,11 +164,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.router)
     problems.install(app)
     describe(app)
-    app.add_middleware(Dispatch, endpoints=compiled(SLICES, BASE))
-    app.add_middleware(Authentication, settings=settings, keyring=keyring, limits=app.state.limits)
-    app.add_middleware(Disclosures, recorder=recorder, site=settings.site)
-    app.add_middleware(Repetition, settings=settings)
-    app.add_middleware(Surroundings, settings=settings)
     return app
 
 

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import logs, metrics
 from app.errors import Problem, ProblemError
 from app.http import client_of, header_of
-from app.problems import problem_response
+from app.problems import problem_response, to_problem
 from app.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -52,20 +52,23 @@ class Surroundings:
         answer = _Answer(send, (self._site, (b"x-request-id", request_id.encode())))
         naming = logs.REQUEST_ID.set(request_id)
         try:
-            await self._limited(scope, receive, answer.send)
+            await self._app(scope, self._limited(scope, receive), answer.send)
+        except ProblemError as error:  # also of a body that proves too long before any endpoint reads it
+            await problem_response(scope, error)(scope, receive, answer.send)
+        except Exception as error:  # the outermost guard of a request; the server logs it once more
+            if not answer.status:
+                await problem_response(scope, to_problem(error))(scope, receive, answer.send)
+            raise
         finally:
             _report(scope, answer.status, time.perf_counter() - started)
             logs.REQUEST_ID.reset(naming)
 
-    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+        """Raises ProblemError."""
         if (scope["method"], scope["path"]) in STREAMED:
-            await self._app(scope, receive, send)
-            return
-        try:
-            _check_head(scope, self._settings.max_body_bytes)
-            await self._app(scope, _counted(receive, self._settings.max_body_bytes), send)
-        except ProblemError as error:  # also of a body that proves too long before any endpoint reads it
-            await problem_response(scope, error)(scope, receive, send)
+            return receive
+        _check_head(scope, self._settings.max_body_bytes)
+        return _counted(receive, self._settings.max_body_bytes)
 
 
 class _Answer:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,11 +45,11 @@ UNAVAILABLE = Problem.NO_PRIMARY.value.status
 HELD_STATUSES = frozenset({UNAVAILABLE, Problem.KEY_IN_PROGRESS.value.status})
 
 
-@dataclass
+@dataclass(frozen=True)
 class Held:
     """An answer that may not be the last word: kept back until that is decided."""
 
-    messages: list[Message] = field(default_factory=list)
+    messages: Sequence[Message]
 
     @property
     def status(self) -> int:
@@ -76,14 +77,20 @@ class Repetition:
         if scope["type"] != "http" or self._settings.primary_wait_seconds == 0:
             await self._app(scope, receive, send)
             return
-        body, whole = await _read(receive)
-        if not whole:
-            await self._app(scope, _replayed(body, receive), send)
-            return
-        await _Request(self._app, self._settings, scope, body, receive, send).answer()
+        # What a GET might have for a body means nothing (RFC 9110, 9.3.1): none is kept, and none is read.
+        body: list[Message] = []
+        if scope["method"] not in IDEMPOTENT:
+            body, whole = await _read(receive)
+            if not whole:
+                await self._app(scope, _replayed(body, receive), send)
+                return
+        request = _Request(self._app, self._settings, scope, body, receive, send)
+        held = await request.attempt()
+        if held is not None:
+            await request.repeat(held)
 
 
-@dataclass
+@dataclass(slots=True)
 class _Request:
     """One request, from its first attempt to the answer that its client gets."""
 
@@ -96,26 +103,49 @@ class _Request:
     began: float = field(default_factory=time.monotonic)
     doubt: Held | None = None  # an earlier attempt may have been committed
     repeated: bool = False
-    attempted: bool = False
+    held: list[Message] = field(default_factory=list)  # of the present attempt's answer
     began_with: Scope = field(init=False)  # as nobody's routing has written into it yet
 
     def __post_init__(self) -> None:
         self.scope.setdefault("state", {})
         self.began_with = {**self.scope, "state": dict(self.scope["state"])}
 
-    async def answer(self) -> None:
-        for pause in (*PAUSES_SECONDS, None):
-            held = await self._attempt()
-            if held is None:
-                return
-            if pause is None or not self._repeatable(held) or not await self._primary_after(pause):
-                await self._give(held)
-                return
+    async def attempt(self) -> Held | None:
+        """None: answered for good."""
+        left = self.settings.request_deadline_seconds - self._spent()
+        self.scope["state"]["seconds_left"] = max(left, ATTEMPT_MIN_SECONDS)
+        self.held = []
+        receive = _replayed(self.body, self.receive) if self.body else self.receive
+        await self.app(self.scope, receive, self._pass)
+        return Held(self.held) if self.held else None
+
+    async def _pass(self, message: Message) -> None:
+        if self.held or _maybe_repeated(message):
+            self.held.append(message)
+        else:
+            await self.send(message)
+
+    async def repeat(self, held: Held) -> None:
+        """Until there is an answer for good, or it is not worth while any more."""
+        for pause in PAUSES_SECONDS:
+            if not self._repeatable(held) or not await self._primary_after(pause):
+                break
             metrics.REPETITIONS.labels(held.code).inc()
             log.info("repeated", code=held.code, after_ms=round(self._spent() * 1000))
             self.repeated = True
             if held.code == UNKNOWN:
                 self.doubt = held
+            self._begin_anew()
+            again = await self.attempt()
+            if again is None:
+                return
+            held = again
+        await self._give(held)
+
+    def _begin_anew(self) -> None:
+        """A repetition finds the scope as it was, as routing writes into it."""
+        self.scope.clear()
+        self.scope.update(self.began_with, state=dict(self.began_with["state"]))
 
     def _spent(self) -> float:
         return time.monotonic() - self.began
@@ -144,25 +174,6 @@ class _Request:
         undecided = held.status == UNAVAILABLE or held.code == IN_PROGRESS
         for message in (self.doubt if self.doubt and undecided else held).messages:
             await self.send(message)
-
-    async def _attempt(self) -> Held | None:
-        """None: answered for good. A repetition finds the scope as it was, as routing writes into it."""
-        left = self.settings.request_deadline_seconds - self._spent()
-        if self.attempted:
-            self.scope.clear()
-            self.scope.update(self.began_with, state=dict(self.began_with["state"]))
-        self.attempted = True
-        self.scope["state"]["seconds_left"] = max(left, ATTEMPT_MIN_SECONDS)
-        held = Held()
-
-        async def send(message: Message) -> None:
-            if held.messages or _maybe_repeated(message):
-                held.messages.append(message)
-            else:
-                await self.send(message)
-
-        await self.app(self.scope, _replayed(self.body, self.receive), send)
-        return held if held.messages else None
 
 
 def _maybe_repeated(message: Message) -> bool:
