@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import NoNodeError
+from kazoo.exceptions import KazooException, NoNodeError
+from kazoo.handlers.threading import KazooTimeoutError
 
 from failover.course import heading, narrate
 from failover.decide import Mode
@@ -21,6 +22,8 @@ from failover.requests import Reply, Request, RequestBox
 OFFICE_WITHIN_S = 8.0
 TAKEN_WITHIN_S = 15.0
 LOOK_EVERY_S = 0.1
+# An ensemble that elects is back in seconds, and the operation goes on meanwhile.
+SILENCE_BORNE_S = 30.0
 
 Say = Callable[[str], None]
 T = TypeVar("T")
@@ -42,7 +45,7 @@ class OperationBusyError(OrderFailedError):
 
 
 class LetGoError(Exception):
-    """The operator stopped watching; the operation goes on."""
+    """Nobody watches any more; the operation goes on."""
 
 
 def _goes_on(name: str) -> str:
@@ -135,14 +138,21 @@ class Counter:
         """Says each step as it begins and ends, until the operation's end.
 
         Raises:
-            LetGoError: the operator interrupts.
+            LetGoError: the operator interrupts, or ZooKeeper does not answer for `SILENCE_BORNE_S`.
         """
-        told, holder = 0, self._holder()
+        told, holder, heard_at = 0, self._holder(), self._clock.monotonic()
         self._say(heading(entry))
         try:
             while True:
-                holder = self._tell_of_office(holder)
-                entry = self._journal.entry(entry.id) or entry
+                try:
+                    holder = self._tell_of_office(holder)
+                    entry = self._journal.entry(entry.id) or entry
+                    heard_at = self._clock.monotonic()
+                except (KazooException, KazooTimeoutError) as error:
+                    if self._clock.monotonic() - heard_at > SILENCE_BORNE_S:
+                        raise LetGoError(
+                            f"ZooKeeper does not answer ({error!r}). {_goes_on(entry.id)}"
+                        ) from error
                 for text in narrate(entry, told):
                     self._say(text)
                 told = len(entry.records)
