@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
 from loadtests.data import Company, Purchase
-from loadtests.ledger import Facts
+from loadtests.ledger import Facts, of_batch
 from loadtests.policy import Answer
 
 BASE = "/api/v1"
@@ -112,8 +112,8 @@ def send_transaction(marker: str, purchase: Purchase) -> Call:
 
 
 def send_batch(marker: str, purchases: Sequence[Purchase]) -> Call:
-    """The first has the marker for its id, the others ``<marker>:<number>``: the checker looks for each."""
-    ids = (marker, *(f"{marker}:{number}" for number in range(1, len(purchases))))
+    """Each transaction has an id of its own: the checker looks for each."""
+    ids = of_batch(marker, len(purchases))
     batch = [_transaction(id_, bought) for id_, bought in zip(ids, purchases, strict=True)]
     return _post("/card-transactions/batch", {"transactions": batch}, facts=_nothing)
 

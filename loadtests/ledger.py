@@ -20,6 +20,11 @@ ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 Line = dict[str, object]
 
 
+def of_batch(marker: str, size: int) -> tuple[str, ...]:
+    """Return the ids of a batch: its marker for the first, ``<marker>:<number>`` for each other."""
+    return (marker, *(f"{marker}:{number}" for number in range(1, size)))
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One thing that a user wants done, as the ledger names it.
@@ -42,7 +47,7 @@ class Operation:
         """Return what the API stores of this write, none for a read: each of a batch's has its own."""
         if self.marker is None:
             return ()
-        return (self.marker, *(f"{self.marker}:{number}" for number in range(1, self.size)))
+        return of_batch(self.marker, self.size)
 
 
 @dataclass(frozen=True, slots=True)

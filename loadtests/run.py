@@ -22,7 +22,7 @@ from loadtests.policy import DRAIN_S, Patience
 from loadtests.profiles import Profile
 from loadtests.summary import STEADY_MIN_S, Counts, Rates, Statistics, Summary, judge
 from loadtests.transport import tls_context
-from loadtests.users import Setup, follower_client, user_classes
+from loadtests.users import Setup, user_classes
 
 # Users may take this much longer to leave.
 GRACE_S = 2.0
@@ -95,7 +95,7 @@ def _following(setup: Setup, reckoning: Reckoning, faults: list[str]) -> Iterato
     That may be long after they have gone, so the history says when that was.
     """
     ending = Ending()
-    follower = Follower(follower_client(setup, ending), setup.ledger, reckoning, ending)
+    follower = Follower(setup.follower(ending), setup.ledger, reckoning, ending)
     follower.begin()
     task = gevent.spawn(follower.follow)
     try:

@@ -49,23 +49,36 @@ class Setup:
     feed_entries: Entries = field(init=False)
 
     def __post_init__(self) -> None:
-        self.feed_entries = Entries(self.entries, random.Random(f"{self.seed}:entries"))  # noqa: S311
+        self.feed_entries = Entries(self.entries, self._chance("entries"))
 
-    def person(self, kind: Kind, transport: HttpTransport, think: Think) -> Person:
+    def person(self, kind: Kind, think: Think) -> Person:
         """Return the next user of a kind."""
         name = f"{kind}-{next(self.numbers[kind])}"
-        habits = random.Random(f"{self.seed}:{name}")  # noqa: S311 - load, no secrets
-        own = Entries(self.entries, random.Random(f"{self.seed}:{name}:entries"))  # noqa: S311
-        client = Client(
-            transport=transport,
-            entries=self.feed_entries if kind in SYSTEMS else own,
+        entries = self.feed_entries if kind in SYSTEMS else self._entries_of(name)
+        habits = self._chance(name)
+        facts = self._chance(f"{self.ledger.run_id}:{name}")
+        return Person(name, self._client(entries, self.ending, habits), self.ledger, think, facts, habits)
+
+    def follower(self, ending: Ending) -> Client:
+        """Return the hand of the one who follows the event feed, with an end of its own."""
+        return self._client(self._entries_of(PROC), ending, self._chance(PROC))
+
+    def _client(self, entries: Entries, ending: Ending, habits: random.Random) -> Client:
+        return Client(
+            transport=HttpTransport(Connections(self.patience, self.context), self.service_key),
+            entries=entries,
             ledger=self.ledger,
             patience=self.patience,
-            ending=self.ending,
+            ending=ending,
             rng=habits,
         )
-        facts = random.Random(f"{self.seed}:{self.ledger.run_id}:{name}")  # noqa: S311
-        return Person(name, client, self.ledger, think, facts, habits)
+
+    def _entries_of(self, name: str) -> Entries:
+        return Entries(self.entries, self._chance(f"{name}:entries"))
+
+    def _chance(self, whose: str) -> random.Random:
+        """Return chance that a run with the same seed has again."""
+        return random.Random(f"{self.seed}:{whose}")  # noqa: S311 - load, no secrets
 
 
 class _User(User):
@@ -78,9 +91,7 @@ class _User(User):
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
-        connections = Connections(self.setup.patience, self.setup.context)
-        transport = HttpTransport(connections, self.setup.service_key)
-        self.person = self.setup.person(self.kind, transport, self.think)
+        self.person = self.setup.person(self.kind, self.think)
 
     def on_start(self) -> None:
         """Begin at a moment of one's own: Locust brings users in bursts, and bursts they would stay."""
@@ -91,19 +102,6 @@ class _User(User):
         """Let time pass; leave when the load is to end. Only here, so never within an operation."""
         if self.setup.ending.wait(seconds):
             raise StopUser
-
-
-def follower_client(setup: Setup, ending: Ending) -> Client:
-    """The hand of the one who follows the event feed, with connections, habits and an end of its own."""
-    habits = random.Random(f"{setup.seed}:{PROC}")  # noqa: S311
-    return Client(
-        transport=HttpTransport(Connections(setup.patience, setup.context), setup.service_key),
-        entries=Entries(setup.entries, random.Random(f"{setup.seed}:{PROC}:entries")),  # noqa: S311
-        ledger=setup.ledger,
-        patience=setup.patience,
-        ending=ending,
-        rng=habits,
-    )
 
 
 def _feed(user: _User) -> None:
