@@ -18,16 +18,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import KazooException, NoNodeError
-from kazoo.handlers.threading import KazooTimeoutError
+from kazoo.exceptions import NoNodeError
 
 from failover.agent_config import AgentConfig
 from failover.brain import Brain
-from failover.duties import Duties
+from failover.duties import Duties, ZooKeeperTrouble
 from failover.estate_reader import VIEWS
 from failover.heartbeats import Heartbeats
 from failover.homing import Homing, server_serves
-from failover.journal import JournalError
 from failover.journal_store import open_operation
 from failover.model import Node
 from failover.orders import ANSWERS, ORDERS, Order
@@ -48,7 +46,6 @@ ALERT_TICK_S, ALERT_FOR_S = 0.05, 3.0
 # A site whose hosts were all asked at once is not asked so again within this time: of a starved site each
 # question makes the next fail.
 NUDGE_EVERY_S = 0.5
-ZooKeeperTrouble = (KazooException, KazooTimeoutError, JournalError)
 
 
 class Eyes:

@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import KazooException
-from kazoo.handlers.threading import KazooTimeoutError
 
 from failover.agent_config import AgentConfig
 from failover.alarms import Alarm, Board, Cause, Herald, cause_of, causes
@@ -25,10 +23,11 @@ from failover.leadership import Leadership
 from failover.metrics import Figures, serve
 from failover.transitions import row_for
 from failover.trees import TreeWatch
+from failover.znodes import Unanswered
 
 log = logging.getLogger(__name__)
 
-ZooKeeperTrouble = (KazooException, KazooTimeoutError, JournalError)
+ZooKeeperTrouble = (*Unanswered, JournalError)
 # A ZooKeeper leader's election is over in this time; what lasts longer is worth a call.
 NO_SESSION_PATIENCE_S = 10.0
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import KazooException, NoNodeError
-from kazoo.handlers.threading import KazooTimeoutError
+from kazoo.exceptions import NoNodeError
 
 from failover.course import heading, narrate
 from failover.decide import Mode
@@ -17,6 +16,7 @@ from failover.journal import Entry
 from failover.journal_store import JournalReader
 from failover.leadership import holder
 from failover.requests import Reply, Request, RequestBox
+from failover.znodes import Unanswered
 
 # An election takes a session's end (4 s) and the moment for which others stand back.
 OFFICE_WITHIN_S = 8.0
@@ -140,27 +140,29 @@ class Counter:
         Raises:
             LetGoError: the operator interrupts, or ZooKeeper does not answer for `SILENCE_BORNE_S`.
         """
-        told, holder, heard_at = 0, self._holder(), self._clock.monotonic()
         self._say(heading(entry))
         try:
-            while True:
-                try:
-                    holder = self._tell_of_office(holder)
-                    entry = self._journal.entry(entry.id) or entry
-                    heard_at = self._clock.monotonic()
-                except (KazooException, KazooTimeoutError) as error:
-                    if self._clock.monotonic() - heard_at > SILENCE_BORNE_S:
-                        raise LetGoError(
-                            f"ZooKeeper does not answer ({error!r}). {_goes_on(entry.id)}"
-                        ) from error
-                for text in narrate(entry, told):
-                    self._say(text)
-                told = len(entry.records)
-                if entry.outcome is not None:
-                    return entry
-                self._clock.sleep(LOOK_EVERY_S)
+            return self._watch(entry)
         except KeyboardInterrupt:
             raise LetGoError(_goes_on(entry.id)) from None
+
+    def _watch(self, entry: Entry) -> Entry:
+        told, holder, heard_at = 0, self._holder(), self._clock.monotonic()
+        while True:
+            try:
+                holder = self._tell_of_office(holder)
+                entry = self._journal.entry(entry.id) or entry
+                heard_at = self._clock.monotonic()
+            except Unanswered as error:
+                if self._clock.monotonic() - heard_at > SILENCE_BORNE_S:
+                    silent = f"ZooKeeper does not answer ({error!r})"
+                    raise LetGoError(f"{silent}. {_goes_on(entry.id)}") from error
+            for text in narrate(entry, told):
+                self._say(text)
+            told = len(entry.records)
+            if entry.outcome is not None:
+                return entry
+            self._clock.sleep(LOOK_EVERY_S)
 
     def _tell_of_office(self, before: str | None) -> str | None:
         now = self._holder()

@@ -10,11 +10,10 @@ import logging
 from dataclasses import dataclass
 
 from kazoo.client import KazooClient, KazooState, TransactionRequest
-from kazoo.exceptions import KazooException, RolledBackError
-from kazoo.handlers.threading import KazooTimeoutError
+from kazoo.exceptions import RolledBackError
 
 from failover.journal import DeposedError, JournalError
-from failover.znodes import ANSWER_S, text
+from failover.znodes import ANSWER_S, Unanswered, text
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +40,7 @@ def commit(transaction: TransactionRequest) -> list[object]:
     """
     try:
         results = transaction.commit_async().get(timeout=ANSWER_S)
-    except (KazooException, KazooTimeoutError) as error:
+    except Unanswered as error:
         raise DeposedError(f"ZooKeeper does not answer: {error!r}") from error
     for place, result in enumerate(results):
         if isinstance(result, Exception) and not isinstance(result, RolledBackError):
@@ -122,7 +121,7 @@ class Leadership:
         try:
             self._client.sync_async(EPOCH).get(timeout=ANSWER_S)
             _, stat = self._client.get_async(EPOCH).get(timeout=ANSWER_S)
-        except (KazooException, KazooTimeoutError) as error:
+        except Unanswered as error:
             raise DeposedError(f"ZooKeeper does not answer: {error!r}") from error
         if stat.version != self.epoch:
             raise DeposedError(f"epoch {stat.version} has begun, ours is {self.epoch}")

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import NoNodeError
+from kazoo.exceptions import KazooException, NoNodeError
+from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.interfaces import IAsyncResult
 from kazoo.protocol.states import ZnodeStat
 
@@ -15,6 +16,8 @@ log = logging.getLogger(__name__)
 
 # An ensemble that takes longer for one answer is as good as none.
 ANSWER_S = 2.0
+# What asking may end in: a refusal, a lost connection, or no answer in time, which is none of kazoo's errors.
+Unanswered = (KazooException, KazooTimeoutError)
 
 Node = tuple[bytes, ZnodeStat]
 T = TypeVar("T")

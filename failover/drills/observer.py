@@ -19,14 +19,14 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import KazooException, NoNodeError
-from kazoo.handlers.threading import KazooTimeoutError
+from kazoo.exceptions import NoNodeError
 
 from failover.drills.figures import WRITER
 from failover.drills.history import Recorder
 from failover.drills.model import Entry, Event, EventType
 from failover.drills.phases import ENTRY, LEADER
 from failover.drills.probe import Answer, WriterProbe
+from failover.znodes import Unanswered
 
 PROC = "observer"
 
@@ -175,7 +175,7 @@ class LeaderSampler:
             value, stat = self._client.get_async(self._path).get(timeout=self._pace.deadline_s)
         except NoNodeError:
             return None, None, None
-        except (KazooException, KazooTimeoutError) as error:
+        except Unanswered as error:
             return None, None, str(error) or type(error).__name__
         return value.decode(), f"{stat.ephemeralOwner:x}", None
 

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import KazooException, NoNodeError
+from kazoo.exceptions import NoNodeError
 from kazoo.handlers.threading import KazooTimeoutError, SequentialThreadingHandler
 
 from failover.exposure import of_site
@@ -36,6 +36,7 @@ from failover.model import (
     ZooKeeperState,
 )
 from failover.observe.attempt import attempt
+from failover.znodes import Unanswered
 
 PORT = 2181
 ROOT = "/twinsite/crm"
@@ -218,7 +219,7 @@ def session(layout: Layout, access: Access, deadline_s: float) -> Iterator[Kazoo
     client = connect(layout, access, deadline_s)
     try:
         yield client
-    except (KazooException, KazooTimeoutError) as error:
+    except Unanswered as error:
         raise SessionLostError(f"ZooKeeper did not answer: {error!r}") from error
     finally:
         client.stop()
@@ -231,7 +232,7 @@ def _read_coordination(layout: Layout, access: Access, deadline_s: float) -> Coo
         found = coordination_from(*(_get(client, key, deadline_s) for key in _KEYS))
         measured = published(client)
         return replace(found, exposure=exposure_from(measured, layout) if measured else None)
-    except (KazooException, KazooTimeoutError) as error:
+    except Unanswered as error:
         raise OSError(f"ZooKeeper: {type(error).__name__} {error}".strip()) from error
     finally:
         client.stop()
