@@ -1,9 +1,10 @@
-"""Every port of a rehearsed estate. Before and after each effect the orchestrator may die."""
+"""Every port of a rehearsed estate, and who acts by them: before and after each effect it may die."""
 
 from __future__ import annotations
 
 from failover.actuators.ports import Actuators, EffectRefusedError, Guarantee
-from failover.proof.rehearsal import Being, Rehearsal
+from failover.proof.rehearsal import Being, Office, Rehearsal, Sensors
+from failover.runner import Runner
 
 
 def actuators(estate: Rehearsal) -> Actuators:
@@ -18,6 +19,19 @@ def actuators(estate: Rehearsal) -> Actuators:
         write_gate=_Gate(estate),
         hosts=hands,
         ensemble=_Ensemble(estate),
+    )
+
+
+def runner(estate: Rehearsal, epoch: int, sensors: Sensors | None = None) -> Runner:
+    """The hand of the orchestrator that took office under this epoch."""
+    office = Office(estate, epoch)
+    return Runner(
+        store=office,
+        actuators=actuators(estate),
+        sensors=sensors or Sensors(estate),
+        guard=office,
+        clock=estate.clock(),
+        poll_s=0.25,
     )
 
 

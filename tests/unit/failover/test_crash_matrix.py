@@ -19,10 +19,9 @@ from failover.journal import (
 )
 from failover.plan import Plan
 from failover.procedures import failback, failover, maintenance, recover_quorum, switchover
-from failover.proof.hands import actuators
-from failover.proof.rehearsal import Crashed, Office, Rehearsal, Sensors
+from failover.proof.hands import runner
+from failover.proof.rehearsal import Crashed, Rehearsal, Sensors
 from failover.proof.scenery import Health, Scene, picture
-from failover.runner import Runner
 from failover.verbs import Check, Verb
 
 pytestmark = pytest.mark.safety
@@ -104,18 +103,6 @@ PROCEDURES = {
     "recover quorum": (no_quorum, lambda: recover_quorum.plan("dc2"), {"dc2-db1"}),
     "rejoin": (well, recover_quorum.rejoin, {"dc1-db1"}),
 }
-
-
-def runner(estate: Rehearsal, epoch: int) -> Runner:
-    office = Office(estate, epoch)
-    return Runner(
-        store=office,
-        actuators=actuators(estate),
-        sensors=Sensors(estate),
-        guard=office,
-        clock=estate.clock(),
-        poll_s=0.25,
-    )
 
 
 def begin(estate: Rehearsal, plan: Plan) -> Entry:
@@ -249,16 +236,7 @@ def test_what_cannot_be_undone_is_said_to_be_incomplete_and_the_rest_goes_on() -
             return expectation.check is not Check.ACCEPTS_WRITES and super()._holds(expectation)
 
     estate = Rehearsal()
-    office = Office(estate, 1)
-    run = Runner(
-        store=office,
-        actuators=actuators(estate),
-        sensors=NobodyWrites(estate),
-        guard=office,
-        clock=estate.clock(),
-    )
-
-    entry = run.start(Entry("op-1", switch(), "operator", "test"))
+    entry = runner(estate, 1, NobodyWrites(estate)).start(Entry("op-1", switch(), "operator", "test"))
 
     assert entry.outcome is Outcome.INCOMPLETE
     assert entry.events("verify") == {Event.INTENT, Event.MISSED}

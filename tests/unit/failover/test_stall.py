@@ -8,9 +8,8 @@ import pytest
 from failover.journal import Entry, Event, Outcome, Record, entry_from_json, entry_to_json
 from failover.plan import Operation, Plan
 from failover.procedures import switchover
-from failover.proof.hands import actuators
-from failover.proof.rehearsal import Office, Rehearsal, Sensors
-from failover.runner import Runner
+from failover.proof.hands import runner
+from failover.proof.rehearsal import Rehearsal
 from failover.stall import LAST, REFERENCE, STEPS, Experience, LiveFigures, expected, step_times
 
 IDLE = LiveFigures(0.0, 0.0, 0, 0.004)
@@ -47,16 +46,7 @@ def test_the_stall_grows_with_what_is_left_to_do(more) -> None:
 
 def test_a_switch_that_the_runner_ran_tells_how_long_its_steps_took() -> None:
     """So the names of `STEPS` are the procedure's."""
-    estate = Rehearsal()
-    office = Office(estate, 1)
-    entry = Runner(
-        store=office,
-        actuators=actuators(estate),
-        sensors=Sensors(estate),
-        guard=office,
-        clock=estate.clock(),
-        poll_s=0.25,
-    ).start(Entry("op-1", PLAN, "operator", "test"))
+    entry = runner(Rehearsal(), 1).start(Entry("op-1", PLAN, "operator", "test"))
 
     took = step_times(entry)
 
