@@ -30,7 +30,7 @@ from failover.journal_store import open_operation
 from failover.model import Node
 from failover.orders import ANSWERS, ORDERS, Order
 from failover.pool_gate import PoolGate
-from failover.probing import Pace, Watch
+from failover.probing import Watch
 from failover.systemd import notify
 from failover.targets import RestTarget, SqlTarget, Target, TcpTarget
 from failover.views import AgentView, DatabaseView, PeerView, encode
@@ -75,7 +75,7 @@ class Eyes:
             node.name: self._watch(node, TcpTarget(node.address, port, limit), pace.slow_s) for node in peers
         }
         addresses = {node.name: node.address for node in peers}
-        self.heartbeats = Heartbeats(config.name, addresses, port, time.monotonic)
+        self.heartbeats = Heartbeats(config.name, addresses, port, time.monotonic, woken=changed)
 
     def _watch(self, node: Node, target: Target, every_s: float) -> Watch:
         """What fails makes everything else of its site be asked at once: is it one host, or all of them?"""
@@ -96,6 +96,8 @@ class Eyes:
         return time.monotonic() - self._alarmed_at < ALERT_FOR_S
 
     def _nudge(self, site: str) -> None:
+        if not self.alert:
+            self.heartbeats.wake()
         self._alarmed_at = now = time.monotonic()
         if now - self._nudged_at.get(site, float("-inf")) < NUDGE_EVERY_S:
             return
@@ -216,6 +218,7 @@ class Agent:
         self._eyes = Eyes(config, self._wake.set)
         self._publisher = Publisher(client, config.name)
         self._stopping = threading.Event()
+        self._restless = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self) -> None:
@@ -259,10 +262,11 @@ class Agent:
             self._loop.call_soon_threadsafe(self._wake.set)
 
     async def _publish(self) -> None:
-        """At each change and at least every interval; never two at once."""
+        """At each change and at least as often as the pace says; never two at once."""
         incarnation, sequence, pace = uuid.uuid4().hex, 0, self._config.pace
         while True:
-            await _either(self._wake, pace)
+            hurried = self._restless or self._eyes.alert or self._eyes.heartbeats.awake
+            await _either(self._wake, pace.interval_s if hurried else pace.calm_s)
             sequence += 1
             view = self._eyes.view(incarnation, sequence, self._epoch())
             try:
@@ -274,13 +278,16 @@ class Agent:
         """Peers and systemd hear that this process is well, also while ZooKeeper keeps a view waiting."""
         while True:
             self._eyes.heartbeats.say()
+            if self._restless:
+                self._eyes.heartbeats.wake()
             self._duties.keep()
             notify("WATCHDOG=1")
             await asyncio.sleep(self._config.pace.interval_s)
 
     def _publish_once(self, view: AgentView) -> None:
-        pool = self._gate.view() if self._gate is not None else None
-        self._publisher.publish(replace(view, pool=pool))
+        view = replace(view, pool=self._gate.view() if self._gate is not None else None)
+        self._restless = view.restless
+        self._publisher.publish(view)
 
     def _think(self) -> None:
         pause_s = TICK_S
@@ -300,9 +307,9 @@ class Agent:
                 log.exception("the brain stumbled; it goes on with the next tick")
 
 
-async def _either(wake: asyncio.Event, pace: Pace) -> None:
+async def _either(wake: asyncio.Event, within_s: float) -> None:
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(pace.interval_s):
+        async with asyncio.timeout(within_s):
             await wake.wait()
     wake.clear()
 

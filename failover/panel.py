@@ -29,12 +29,14 @@ class Thresholds:
 
     `probes` failed in a row, seen from `sites` sites other than the lost one's; a view older than `fresh_ms`
     on the reader's clock does not count. `fresh_ms` must outlast two publications and be shorter than the
-    time it takes to confirm a loss, or a dead site's last words contradict its death.
+    time it takes to confirm a loss, or a dead site's last words contradict its death. As long as every view is
+    calm none of that matters, agents publish less often, and `calm_ms` counts instead.
     """
 
     probes: int = 3
     sites: int = 2
     fresh_ms: int = 900
+    calm_ms: int = 2200
     sync_wanted: int = 2
     flapping_failovers: int = 2
 
@@ -67,17 +69,23 @@ class Verdict:
     dissenting: tuple[str, ...]
 
 
+def _fresh(picture: Picture) -> tuple[AgentView, ...]:
+    """One restless view makes every agent publish fast: from then on an older one is an absent agent's."""
+
+    def within(limit_ms: int) -> tuple[AgentView, ...]:
+        return tuple(each.view for each in picture.sightings if each.age_ms(picture.now_ns) <= limit_ms)
+
+    calm = within(picture.thresholds.calm_ms)
+    return within(picture.thresholds.fresh_ms) if any(view.restless for view in calm) else calm
+
+
 class Panel:
     """The fresh views of a picture, ready to be asked."""
 
     def __init__(self, picture: Picture) -> None:
         self.picture = picture
         self.thresholds = picture.thresholds
-        self.fresh = tuple(
-            sighting.view
-            for sighting in picture.sightings
-            if sighting.age_ms(picture.now_ns) <= picture.thresholds.fresh_ms
-        )
+        self.fresh = _fresh(picture)
         layout = picture.layout
         hosts = (*layout.databases, *layout.applications, *layout.zookeepers)
         self.site_of = {node.name: node.site for node in hosts}

@@ -59,7 +59,7 @@ def settled_picture(
     thresholds = announced.thresholds if announced else Thresholds()
     look = looker(client, layout, thresholds, monotonic_ns)
     look()
-    sleep(thresholds.fresh_ms / 1000 + 0.1)  # what has not changed by then is stale
+    sleep(thresholds.calm_ms / 1000 + 0.1)  # what has not changed by then is stale
     return look()
 
 

@@ -133,6 +133,15 @@ class AgentView:
     def database(self, host: str) -> DatabaseView | None:
         return next((view for view in self.databases if view.host == host), None)
 
+    @property
+    def restless(self) -> bool:
+        """Something fails, or a pool is held: decisions may rest on the next view, which must not be long."""
+        signals = (
+            *(signal for view in self.databases for signal in (view.rest, view.postgres)),
+            *(peer.reach for peer in self.peers),
+        )
+        return any(signal.fails for signal in signals) or (self.pool is not None and self.pool.paused)
+
 
 @dataclass(frozen=True)
 class Sighting:

@@ -128,6 +128,31 @@ async def test_datagrams_are_heard_from_peers_only() -> None:
         transport.close()
 
 
+async def test_a_word_of_something_amiss_wakes_peers_once_and_is_no_heartbeat() -> None:
+    loop = asyncio.get_running_loop()
+    port = free_port()
+    woken: list[str] = []
+    one = Heartbeats("one", {"two": "127.0.0.2"}, port, loop.time, woken=lambda: woken.append("one"))
+    two = Heartbeats("two", {"one": "127.0.0.1"}, port, loop.time)
+    opened = [
+        await loop.create_datagram_endpoint(lambda each=each: each, local_addr=(address, port))
+        for each, address in ((one, "127.0.0.1"), (two, "127.0.0.2"))
+    ]
+    assert not one.awake
+    two.wake()
+    two.wake()
+    two.say()  # the same way, so it comes last
+    async with asyncio.timeout(WAIT_S):
+        while one.heard_ms("two") is None:
+            assert (one.awake, len(woken)) in ((False, 0), (True, 1))
+            await asyncio.sleep(0)
+    for transport, _ in opened:
+        transport.close()
+
+    assert one.awake
+    assert woken == ["one"]
+
+
 class Turncoat:
     """Answers until told otherwise, and counts how often it was asked."""
 

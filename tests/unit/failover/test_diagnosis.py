@@ -6,9 +6,9 @@ import pytest
 
 from failover.conditions import PRIMARY_LOSSES, Certainty, Condition
 from failover.diagnosis import diagnose
-from failover.panel import Picture
+from failover.panel import Panel, Picture
 from failover.proof.scenery import Health, Scene, picture
-from failover.views import Outcome, Signal
+from failover.views import Outcome, PoolView, Signal
 
 pytestmark = pytest.mark.safety
 
@@ -139,6 +139,27 @@ def test_stale_views_count_neither_for_nor_against() -> None:
     diagnosis = diagnose(replace(full, sightings=old))
 
     assert diagnosis.main.certainty is Certainty.SUSPECTED
+
+
+def test_a_calm_view_counts_longer_until_anybody_sees_something_amiss() -> None:
+    def aged(seen: Picture) -> Panel:
+        return Panel(
+            replace(
+                seen,
+                sightings=tuple(
+                    replace(s, changed_ns=seen.now_ns - 1_500_000_000) if s.view.site == "wit" else s
+                    for s in seen.sightings
+                ),
+            )
+        )
+
+    held = picture(WELL)
+    first, *others = held.sightings
+    paused = replace(first, view=replace(first.view, pool=PoolView(reachable=True, paused=True)))
+
+    assert aged(held).speaking("wit")
+    assert not aged(picture(WELL.with_site(Health.OFF, "dc1"))).speaking("wit")
+    assert not aged(replace(held, sightings=(paused, *others))).speaking("wit")
 
 
 def test_views_of_the_primarys_own_site_can_contradict_and_then_nobody_is_sure() -> None:
