@@ -22,11 +22,13 @@ from kazoo.exceptions import NoNodeError
 
 from failover.agent_config import AgentConfig
 from failover.brain import Brain
+from failover.decide import Mode
 from failover.duties import Duties, ZooKeeperTrouble
 from failover.estate_reader import VIEWS
 from failover.heartbeats import Heartbeats
 from failover.homing import Homing, server_serves
 from failover.journal_store import open_operation
+from failover.leader_watch import LeaderWatch
 from failover.model import Node
 from failover.orders import ANSWERS, ORDERS, Order
 from failover.pool_gate import PoolGate
@@ -234,6 +236,9 @@ class Agent:
             await asyncio.to_thread(
                 OrderDesk(self._client, self._gate, self._config.name, self._publish_soon).open
             )
+            if self._config.policy.mode is Mode.ACTIVE:
+                databases = (node.name for node in self._config.layout.databases)
+                await asyncio.to_thread(LeaderWatch(self._client, databases, self._gate.follow).watch)
         await asyncio.to_thread(self._duties.start, self._config.me.address, self._config.metrics_port)
         threading.Thread(target=self._think, name="brain", daemon=True).start()
         threading.Thread(target=self._homing().watch, args=(self._stopping,), daemon=True).start()

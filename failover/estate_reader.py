@@ -10,7 +10,7 @@ from kazoo.client import KazooClient
 
 from failover.leadership import ROOT
 from failover.views import AgentView, ClusterRecord, LeaderKey, SyncKey, ViewError, decode
-from failover.znodes import Node, children, read
+from failover.znodes import PATRONI, Node, children, read
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ VIEWS = f"{ROOT}/views"
 class EstateReader:
     """Reads many znodes in one round trip. kazoo's exceptions pass: the caller stops acting on them."""
 
-    def __init__(self, client: KazooClient, scope: str = "/twinsite/crm") -> None:
+    def __init__(self, client: KazooClient, scope: str = PATRONI) -> None:
         self._client = client
         self._scope = scope
         self._decoded: dict[str, tuple[int, AgentView | None]] = {}

@@ -29,8 +29,8 @@ class Thresholds:
 
     `probes` failed in a row, seen from `sites` sites other than the lost one's; a view older than `fresh_ms`
     on the reader's clock does not count. `fresh_ms` must outlast two publications and be shorter than the
-    time it takes to confirm a loss, or a dead site's last words contradict its death. As long as every view is
-    calm none of that matters, agents publish less often, and `calm_ms` counts instead.
+    time it takes to confirm a loss, or a dead site's last words contradict its death. While all views are
+    calm, agents publish less often, and `calm_ms` counts instead.
     """
 
     probes: int = 3

@@ -156,6 +156,14 @@ class PoolGate:
                 return Answer(order.epoch, order.number, obeyed=False, text=str(error))
             return Answer(order.epoch, order.number, obeyed=True, text=text)
 
+    def follow(self, primary: str) -> None:
+        """The leader key has this holder now. Returns at once."""
+        self._after(0.0, lambda: self._follow(primary))
+
+    def _follow(self, primary: str) -> None:
+        with self._lock:
+            log.info("the leader key's: %s", self._reroute(primary))
+
     def _obey(self, order: Order) -> str:
         if order.task is Task.PAUSE:
             return self._pause(order)

@@ -14,6 +14,8 @@ from kazoo.protocol.states import ZnodeStat
 
 log = logging.getLogger(__name__)
 
+# Where Patroni keeps its own: namespace and scope (role postgresql).
+PATRONI = "/twinsite/crm"
 # An ensemble that takes longer for one answer is as good as none.
 ANSWER_S = 2.0
 # What asking may end in: a refusal, a lost connection, or no answer in time, which is none of kazoo's errors.

@@ -12,13 +12,13 @@ from kazoo.client import KazooClient, TransactionRequest
 from failover.actuators.ports import EffectRefusedError
 from failover.estate_reader import sync_key
 from failover.leadership import Leadership, TransactionError
-from failover.znodes import ANSWER_S, Node, read
+from failover.znodes import ANSWER_S, PATRONI, Node, read
 
 
 class LeaderKey:
     """Patroni's znodes below `scope` (/twinsite/crm)."""
 
-    def __init__(self, client: KazooClient, leadership: Leadership, scope: str = "/twinsite/crm") -> None:
+    def __init__(self, client: KazooClient, leadership: Leadership, scope: str = PATRONI) -> None:
         self._client = client
         self._leadership = leadership
         self._leader = f"{scope}/leader"

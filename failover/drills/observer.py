@@ -26,7 +26,7 @@ from failover.drills.history import Recorder
 from failover.drills.model import Entry, Event, EventType
 from failover.drills.phases import ENTRY, LEADER
 from failover.drills.probe import Answer, WriterProbe
-from failover.znodes import Unanswered
+from failover.znodes import PATRONI, Unanswered
 
 PROC = "observer"
 
@@ -60,7 +60,7 @@ class Observed:
     entries: Sequence[Entry]
     entry_ca: Path | None
     zookeeper: Callable[[], KazooClient] | None
-    leader_path: str = "/twinsite/crm/leader"
+    leader_path: str = f"{PATRONI}/leader"
 
 
 class Sampler(Protocol):

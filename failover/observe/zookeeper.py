@@ -36,10 +36,9 @@ from failover.model import (
     ZooKeeperState,
 )
 from failover.observe.attempt import attempt
-from failover.znodes import Unanswered
+from failover.znodes import PATRONI, Unanswered
 
 PORT = 2181
-ROOT = "/twinsite/crm"
 _LARGEST_ANSWER = 64 * 1024
 # A server that is there has shaken hands by then, on a busy machine too.
 CONNECT_S = 1.0
@@ -246,7 +245,7 @@ Znode = tuple[bytes, int, int, int]
 
 def _get(client: KazooClient, key: str, deadline_s: float) -> Znode | None:
     try:
-        data, stat = client.get_async(f"{ROOT}/{key}").get(timeout=deadline_s)
+        data, stat = client.get_async(f"{PATRONI}/{key}").get(timeout=deadline_s)
     except NoNodeError:
         return None
     return data, stat.ephemeralOwner, stat.version, stat.czxid

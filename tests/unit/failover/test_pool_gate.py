@@ -1,8 +1,11 @@
 """A pause always ends: by order, by deadline, by the agent's start. Old orders of the dead count nothing."""
 
+from collections.abc import Callable
+
+from failover.leader_watch import LeaderWatch
 from failover.orders import Answer, Order, Task
 from failover.pool_gate import LONGEST_HOLD_S, PoolError, PoolGate
-from failover.routes import CONNECTS_WITHIN_S, RouteError
+from failover.routes import CONNECTS_WITHIN_S, NoRoutes, RouteError
 
 
 class FakePool:
@@ -232,3 +235,40 @@ def test_a_proxy_that_cannot_be_told_keeps_nobody_from_pausing_and_resuming() ->
     assert pool.is_paused
     assert switched.obey(Order(1, 2, Task.RESUME, "", 0.0, "dc2-db1")).obeyed
     assert not pool.is_paused
+
+
+def test_connections_follow_the_leader_key_as_they_follow_an_order() -> None:
+    told: list[str] = []
+
+    class Route(NoRoutes):
+        def lead_to(self, primary: str) -> None:
+            told.append(f"lead {primary}")
+
+        def cut_off_others(self, primary: str) -> None:
+            told.append(f"cut off all but {primary}")
+
+    timers = Timers()
+    it = PoolGate(FakePool(), monotonic=lambda: timers.now, after=timers.after, routes=Route())
+    keys = LeaderWatch(Keys(), ("dc1-db1", "dc2-db1"), it.follow)
+
+    keys.watch()
+    assert told == []  # kazoo's thread does not wait for HAProxy
+    timers.advance(0.0)
+    Keys.changed(None)
+    Keys.changed(b"somebody")
+    Keys.changed(b"dc2-db1")
+    timers.advance(0.0)
+    timers.advance(CONNECTS_WITHIN_S)
+
+    assert told == ["lead dc1-db1", "lead dc2-db1", "cut off all but dc2-db1"]
+
+
+class Keys:
+    """ZooKeeper, as far as a watch goes: dc1-db1 holds the leader key at first."""
+
+    changed: Callable[[bytes | None], None]
+
+    def DataWatch(self, path: str, changed: Callable[[bytes | None, object], None]) -> None:  # noqa: N802  # kazoo's
+        assert path == "/twinsite/crm/leader"
+        Keys.changed = staticmethod(lambda data: changed(data, None))
+        changed(b"dc1-db1", None)
