@@ -72,8 +72,9 @@ class Settings(BaseSettings):
     connect_seconds: Annotated[int, Field(ge=2, description="libpq rounds anything less up to 2")] = 2
     drain_seconds: NonNegativeFloat = 10.0
 
-    # How often each route is asked who answers there; decides when writes are refused at once.
-    probe_seconds: Seconds = 0.25
+    # How often each route is asked who answers there; decides when writes are refused at once. A statement
+    # that fails has it asked at once, so this is for hosts without requests.
+    probe_seconds: Seconds = 0.5
     probe_timeout_seconds: Seconds = 1.0
 
     # Introduced step by step: `trusted-network` lets a request without a token act as a built-in principal.

@@ -34,8 +34,8 @@ from failover.orders import ANSWERS, ORDERS, Order
 from failover.pool_gate import PoolGate
 from failover.probing import Watch
 from failover.systemd import notify
-from failover.targets import RestTarget, SqlTarget, Target, TcpTarget
-from failover.views import AgentView, DatabaseView, PeerView, encode
+from failover.targets import PRIMARY, RestTarget, SqlTarget, Target, TcpTarget
+from failover.views import AgentView, DatabaseView, PeerView, Signal, encode
 from failover.znodes import ANSWER_S
 
 log = logging.getLogger(__name__)
@@ -63,23 +63,24 @@ class Eyes:
         limit = pace.timeout_s
         self._databases = {
             node.name: (
-                self._watch(node, RestTarget(node.address, PATRONI_PORT, tls, limit), pace.slow_s),
+                self._watch(node, RestTarget(node.address, PATRONI_PORT, tls, limit), lambda _: pace.slow_s),
                 self._watch(
                     node,
                     SqlTarget(config.conninfo(node.address), node.address, POSTGRESQL_PORT, limit),
-                    pace.interval_s,
+                    lambda signal: pace.interval_s if signal.detail == PRIMARY else pace.calm_s,
                 ),
             )
             for node in config.layout.databases
         }
         peers = tuple(node for node in config.observers if node.name != config.name)
         self._peers = {
-            node.name: self._watch(node, TcpTarget(node.address, port, limit), pace.slow_s) for node in peers
+            node.name: self._watch(node, TcpTarget(node.address, port, limit), lambda _: pace.slow_s)
+            for node in peers
         }
         addresses = {node.name: node.address for node in peers}
         self.heartbeats = Heartbeats(config.name, addresses, port, time.monotonic, woken=changed)
 
-    def _watch(self, node: Node, target: Target, every_s: float) -> Watch:
+    def _watch(self, node: Node, target: Target, every_s: Callable[[Signal], float]) -> Watch:
         """What fails makes everything else of its site be asked at once: is it one host, or all of them?"""
         watch = Watch(
             target,

@@ -13,10 +13,11 @@ from failover.views import NEVER, Outcome, PatroniReport, Signal
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds. `interval_s`: between probes of PostgreSQL, and between publications while anything is amiss.
+    """Seconds. `interval_s`: between probes of the primary, and between publications while anything is amiss.
 
-    `calm_s`: between publications otherwise. Each is a write that five ZooKeeper servers log: at the fast
-    pace, all agents' together took 0.3 of a core in the lab, a quarter of what it took when idle (measured).
+    `calm_s`: between probes of a standby, and between publications otherwise. Each publication is a write
+    that five ZooKeeper servers log: at the fast pace, all agents' together took 0.3 of a core in the lab, a
+    quarter of what it took when idle (measured).
     `slow_s`: between probes that cost a new connection; when another of the same site fails, they are made at
     once. `fast_s`: between probes of a target whose last probe failed, until it is surely lost. `restless_s`:
     of one that is, or whose PostgreSQL does not run: its host may be busy coming back.
@@ -55,11 +56,11 @@ class Watch:
         changed: Callable[[], None],
         *,
         alarmed: Callable[[], None] | None = None,
-        every_s: float | None = None,
+        every_s: Callable[[Signal], float] | None = None,
     ) -> None:
         self._target, self._pace, self._monotonic, self._changed = target, pace, monotonic, changed
         self._alarmed = alarmed or (lambda: None)
-        self._every_s = every_s or pace.interval_s
+        self._every_s = every_s or (lambda _: pace.interval_s)
         self._since = 0.0
         self._nudged = asyncio.Event()
         self.signal = NEVER
@@ -116,7 +117,8 @@ class Watch:
         if self.signal.streak < self._pace.sure_after:
             return self._pace.fast_s
         restless = self.signal.fails or (self.report is not None and not self.report.running)
-        return min(self._pace.restless_s, self._every_s) if restless else self._every_s
+        every_s = self._every_s(self.signal)
+        return min(self._pace.restless_s, every_s) if restless else every_s
 
     async def _wait(self, pause_s: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -22,6 +22,8 @@ from failover.views import Outcome, PatroniReport
 # Sessions of one agent with one server: as many as probes may overlap. One that was not answered for so long
 # is given up: its server is gone, or not worth the waiting.
 SESSIONS_MAX, HANG_UP_S = 3, 2.0
+# What a server says it is, as the detail of its signal.
+PRIMARY, STANDBY = "primary", "standby"
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,7 @@ class SqlTarget:
             self._idle.clear()  # of the same server, and as dead
             raise
         self._idle.append(connection)
-        return "standby" if recovers else "primary"
+        return STANDBY if recovers else PRIMARY
 
 
 def _heard(done: asyncio.Task[Any]) -> None:

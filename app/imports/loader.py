@@ -39,7 +39,7 @@ ACTS_AS = {
 }
 RETRIES = 20
 RETRY_SECONDS = 0.5  # times the attempt; together longer than any failover
-IDLE_SECONDS = 0.5
+IDLE_SECONDS = 2.0  # each look is four statements, and every host has a loader
 # Waiting for what is read ahead, on a machine that others keep busy: PostgreSQL ends a transaction in which
 # nothing happens for half a minute (app/roles.py), and with it the claim.
 STIR_SECONDS = 5.0

@@ -21,6 +21,8 @@ from app.worker.jobs import table
 from app.worker.office import office_of
 from app.worker.runner import Worker
 
+PROBE_SECONDS = 2.0
+
 
 def worker() -> None:
     """Do what has to be done once: deadlines, deliveries, upkeep. Run it on every host; one is active.
@@ -40,7 +42,9 @@ async def _work(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    database, office = Database(settings), office_of(settings)
+    # Nobody waits for a worker's first failed statement: it need not know beforehand who answers.
+    database = Database(settings.model_copy(update={"probe_seconds": PROBE_SECONDS}))
+    office = office_of(settings)
     dispatcher = Dispatcher(senders_of(settings, database))
     holder = f"{settings.site}/{settings.host}"
     await database.open()
