@@ -49,6 +49,7 @@ class Secrets:
     crm_access_secret: str = ""
     crm_card_keys: str = ""
     crm_load_key: str = ""
+    crm_subscriber_key: str = ""
 
     @classmethod
     def texts(cls) -> tuple[str, ...]:
@@ -141,6 +142,7 @@ _FORMED = {
     "crm_access_secret": _access_secret,
     "crm_card_keys": _card_keys,
     "crm_load_key": _service_key,
+    "crm_subscriber_key": _service_key,
 }
 
 

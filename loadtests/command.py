@@ -11,7 +11,7 @@ import typer
 from loadtests.entries import Entry
 from loadtests.policy import DRAIN_S, Patience
 from loadtests.profiles import PROFILES, Profile
-from loadtests.summary import Latency
+from loadtests.summary import Latency, Statistics
 
 app = typer.Typer(
     help="Users of the CRM as Locust plays them, with a ledger of every write.", no_args_is_help=True
@@ -34,6 +34,12 @@ def _entry(text: str) -> Entry:
         raise typer.BadParameter(str(error)) from error
 
 
+ServiceKey = Annotated[str | None, typer.Option(envvar="LOAD_SERVICE_KEY", help="of the users' account")]
+SubscriberKey = Annotated[
+    str | None, typer.Option(envvar="LOAD_SUBSCRIBER_KEY", help="of the account that subscribes")
+]
+
+
 @app.command()
 def run(
     *,
@@ -52,13 +58,15 @@ def run(
     drain: Annotated[
         float, typer.Option(help="seconds what is in flight may take to its answer in the end")
     ] = DRAIN_S,
-    service_key: Annotated[
-        str | None,
-        typer.Option(envvar="LOAD_SERVICE_KEY", help="of the users' account"),
-    ] = None,
+    service_key: ServiceKey = None,
     follow: Annotated[
         bool, typer.Option(help="somebody follows the event feed, until all acknowledged writes are told")
     ] = False,
+    receive: Annotated[
+        str | None,
+        typer.Option(help="somebody takes webhooks at this address, until all of them are delivered"),
+    ] = None,
+    subscriber_key: SubscriberKey = None,
     stats: Annotated[Path | None, typer.Option(help="where to write the statistics as JSON")] = None,
 ) -> None:
     """Run a profile until its time is over, SIGTERM or SIGINT; exit 1 when its thresholds are missed."""
@@ -76,6 +84,8 @@ def run(
         drain_s=drain,
         service_key=service_key or None,
         follow=follow,
+        receive=receive,
+        subscriber_key=subscriber_key or None,
         patience=Patience(connect_s=connect_timeout, attempt_s=attempt_timeout, budget_s=budget),
     )
     typer.echo(f"{profile.name}: {profile.users} users, run {order.run_id}, seed {seed}")
@@ -86,6 +96,11 @@ def run(
         raise typer.Exit(BROKEN) from error
     if stats is not None:
         stats.write_text(found.to_json(), encoding="utf-8")
+    _tell(found)
+    raise typer.Exit(0 if found.judgement.passed else MISSED)
+
+
+def _tell(found: Statistics) -> None:
     typer.echo(_told("all", found.rate, found.latency))
     for function, work in found.by_function.items():
         typer.echo(_told(function, work.rate, work.latency))
@@ -93,7 +108,6 @@ def run(
         typer.echo(f"the clients took {found.cores:.1%} of a core")
     for reason in found.judgement.reasons:
         typer.echo(f"missed: {reason}")
-    raise typer.Exit(0 if found.judgement.passed else MISSED)
 
 
 def _told(what: str, rate: float | None, latency: Latency) -> str:

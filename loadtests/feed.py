@@ -1,5 +1,7 @@
 """A page of the event feed as read: events, their positions, and which of the load's writes they tell of.
 
+A webhook delivers the same events one by one (`receiver`).
+
 To whoever follows the feed a cursor is opaque. The proof alone looks into it: positions are numbers without
 gaps, so that an event which was left out shows (docs/decisions/0140-events.md; the layout is that of
 app/events/cursor.py).
@@ -8,6 +10,8 @@ app/events/cursor.py).
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -19,6 +23,18 @@ from loadtests.policy import Answer
 PAGE_MAX = 100
 PATH = f"{BASE}/events"
 _POSITION = slice(1, 9)  # after a byte for the version
+# The types that tell of the load's writes (`_markers`).
+TYPES = (
+    "card-transaction-batch.received",
+    "customer.registered",
+    "request.registered",
+    "request.taken",
+    "request.closed",
+)
+# The state of a page that the feed goes on after.
+MORE = "more"
+# Of a digest's 64 characters; enough to tell events apart that differ by accident.
+_DIGEST = 16
 
 
 def newest() -> Call:
@@ -63,11 +79,13 @@ def _address(after: str) -> str:
 def _page(after: int, answer: Answer) -> Facts:
     items = answer.body.get("items")
     events = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-    told = tuple(_told(after + number, event) for number, event in enumerate(events, start=1))
-    return Facts(after=after, reached=position_of(next_of(answer)), told=told)
+    told = tuple(told_by(event, after + number) for number, event in enumerate(events, start=1))
+    state = MORE if has_more(answer) else None
+    return Facts(state=state, after=after, reached=position_of(next_of(answer)), told=told)
 
 
-def _told(position: int, event: Mapping[str, object]) -> Told:
+def told_by(event: Mapping[str, object], position: int | None) -> Told:
+    """Return what an event tells, in the ledger's words."""
     data, version = event.get("data"), event.get("version")
     type_ = str(event.get("type"))
     return Told(
@@ -77,7 +95,14 @@ def _told(position: int, event: Mapping[str, object]) -> Told:
         entity=str(event.get("entity")),
         version=version if isinstance(version, int) else None,
         markers=tuple(_markers(type_, data)) if isinstance(data, dict) else (),
+        digest=_digest(event),
     )
+
+
+def _digest(event: Mapping[str, object]) -> str:
+    """Return the same for the same content, in whatever order and spacing it was sent."""
+    content = json.dumps(event, sort_keys=True, separators=(",", ":")).encode()
+    return hashlib.sha256(content).hexdigest()[:_DIGEST]
 
 
 def _markers(type_: str, data: Mapping[str, object]) -> Iterator[str]:

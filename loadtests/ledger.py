@@ -1,7 +1,8 @@
 """The client's ledger: one line of history for each event of each operation, on disk before it counts.
 
 The format is in docs/architecture.md, "The history (ledger) of a drill"; the optional keys
-`latency_ns`, `seen`, `state`, `stale`, `after`, `reached` and `told` are described in docs/drills.md.
+`latency_ns`, `seen`, `state`, `stale`, `after`, `reached` and `told` are described in docs/drills.md, as are
+the lines of deliveries.
 """
 
 from __future__ import annotations
@@ -52,14 +53,35 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One event as the feed told it. `markers` are those of the writes that it stands for, often none."""
+    """One event as the feed or a webhook told it.
 
-    position: int
+    `position` is its place in the feed, which a webhook does not tell. `markers` are those of the writes that
+    it stands for, often none; `digest` is of all that the event says.
+    """
+
+    position: int | None
     id: str
     type: str
     entity: str
     version: int | None
     markers: tuple[str, ...]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One arrival of an event at the receiver: the how-manyth of this event, and what it did with it.
+
+    `state` is `taken` or `refused`; `status` is what it answered, None where it broke the connection off.
+    `fault` says why the delivery is no genuine one; `told` is then whatever could be read of it.
+    """
+
+    webhook_id: str
+    attempt: int
+    state: str
+    status: int | None
+    fault: str | None
+    told: Told | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +180,19 @@ class Ledger:
         """Write the drill's mark that the users are gone; a follower of the feed may still read on."""
         mark: Line = {"type": "observe", "proc": "drill", "f": "mark", "key": "load-stopped"}
         self._append({"t_ns": time.monotonic_ns(), **mark})
+
+    def delivery(self, found: Delivery) -> None:
+        """Write what arrived at the receiver; on disk before the sender has its answer."""
+        line: Line = {
+            "k": found.webhook_id,
+            "attempt": found.attempt,
+            "state": found.state,
+            "status": found.status,
+            "err": found.fault,
+            "told": [astuple(found.told)] if found.told else None,
+        }
+        kind: Line = {"type": "observe", "proc": "receiver", "f": "delivery"}
+        self._append({"t_ns": time.monotonic_ns(), **kind, **_present(line)})
 
     def close(self) -> None:
         self._file.close()

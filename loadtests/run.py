@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from typing import Any
 import gevent
 from locust.env import Environment
 
+from loadtests.beside import GRACE_S, Finish, following, receiving
 from loadtests.client import Ending
 from loadtests.entries import Entry
-from loadtests.follower import CATCH_UP_S, Follower, Reckoning
+from loadtests.follower import Reckoning
 from loadtests.ledger import Ledger
 from loadtests.policy import DRAIN_S, Patience
 from loadtests.profiles import Profile
@@ -24,8 +25,6 @@ from loadtests.summary import STEADY_MIN_S, Counts, Rates, Statistics, Summary, 
 from loadtests.transport import tls_context
 from loadtests.users import Setup, user_classes
 
-# Users may take this much longer to leave.
-GRACE_S = 2.0
 TICK_S = 0.25
 PROGRESS_S = 5.0
 # A load without a duration ends by itself after this, and as soon as who started it is gone: nobody may be
@@ -39,7 +38,8 @@ Say = Callable[[str], None]
 class Order:
     """What is to be run. `duration_s` None means until told to end, or until the starter is gone.
 
-    `follow`: somebody follows the event feed beside the users, and reads on when they are gone.
+    `follow`: somebody follows the event feed beside the users, and reads on when they are gone. `receive`: at
+    that address of this machine somebody takes webhooks, for which `subscriber_key` may subscribe.
     """
 
     profile: Profile
@@ -53,6 +53,8 @@ class Order:
     drain_s: float = DRAIN_S
     service_key: str | None = None
     follow: bool = False
+    receive: str | None = None
+    subscriber_key: str | None = None
 
 
 class UserError(Exception):
@@ -61,8 +63,9 @@ class UserError(Exception):
 
 def run(order: Order, say: Say) -> Statistics:
     """Run the load and return its statistics; raise `UserError` when a journey itself is broken."""
-    summary, ending, reckoning = Summary(), Ending(), Reckoning()
-    ledger = Ledger(order.history, order.run_id, [summary, reckoning] if order.follow else [summary])
+    summary, ending, told, delivered = Summary(), Ending(), Reckoning(), Reckoning()
+    counting = [told] * order.follow + [delivered] * bool(order.receive)
+    ledger = Ledger(order.history, order.run_id, [summary, *counting])
     setup = Setup(
         profile=order.profile,
         entries=order.entries,
@@ -79,7 +82,7 @@ def run(order: Order, say: Say) -> Statistics:
         gevent.signal_handler(number, ending.ask, order.drain_s)
     pilot = _Pilot(order, environment.create_local_runner(), summary, ending, say)
     try:
-        with _following(setup, reckoning, faults) if order.follow else nullcontext():
+        with _beside(order, setup, told, delivered, faults):
             pilot.fly()
     finally:
         ledger.close()
@@ -89,24 +92,23 @@ def run(order: Order, say: Say) -> Statistics:
 
 
 @contextmanager
-def _following(setup: Setup, reckoning: Reckoning, faults: list[str]) -> Iterator[None]:
-    """Follow the event feed from before the users come until all is told that they were acknowledged.
+def _beside(
+    order: Order, setup: Setup, told: Reckoning, delivered: Reckoning, faults: list[str]
+) -> Iterator[None]:
+    """Have the follower and the receiver there, as ordered, from before the users come.
 
-    That may be long after they have gone, so the history says when that was.
+    They may stay long after the users have gone, so the history says when that was.
     """
-    ending = Ending()
-    follower = Follower(setup.follower(ending), setup.ledger, reckoning, ending)
-    follower.begin()
-    task = gevent.spawn(follower.follow)
-    try:
+    finish = Finish()
+    with ExitStack() as present:
+        if order.follow:
+            present.enter_context(following(setup, told, finish, faults))
+        if order.receive:
+            present.enter_context(receiving(setup, delivered, finish, order.receive, order.subscriber_key))
         yield
-        setup.ledger.mark_end_of_load()
-        ending.ask(CATCH_UP_S)
-        task.join(CATCH_UP_S + GRACE_S)
-    finally:
-        task.kill()
-    if task.exception is not None:
-        faults.append(f"following the feed: {type(task.exception).__name__}: {task.exception}")
+        if finish:
+            setup.ledger.mark_end_of_load()
+        finish.ask()
 
 
 def _watch_for_faults(environment: Environment) -> list[str]:

@@ -16,7 +16,6 @@ from locust.user.wait_time import constant
 
 from loadtests.client import Client, Ending
 from loadtests.entries import Entries, Entry
-from loadtests.follower import PROC
 from loadtests.journeys import Person, Think, look_after_own, send_transaction, take_a_call
 from loadtests.ledger import Ledger
 from loadtests.policy import Patience
@@ -57,15 +56,18 @@ class Setup:
         entries = self.feed_entries if kind in SYSTEMS else self._entries_of(name)
         habits = self._chance(name)
         facts = self._chance(f"{self.ledger.run_id}:{name}")
-        return Person(name, self._client(entries, self.ending, habits), self.ledger, think, facts, habits)
+        client = self._client(entries, self.ending, habits, self.service_key)
+        return Person(name, client, self.ledger, think, facts, habits)
 
-    def follower(self, ending: Ending) -> Client:
-        """Return the hand of the one who follows the event feed, with an end of its own."""
-        return self._client(self._entries_of(PROC), ending, self._chance(PROC))
+    def system(self, proc: str, ending: Ending, service_key: str | None) -> Client:
+        """Return the hand of one who stands beside the users, with an account and an end of its own."""
+        return self._client(self._entries_of(proc), ending, self._chance(proc), service_key)
 
-    def _client(self, entries: Entries, ending: Ending, habits: random.Random) -> Client:
+    def _client(
+        self, entries: Entries, ending: Ending, habits: random.Random, service_key: str | None
+    ) -> Client:
         return Client(
-            transport=HttpTransport(Connections(self.patience, self.context), self.service_key),
+            transport=HttpTransport(Connections(self.patience, self.context), service_key),
             entries=entries,
             ledger=self.ledger,
             patience=self.patience,

@@ -21,7 +21,7 @@ from twinsite.context import Context
 from twinsite.outcome import CannotError
 from twinsite.ports.cluster import PatroniCluster
 from twinsite.ports.faults import LabFaults
-from twinsite.ports.load import LoadProcess
+from twinsite.ports.load import LoadProcess, load_environment
 from twinsite.ports.logs import HostJournals
 from twinsite.ports.orchestrator import Agents
 from twinsite.ports.quorum import LabQuorum
@@ -69,14 +69,14 @@ def preferred(entries: Sequence[model.Entry], site: str | None) -> tuple[model.E
     return tuple(sorted(entries, key=lambda entry: entry.site != site))
 
 
-def client_host(estate: Estate) -> str:
+def client_host(estate: Estate) -> Host:
     """The host in whose namespace the users live.
 
     Raises:
         CannotError: the inventory names none.
     """
     clients = [site.name for site in estate.sites.values() if site.kind is SiteKind.CLIENT]
-    hosts = [host.name for site in clients for host in estate.hosts_at(site)]
+    hosts = [host for site in clients for host in estate.hosts_at(site)]
     if not hosts:
         raise CannotError("the inventory names no client host (lab_client_site); users have no place to live")
     return hosts[0]
@@ -116,7 +116,7 @@ def ports_of(context: Context) -> ports.Ports:
     """
     estate, secrets, lab = context.estate, context.secrets.read(), context.lab
     layout, access = layout_of(estate), access_of(context.secrets)
-    cluster = cluster_of(context)
+    cluster, client = cluster_of(context), client_host(estate)
     entries = entries_of(estate)
 
     def entries_now() -> tuple[model.Entry, ...]:
@@ -131,7 +131,11 @@ def ports_of(context: Context) -> ports.Ports:
         quorum=LabQuorum(context),
         state=_state_reader(context, secrets),
         load=LoadProcess(
-            client_host(estate), entries_now, context.secrets.ca_certificate, secrets.crm_load_key
+            client.name,
+            entries_now,
+            context.secrets.ca_certificate,
+            load_environment(secrets.crm_load_key, secrets.crm_subscriber_key),
+            receiver=str(client.address),
         ),
         observer=SamplingObserver(
             Observed(

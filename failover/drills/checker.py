@@ -1,6 +1,6 @@
 """Checks a history against what the databases hold. Pure: events and rows in, violations out.
 
-What the CRM's own events tell is checked in `told`, in the words of this module.
+What the CRM's own events tell is checked in `feed` and `webhooks`, in the words of this module.
 
 What each check proves, and what it cannot, is written in docs/drills.md.
 """
@@ -33,6 +33,13 @@ class Violation(StrEnum):
     EVENTS_CHANGED = "events are told again as others, or at another position"
     CURSOR_BROKEN = "cursors of the feed are refused, lead back or leave positions out"
     PHANTOM_EVENT = "phantom events are told, of writes that do not exist"
+    UNDELIVERED = "events of acknowledged writes are not delivered"
+    DELIVERIES_DISORDERED = "events of one entity are delivered out of their order"
+    DELIVERIES_CHANGED = "events are delivered with another content than the feed's, or than before"
+    FORGED = "deliveries have no valid signature"
+    PHANTOM_DELIVERY = (
+        "phantom events are delivered, of writes that do not exist or that the feed does not tell"
+    )
 
 
 @dataclass(frozen=True, slots=True)

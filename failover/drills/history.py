@@ -40,8 +40,8 @@ def parse(line: str) -> Event:
 
 
 def _told(row: Sequence[Any]) -> ToldEvent:
-    position, id_, type_, entity, version, markers = row
-    return ToldEvent(position, id_, type_, entity, version, tuple(markers))
+    position, id_, type_, entity, version, markers, *digest = row
+    return ToldEvent(position, id_, type_, entity, version, tuple(markers), *digest)
 
 
 def render(event: Event) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from failover.drills import figures, phases, told
+from failover.drills import feed, figures, phases
 from failover.drills.checker import Finding, Violation, check, subjects, writer_intervals
 from failover.drills.model import Estate, Event, FinalState, Operation, OrchestratorMode, Outcome
 from failover.drills.moments import Mark, Moments
@@ -20,7 +20,9 @@ from failover.drills.verdict import (
     Rpo,
     Throughput,
     Verdict,
+    Webhooks,
 )
+from failover.drills.webhooks import check_webhooks, webhooks
 
 # How many of a violation's subjects a reason names; all of them are in findings.json.
 NAMED_MAX = 3
@@ -69,20 +71,37 @@ class Measured:
     writers_max: int
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the CRM's events told, each way."""
+
+    events: Events
+    webhooks: Webhooks
+
+    def of(self, violation: Violation) -> str | None:
+        """Return what came the way that the violation would break, None for one of the rows."""
+        if violation in _OF_THE_FEED:
+            return f"none: {self.events.told} events told of {self.events.writes} of them"
+        if violation in _OF_WEBHOOKS:
+            return f"none: {self.webhooks.delivered} events delivered of {self.webhooks.writes} of them"
+        return None
+
+
 def judge(record: Record) -> tuple[Verdict, tuple[Finding, ...]]:
     """Return the verdict, and every finding of the checker behind it."""
     moments = Moments.of(record.events)
     measured = _measure(record, moments)
     findings = (
         *check(record.operations, record.final, record.run_id),
-        *told.check_feed(record.operations, record.final, record.run_id),
+        *feed.check_feed(record.operations, record.final, record.run_id),
+        *check_webhooks(record.events, record.operations, record.final, record.run_id),
     )
-    events = told.events(record.operations, findings, moments, compared=record.final.primary is not None)
+    told = _told(record, findings, moments)
     checks = (
         *_trouble(record),
         *_service(record.budget, measured),
         *_leadership(record),
-        *_ledger(findings, record, measured.card_transactions.acknowledged, events),
+        *_ledger(findings, record, measured.card_transactions.acknowledged, told),
     )
     verdict = Verdict(
         scenario=record.scenario.name,
@@ -94,7 +113,8 @@ def judge(record: Record) -> tuple[Verdict, tuple[Finding, ...]]:
         requests=measured.requests,
         throughput=measured.throughput,
         card_transactions=measured.card_transactions,
-        events=events,
+        events=told.events,
+        webhooks=told.webhooks,
         writers_max=measured.writers_max,
         phases=_phases(record, moments, measured.rto_s),
         machine=record.machine,
@@ -112,6 +132,14 @@ def judge(record: Record) -> tuple[Verdict, tuple[Finding, ...]]:
         aims=tuple(_aims(record, measured)),
     )
     return verdict, findings
+
+
+def _told(record: Record, findings: Sequence[Finding], moments: Moments) -> Told:
+    compared = record.final.primary is not None
+    return Told(
+        feed.events(record.operations, findings, moments, compared=compared),
+        webhooks(record.events, record.operations, findings, moments, compared=compared),
+    )
 
 
 def _measure(record: Record, moments: Moments) -> Measured:
@@ -205,7 +233,7 @@ def _one_writer(writers_max: int) -> Check:
     return Check(name, writers_max == 1, f"at most {nodes} accepted a write at one moment")
 
 
-def _ledger(findings: Sequence[Finding], record: Record, fed: int, events: Events) -> Iterator[Check]:
+def _ledger(findings: Sequence[Finding], record: Record, fed: int, told: Told) -> Iterator[Check]:
     acknowledged = sum(operation.acknowledged for operation in record.operations)
     compared = sum(node.is_primary or node.caught_up for node in record.final.nodes)
     for violation in Violation:
@@ -214,9 +242,7 @@ def _ledger(findings: Sequence[Finding], record: Record, fed: int, events: Event
             continue
         affected = sorted(subjects(findings, violation))
         writes = f"{acknowledged} acknowledged writes with {fed} card transactions"
-        detail = f"none among {writes}, compared on {compared} nodes"
-        if violation in _OF_THE_FEED:
-            detail = f"none: {events.told} events told of {events.writes} of them"
+        detail = told.of(violation) or f"none among {writes}, compared on {compared} nodes"
         if affected:
             more = ", …" if len(affected) > NAMED_MAX else ""
             detail = f"{violation.capitalize()}: {len(affected)} ({', '.join(affected[:NAMED_MAX])}{more})"
@@ -232,6 +258,7 @@ _NEEDS_ROWS = {
     Violation.EXECUTION_UNRECORDED,
     Violation.READ_LOST,
     Violation.PHANTOM_EVENT,
+    Violation.PHANTOM_DELIVERY,
 }
 _PROMISES = {
     Violation.LOST: "No acknowledged write is lost",
@@ -249,6 +276,11 @@ _PROMISES = {
     Violation.EVENTS_CHANGED: "What the feed told once, it never tells otherwise",
     Violation.CURSOR_BROKEN: "Every cursor stays valid and skips nothing",
     Violation.PHANTOM_EVENT: "Nothing is told that does not exist",
+    Violation.UNDELIVERED: "Every acknowledged write's event was delivered to the subscriber",
+    Violation.DELIVERIES_DISORDERED: "Each entity's events are delivered in their order",
+    Violation.DELIVERIES_CHANGED: "What is delivered is what the feed tells",
+    Violation.FORGED: "Every delivery is signed",
+    Violation.PHANTOM_DELIVERY: "Nothing is delivered that does not exist",
 }
 _OF_THE_FEED = {
     Violation.UNTOLD,
@@ -256,4 +288,11 @@ _OF_THE_FEED = {
     Violation.EVENTS_CHANGED,
     Violation.CURSOR_BROKEN,
     Violation.PHANTOM_EVENT,
+}
+_OF_WEBHOOKS = {
+    Violation.UNDELIVERED,
+    Violation.DELIVERIES_DISORDERED,
+    Violation.DELIVERIES_CHANGED,
+    Violation.FORGED,
+    Violation.PHANTOM_DELIVERY,
 }

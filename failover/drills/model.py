@@ -135,18 +135,20 @@ class ClusterStatus:
 
 @dataclass(frozen=True, slots=True)
 class ToldEvent:
-    """One event of the CRM as its feed told it; a row of `told` in the history, in this order.
+    """One event of the CRM as its feed or a webhook told it; a row of `told` in the history, in this order.
 
-    `position` is its place in the feed, `version` that of the entity after it, `markers` are of the run's
-    writes that it stands for, often none.
+    `position` is its place in the feed, which a webhook does not tell; `version` that of the entity after it;
+    `markers` are of the run's writes that it stands for, often none; `digest` is of all that it says, empty
+    in older histories.
     """
 
-    position: int
+    position: int | None
     id: str
     type: str
     entity: str
     version: int | None
     markers: tuple[str, ...]
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ class Event:
     `latency_ns` is the duration of the attempt (client) or of the sample (observer); `seen` are the
     markers that a read returned; `state` is the state of the request that an answer named; `size` is how
     many card transactions a batch has. A page of the event feed `told` what came after the position `after`
-    up to `reached`.
+    up to `reached`; a webhook's delivery `told` one event, the `attempt`th time.
     """
 
     t_ns: int

@@ -82,6 +82,31 @@ class Events:
 
 
 @dataclass(frozen=True, slots=True)
+class Webhooks:
+    """What signed webhooks delivered to the receiver, which now and then fails on purpose.
+
+    `delivered` counts events, `writes` the acknowledged writes that they tell of; `attempts` every arrival,
+    `put_off` those that were refused or cut off on purpose, `repeated` those of events taken before. Found
+    wrong: `missing` writes, `disordered` entities, `changed` events or writes, `forged` deliveries, `phantom`
+    events or writes (None when no primary could be read). Delays as in `Events`, until an event was taken.
+    """
+
+    delivered: int
+    writes: int
+    attempts: int
+    put_off: int
+    repeated: int
+    missing: int
+    disordered: int
+    changed: int
+    forged: int
+    phantom: int | None
+    delay_median_s: float | None
+    delay_max_before_s: float | None
+    delay_max_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Phases:
     """Where the time between the fault and the first write went, in seconds; None when not seen.
 
@@ -143,6 +168,7 @@ class Verdict:
     throughput: Throughput
     card_transactions: CardTransactions
     events: Events
+    webhooks: Webhooks
     writers_max: int
     phases: Phases
     machine: Machine

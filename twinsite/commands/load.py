@@ -43,4 +43,4 @@ def run(
         argv += ["--duration", str(duration)]
     directory.mkdir(parents=True)
     os.environ.update(load_environment(context.secrets.read().crm_load_key))
-    replace_process(among_clients(client_host(context.estate), argv))
+    replace_process(among_clients(client_host(context.estate).name, argv))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from failover.drills.model import Entry
@@ -14,28 +14,38 @@ from infra.network import host_namespace, inside
 from infra.scheduling import INSTRUMENT_NICE, as_tool
 from twinsite.ports.errors import as_port_errors
 
-# What is in flight has ten seconds (loadtests/policy.py), and who follows the events half a minute to catch
-# up (loadtests/follower.py); past this it hangs.
-_END_DEADLINE_S = 60.0
+# What is in flight has ten seconds (loadtests/policy.py), who takes webhooks more than a minute until all has
+# come, and ten seconds to end the subscription (loadtests/beside.py); past this it hangs.
+_END_DEADLINE_S = 120.0
 _LAST_LINES = 5
 
 
 class LoadProcess:
     """`python -m loadtests` as a process of its own; one at a time."""
 
-    def __init__(self, client: str, entries: Callable[[], Sequence[Entry]], ca: Path, key: str = "") -> None:
+    def __init__(
+        self,
+        client: str,
+        entries: Callable[[], Sequence[Entry]],
+        ca: Path,
+        environment: Mapping[str, str],
+        *,
+        receiver: str,
+    ) -> None:
         """Make it ready to start.
 
         Args:
             client: the host of the inventory in whose network namespace the users live.
             entries: the sites' entries, the preferred one first, as of the moment the load starts.
             ca: the file with the entries' certificate authority.
-            key: the service key of the users' account, empty where the estate has none yet.
+            environment: that of `load_environment`.
+            receiver: the client host's address, at which webhooks are taken.
         """
         self._client = client
         self._entries = entries
         self._ca = ca
-        self._environment = load_environment(key)
+        self._environment = environment
+        self._receiver = receiver
         self._process: Process | None = None
         self._log: Path | None = None
 
@@ -43,7 +53,17 @@ class LoadProcess:
         if self._process is not None:
             raise PortError("the load is running already")
         argv = load_argv(run.profile, self._entries(), self._ca, run.history)
-        argv += ["--follow", "--run-id", run.run_id, "--seed", str(run.seed), "--stats", str(run.stats)]
+        argv += [
+            "--follow",
+            "--receive",
+            self._receiver,
+            "--run-id",
+            run.run_id,
+            "--seed",
+            str(run.seed),
+            "--stats",
+            str(run.stats),
+        ]
         self._log = run.history.with_name("load.log")
         with as_port_errors(), self._log.open("ab") as log:
             self._process = spawn(
@@ -73,9 +93,13 @@ def among_clients(client: str, argv: Sequence[str]) -> list[str]:
     return as_tool(inside(host_namespace(client), argv), INSTRUMENT_NICE)
 
 
-def load_environment(key: str) -> dict[str, str]:
-    """The key goes by the environment: a command line is there for all to read."""
-    return {"LOAD_SERVICE_KEY": key} if key else {}
+def load_environment(key: str, subscriber_key: str = "") -> dict[str, str]:
+    """The service keys of users and subscriber, empty where the estate has none yet.
+
+    They go by the environment: a command line is there for all to read.
+    """
+    keys = {"LOAD_SERVICE_KEY": key, "LOAD_SUBSCRIBER_KEY": subscriber_key}
+    return {name: value for name, value in keys.items() if value}
 
 
 def load_argv(profile: str, entries: Sequence[Entry], ca: Path, history: Path) -> list[str]:

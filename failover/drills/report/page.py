@@ -178,7 +178,7 @@ def _phases(phases: Phases) -> str:
 
 def _figures(verdict: Verdict) -> str:
     rate, requests, fed = verdict.throughput, verdict.requests, verdict.card_transactions
-    events = verdict.events
+    events, hooks = verdict.events, verdict.webhooks
     return _rows(
         (
             ("requests, all attempts", f"{requests.total:,}"),
@@ -196,6 +196,19 @@ def _figures(verdict: Verdict) -> str:
             ("an event told after its write, median", _s(events.delay_median_s)),
             ("the latest of writes before the fault", _s(events.delay_max_before_s)),
             ("the latest of all", _s(events.delay_max_s)),
+            ("events delivered by webhooks", f"{hooks.delivered:,} of {hooks.writes:,} writes"),
+            (
+                "attempts, put off on purpose, repeated",
+                _counts(hooks.attempts, hooks.put_off, hooks.repeated),
+            ),
+            ("deliveries missing, phantom", f"{hooks.missing:,}, {_counted(hooks.phantom)}"),
+            (
+                "deliveries disordered, changed, forged",
+                _counts(hooks.disordered, hooks.changed, hooks.forged),
+            ),
+            ("an event delivered after its write, median", _s(hooks.delay_median_s)),
+            ("the latest delivery of writes before the fault", _s(hooks.delay_max_before_s)),
+            ("the latest delivery of all", _s(hooks.delay_max_s)),
             ("throughput before", _rate(rate.before_rps)),
             ("throughput until recovered", _rate(rate.during_rps)),
             ("throughput after", _rate(rate.after_rps)),
@@ -204,6 +217,10 @@ def _figures(verdict: Verdict) -> str:
             ("the whole drill", f"{verdict.duration_s:.0f} s"),
         )
     )
+
+
+def _counts(*counts: int) -> str:
+    return ", ".join(f"{count:,}" for count in counts)
 
 
 def _rate(rate: float | None, unit: str = "operations") -> str:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-import httpx
 import psycopg
 import pytest
 
 from app.devserver import create_crm_database
+from failover.drills.feed import check_feed
 from failover.drills.history import operations as in_operations
 from failover.drills.history import parse
 from failover.drills.model import FinalState, NodeState
-from failover.drills.told import check_feed
+from failover.drills.webhooks import DELIVERY, check_webhooks
 from loadtests.volumes import TRANSACTIONS_A_BATCH
 from tests.integration.serving import serving
 
@@ -27,7 +27,12 @@ WAIT_SECONDS = 240.0  # a call lasts some twelve, on a machine that others share
 OF_EACH_ROLE = {
     *("search", "get_window", "get_articles", "take", "close"),
     *("request", "get_request", "get_points", "list_cards", "list_requests", "customer", "card_batch"),
-    "follow",
+    *("follow", "list_webhooks", "subscribe", "get_secret", "unsubscribe"),
+}
+# Both the API, which lets subscribe, and the worker, which delivers, have to know.
+DELIVERING = {
+    "CRM_ACCESS_SECRET": base64.b64encode(bytes(32)).decode(),
+    "CRM_WEBHOOK_NETWORKS": "127.0.0.0/8",
 }
 
 
@@ -40,13 +45,19 @@ def crm(postgres_server):
 def history(crm, tmp_path_factory):
     """The ledger, line by line, of a run that ended when each journey had been gone to its end."""
     path = tmp_path_factory.mktemp("run") / "history.jsonl"
-    with serving(crm, CRM_WORKERS="1", CRM_LOG_LEVEL="WARNING") as address:
+    with serving(crm, CRM_WORKERS="1", CRM_LOG_LEVEL="WARNING", **DELIVERING) as address:
         command = [
             *(sys.executable, "-m", "loadtests", "run", "--profile=roles-smoke", "--run-id=r1", "--seed=7"),
-            *("--follow", f"--entry=dc1={address}", f"--history={path}", f"--duration={2 * WAIT_SECONDS}"),
+            *(
+                "--follow",
+                "--receive=127.0.0.1",
+                f"--entry=dc1={address}",
+                f"--history={path}",
+                f"--duration={2 * WAIT_SECONDS}",
+            ),
             *(f"--attempt-timeout={WAIT_SECONDS}", f"--budget={WAIT_SECONDS}", f"--drain={WAIT_SECONDS}"),
         ]
-        with _telling(address), subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        with _working(crm), subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             try:
                 _wait_for_everything(path)
             finally:
@@ -57,27 +68,22 @@ def history(crm, tmp_path_factory):
 
 
 @contextmanager
-def _telling(address):
-    """What the worker does in an estate: tell of the card transactions that have come in."""
-    over = threading.Event()
-
-    def sweep():
-        while not over.wait(0.5):
-            httpx.post(f"{address}/api/v1/accruals/sweeps", timeout=WAIT_SECONDS).raise_for_status()
-
-    with ThreadPoolExecutor(1) as pool:
-        sweeping = pool.submit(sweep)
+def _working(crm):
+    """The worker as an estate has it: tells of the card transactions that have come in, and delivers."""
+    environment = {**os.environ, "CRM_DATABASE_URL": crm.url(), "CRM_MIGRATION_URL": crm.url(), **DELIVERING}
+    with subprocess.Popen([sys.executable, "-m", "app", "worker"], env=environment) as process:
         try:
             yield
         finally:
-            over.set()
-        sweeping.result()
+            process.terminate()
+    assert process.returncode == 0
 
 
 def _wait_for_everything(path):
     deadline = time.monotonic() + WAIT_SECONDS
-    while not _done(path) >= OF_EACH_ROLE:
-        assert time.monotonic() < deadline, f"not seen: {OF_EACH_ROLE - _done(path)}"
+    wanted = OF_EACH_ROLE - {"unsubscribe"}
+    while not _done(path) >= wanted:
+        assert time.monotonic() < deadline, f"not seen: {wanted - _done(path)}"
         time.sleep(0.5)
 
 
@@ -108,6 +114,25 @@ def test_every_acknowledged_write_is_told_by_the_feed_in_order(history):
         *("customer.registered", "request.registered", "request.taken", "request.closed"),
         "card-transaction-batch.received",
     }
+
+
+def test_every_acknowledged_write_is_delivered_signed_and_in_order(history):
+    """By the real worker, to the real receiver; what it says is what the feed says."""
+    events = [parse(json.dumps(line)) for line in history]
+    operations = list(in_operations(events))
+    acknowledged = [marker for op in operations if op.acknowledged for marker in op.markers]
+    held = FinalState((NodeState("dc1-db1", True, True, 1, Counter(acknowledged), {}),))
+    assert check_webhooks(events, operations, held, "r1") == ()
+    taken = {event.id for each in events if each.function == DELIVERY for event in each.told}
+    fed = {event.id: event for op in operations for event in op.told}
+    assert taken & set(fed)
+    assert all(fed[id_].digest for id_ in taken & set(fed))
+
+
+def test_its_subscription_is_ended_with_the_load(history, crm):
+    with psycopg.connect(crm.admin_url) as connection:
+        found = connection.execute("SELECT active FROM crm.subscription WHERE target = 'webhook'").fetchall()
+    assert found == [(False,)]
 
 
 def test_what_was_acknowledged_is_stored_once(history, crm):

@@ -101,15 +101,17 @@ def test_passwords_differ_and_fit_where_they_go(store):
 def test_a_store_of_an_earlier_release_is_read_and_then_completed(store):
     store.ensure(estate())
     held = store._opened(store.vault)
-    later = ("crm_access_secret", "crm_card_keys", "crm_load_key")
+    later = ("crm_access_secret", "crm_card_keys", "crm_load_key", "crm_subscriber_key")
     for name in later:
         del held[f"secret_{name}"]
     store._seal(store.vault, held)
-    assert [store.read().named(name) for name in later] == ["", "", ""]
+    assert [store.read().named(name) for name in later] == [""] * len(later)
     made = store.ensure(estate())
     assert len(base64.b64decode(made.crm_access_secret, validate=True)) == 32
     assert len(base64.b64decode(made.crm_card_keys.removeprefix("1:"), validate=True)) == 32
     assert made.crm_load_key.startswith("tws_")
+    assert made.crm_subscriber_key.startswith("tws_")
+    assert made.crm_subscriber_key != made.crm_load_key
     assert store.ensure(estate()) == made
 
 

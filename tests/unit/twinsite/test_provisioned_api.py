@@ -11,7 +11,7 @@ from app.settings import Settings
 from app.signin.secrets import SERVICE_PREFIX
 from infra.paths import CHECKOUT
 from infra.secret_values import new_values
-from loadtests import api, data
+from loadtests import api, data, subscription
 
 MARKER = "run:person:1"
 CHANCE = random.Random(1)  # noqa: S311  # the same at every run
@@ -33,23 +33,55 @@ CALLS = (
 )
 
 
-def account_of_the_load():
-    variables = yaml.safe_load((CHECKOUT / "playbooks/roles/crm/vars/main.yml").read_text())
-    (account,) = (each for each in variables["crm_services"] if each["name"] == "load")
-    return account
+def yaml_of(path):
+    return yaml.safe_load((CHECKOUT / path).read_text())
 
 
-@pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.method} {call.path}")
-def test_the_account_of_the_load_may_do_what_its_users_do_everywhere(call):
-    roles = {Role(name) for name in account_of_the_load()["roles"]}
-    wanted = need(call.method, call.path.partition("?")[0])
-    assert any(
+def roles_of(services):
+    (account,) = yaml_of("playbooks/roles/crm/vars/main.yml")[services]
+    return {Role(name) for name in account["roles"]}
+
+
+def allowed(roles, method, path):
+    wanted = need(method, path.partition("?")[0])
+    return any(
         rule.role in roles
         and rule.reach is Reach.ALL
         and rule.resource is wanted.resource
         and wanted.action in rule.actions
         for rule in TABLE
     )
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.method} {call.path}")
+def test_the_account_of_the_load_may_do_what_its_users_do_everywhere(call):
+    assert allowed(roles_of("crm_services_always"), call.method, call.path)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", subscription.PATH),
+        ("POST", subscription.PATH),
+        ("PUT", f"{subscription.PATH}/x"),
+        ("GET", f"{subscription.PATH}/x/secret"),
+    ],
+)
+def test_the_subscriber_may_subscribe_and_the_users_may_not(method, path):
+    assert allowed(roles_of("crm_services_load"), method, path)
+    assert not allowed(roles_of("crm_services_always"), method, path)
+
+
+@pytest.mark.safety
+def test_only_the_labs_clients_are_delivered_to_and_by_default_nobody():
+    assert yaml_of("playbooks/roles/crm/defaults/main.yml")["crm_load_networks"] == []
+    setters = [
+        path.relative_to(CHECKOUT).as_posix()
+        for path in CHECKOUT.glob("inventory/**/*.yml")
+        if "crm_load_networks" in path.read_text()
+    ]
+    assert setters == ["inventory/lab/group_vars/application.yml"]
+    assert yaml_of(setters[0])["crm_load_networks"] == ["{{ lab_client_site.subnet }}"]
 
 
 def test_every_call_of_the_load_is_looked_at():
@@ -70,4 +102,5 @@ def test_the_secrets_have_the_form_that_the_api_takes():
     )
     assert settings.sign_in_required
     assert settings.cards.versions == (1,)
-    assert made["secret_crm_load_key"].startswith(SERVICE_PREFIX)
+    for key in ("secret_crm_load_key", "secret_crm_subscriber_key"):
+        assert made[key].startswith(SERVICE_PREFIX)

@@ -94,6 +94,7 @@ class World:
     open_since: dict[int, int] = field(default_factory=dict)
     events: list[tuple[str, ...]] = field(default_factory=list)  # the feed: which markers each tells of
     tells: Callable[[tuple[ToldEvent, ...]], Iterable[ToldEvent]] = tuple  # what becomes of a page
+    delivers: Callable[[list[Event]], Iterable[Event]] = list  # what becomes of deliveries
     cursor: int | None = None
     looks: itertools.count = field(default_factory=lambda: itertools.count(1))
 
@@ -222,6 +223,15 @@ class World:
         page = () if after is None else tuple(self.told_event(place) for place in range(after, self.cursor))
         end = replace(look, type=EventType.OK, after=after, reached=self.cursor, told=tuple(self.tells(page)))
         recorder.record(end)
+        for delivery in self.delivers([self.delivery(event) for event in page]):
+            recorder.record(delivery)
+
+    def delivery(self, event: ToldEvent) -> Event:
+        """A webhook brings what the feed tells, and is taken."""
+        return Event(
+            t_ns=self.now_ns, type=EventType.OBSERVE, proc="receiver", function="delivery", attempt=1,
+            idempotency_key=event.id, status=204, state="taken", told=(replace(event, position=None),),
+        )  # fmt: skip
 
     def told_event(self, place: int) -> ToldEvent:
         markers = self.events[place]

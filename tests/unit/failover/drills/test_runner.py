@@ -98,11 +98,48 @@ def test_a_feed_that_breaks_a_promise_fails_the_drill(drill, world, tells, reaso
     assert any(reason in said.lower() for said in verdict.reasons)
 
 
+def test_webhooks_are_taken_through_a_site_loss(drill):
+    verdict = drill("site-loss")
+    found = verdict.webhooks
+    assert found.writes == verdict.rpo.acknowledged == found.delivered == found.attempts
+    assert (found.missing, found.disordered, found.changed, found.forged, found.phantom) == (0, 0, 0, 0, 0)
+    assert 0 < found.delay_median_s <= found.delay_max_s
+
+
+@pytest.mark.parametrize(
+    ("delivers", "reason"),
+    [
+        (lambda found: found[1:], "events of acknowledged writes are not delivered"),
+        (lambda _: [], "no delivery was taken: nothing is proven"),
+        (
+            lambda found: [replace(each, state="refused", status=503) for each in found],
+            "no delivery was taken: nothing is proven",
+        ),
+        (lambda found: [replace(each, err="no signature") for each in found], "no valid signature"),
+        (
+            lambda found: [replace(each, told=(replace(each.told[0], digest="other"),)) for each in found],
+            "another content than the feed's",
+        ),
+        (
+            lambda found: [replace(each, told=(replace(each.told[0], id="e"),)) for each in found],
+            "phantom events are delivered",
+        ),
+    ],
+)
+def test_webhooks_that_break_a_promise_fail_the_drill(drill, world, tmp_path, delivers, reason):
+    world.delivers = delivers
+    verdict = drill("switchover")
+    assert not verdict.passed
+    findings = (tmp_path / "report" / "findings.json").read_text()
+    assert any(reason in said.lower() for said in (*verdict.reasons, findings))
+
+
 def test_what_was_told_of_lost_writes_fails_the_drill_too(drill):
     """The feed has told what the link kept from the other site; after the loss it was never so."""
     verdict = drill("site-loss-async")
     assert verdict.rpo.lost > 0
     assert verdict.events.phantom > 0
+    assert verdict.webhooks.phantom > 0
     assert verdict.events.cursors > 0
     assert not verdict.passed
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from failover.drills.checker import Violation
+from failover.drills.feed import FOLLOW, check_feed, events
 from failover.drills.model import FinalState, NodeState, Operation, Outcome, ToldEvent
 from failover.drills.moments import Mark, Moments
-from failover.drills.told import FOLLOW, check_feed, events
 
 pytestmark = pytest.mark.safety
 
