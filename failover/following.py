@@ -24,6 +24,8 @@ TAKEN_WITHIN_S = 15.0
 LOOK_EVERY_S = 0.1
 # An ensemble that elects is back in seconds, and the operation goes on meanwhile.
 SILENCE_BORNE_S = 30.0
+# In place of a holder's name: nobody has looked yet.
+UNSEEN = ""
 
 Say = Callable[[str], None]
 T = TypeVar("T")
@@ -147,7 +149,8 @@ class Counter:
             raise LetGoError(_goes_on(entry.id)) from None
 
     def _watch(self, entry: Entry) -> Entry:
-        told, holder, heard_at = 0, self._holder(), self._clock.monotonic()
+        holder: str | None = UNSEEN
+        told, heard_at = 0, self._clock.monotonic()
         while True:
             try:
                 holder = self._tell_of_office(holder)
@@ -166,7 +169,7 @@ class Counter:
 
     def _tell_of_office(self, before: str | None) -> str | None:
         now = self._holder()
-        if now != before:
+        if before not in (UNSEEN, now):
             left = f"{before} left office; " if before else ""
             self._say(left + (f"{now} is in office now" if now else "a successor ends what it began"))
         return now
