@@ -135,6 +135,7 @@ class _Pilot:
         self._ended_s = self._began_s
         self._steady_from_s = self._began_s + order.profile.stages[0].ramp_s
         self._at_steady: Counts | None = None
+        self._at_end = summary.counts()
         self._cpu_at_steady_s = self._cpu_s = 0.0
 
     def fly(self) -> None:
@@ -162,6 +163,7 @@ class _Pilot:
 
     def _land(self) -> None:
         self._ended_s, self._cpu_s = time.monotonic(), time.process_time()
+        self._at_end = self._summary.counts()
         self._say("ending: what is in flight may finish")
         until = self._ended_s + self._order.drain_s + GRACE_S
         while self._runner.user_count and time.monotonic() < until:
@@ -181,9 +183,9 @@ class _Pilot:
         )
 
     def _rates(self) -> Rates:
-        """Return what was acknowledged in a second since the ramp was over."""
-        now = self._summary.counts()
-        return Rates.between(self._at_steady or now, now, self._ended_s - self._steady_from_s)
+        """Return what was acknowledged in a second from the end of the ramp until the load was to end."""
+        since = self._at_steady or self._at_end
+        return Rates.between(since, self._at_end, self._ended_s - self._steady_from_s)
 
     def _cores(self) -> float | None:
         seconds = self._ended_s - self._steady_from_s

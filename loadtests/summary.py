@@ -99,9 +99,9 @@ class Work:
 class Statistics:
     """What the statistics file holds.
 
-    In a second after the ramp, None when the run ended in it: `rate`, the acknowledged operations;
-    `feed_rate`, what the judged group sent, the card transactions of batches singly; `cores`, the processor
-    time that the clients took, from what they measure where both share a machine.
+    In a second from the ramp's end to the load's, None when the run ended in the ramp: `rate`, the
+    acknowledged operations; `feed_rate`, what the judged group sent, the card transactions of batches singly;
+    `cores`, the processor time that the clients took, from what they measure where both share a machine.
     """
 
     profile: str

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -161,6 +162,28 @@ def test_a_run_that_ends_in_its_ramp_has_no_rate_and_does_not_pass(run, chaos, f
     assert "rate unknown" in found.said
     assert any("no rate to judge" in reason for reason in found.stats["judgement"]["reasons"])
     assert found.status == 1
+
+
+def test_what_is_done_once_the_load_has_ended_is_in_no_rate(command, tmp_path, chaos, faults):
+    """Every answer stays out until the users are told to leave: then some come, too late to count."""
+    ended = threading.Event()
+
+    def held(_key, _attempt):
+        ended.wait(WAIT_S)
+        return faults.NONE
+
+    ramp_is_over = f"--duration={RAMP_S + 2 * STEADY_MIN_S}"
+    crm = chaos(held)
+    with subprocess.Popen([*command(crm.url), ramp_is_over], stdout=subprocess.PIPE, text=True) as process:
+        said = ""
+        while "ending" not in said:
+            said = process.stdout.readline()
+            assert said, "it ended without a word of it"
+        ended.set()
+        process.communicate(timeout=WAIT_S)
+    found = Run(tmp_path / "history.jsonl", tmp_path / "stats.json")
+    assert found.stats["totals"]["ok"] > 0
+    assert (found.stats["rate"], found.stats["feed_rate"]) == (0, 0)
 
 
 def test_a_dead_entry_is_passed_over_and_remembered(run, chaos, faults, dead_url):
