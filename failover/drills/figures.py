@@ -17,6 +17,8 @@ OUTAGE_MIN_S = 0.25
 # An outage belongs to the fault when it begins at most this long after the fault took effect.
 ONSET_S = 5.0
 NEVER_NS = 2**63
+# A node whose last sample is older than this when the load ends was watched no more.
+SAMPLED_WITHIN_S = 3.0
 # The client's word for an operation that was cut short because the load was told to end.
 STOPPED = "stopped"
 # What the processing system sends: a card transaction, and a batch of them.
@@ -189,6 +191,13 @@ def _writer_samples(events: Iterable[Event]) -> Iterator[Event]:
         for event in events
         if event.type is EventType.OBSERVE and event.function == WRITER and event.node
     )
+
+
+def unwatched(events: Iterable[Event], hosts: Iterable[str], moments: Moments) -> tuple[str, ...]:
+    """Return the hosts that nobody asked for a write until the load ended; all, when that is not known."""
+    last = {event.node: event.t_ns for event in sorted(_writer_samples(events), key=lambda e: e.t_ns)}
+    due = moments.at_ns.get(Mark.LOAD_STOPPED, NEVER_NS) - SAMPLED_WITHIN_S * 1e9
+    return tuple(host for host in hosts if last.get(host, 0) < due)
 
 
 def writers_max(events: Iterable[Event]) -> int:

@@ -118,7 +118,7 @@ class Tail:
             chunk = file.read()
         whole = chunk[: chunk.rfind(b"\n") + 1]
         self._offset += len(whole)
-        return [parse(line) for line in whole.decode().splitlines()]
+        return [parse(line) for line in whole.decode().split("\n")[:-1]]
 
 
 def operations(events: Iterable[Event]) -> list[Operation]:

@@ -25,7 +25,7 @@ from failover.drills.scenarios import Leadership
 from failover.drills.steps import Role, Scene, Step, set_scene
 from failover.drills.verdict import Verdict
 from failover.drills.waiting import Overdue, Say, answer, wait_until
-from failover.drills.whole import wait_whole
+from failover.drills.whole import return_primary, wait_whole
 
 # The load is looked after this often while the drill lets time pass.
 WATCH_S = 0.5
@@ -183,14 +183,14 @@ class Drill:
         """End the load, then mend everything. Nothing interrupts this, and no failure ends it early."""
         self._say("stopping the load")
         self._insist_on("stopping the load", self._ports.load.stop)
-        self._mark(Mark.LOAD_STOPPED)
+        self._mark_if_possible(Mark.LOAD_STOPPED)
         self._undo(healer)
         self._trouble += healer.heal_all()
 
     def _undo(self, healer: Healer) -> None:
-        self._mark(Mark.HEALING)
+        self._mark_if_possible(Mark.HEALING)
         self._trouble += healer.heal()
-        self._mark(Mark.HEALED)
+        self._mark_if_possible(Mark.HEALED)
 
     def _compare(self, scene: Scene) -> None:
         """Wait for parity without a hand, read every node, and put the primary back where it was."""
@@ -217,24 +217,8 @@ class Drill:
             self._recorder.record(event)
 
     def _restore(self, scene: Scene) -> None:
-        """An estate that has just been whole may refuse once more; that is asked again, and is no finding."""
         site, deadline_s = scene[Role.PRIMARY_SITE], self._order.scenario.timing.restore_deadline_s
-        moved = False
-
-        def missing() -> tuple[str, ...]:
-            nonlocal moved
-            leader = self._ports.cluster.status().leader
-            if leader is not None and self._order.estate.host(leader.name).site != site:
-                self._say(f"moving the primary back to {site}")
-                moved = True
-                self._ports.cluster.switchover(site)
-            return ()
-
-        wait_until(
-            missing, deadline_s, f"the primary's return to {site}", clock=self._ports.clock, say=self._say
-        )
-        if moved:
-            self._wait_whole(deadline_s, f"a whole estate led by {site}", site)
+        return_primary(self._order, self._ports, self._say, site=site, deadline_s=deadline_s)
         self._mark(Mark.RESTORED)
 
     def _conclude(self, versions: dict[str, str]) -> Verdict:
@@ -305,8 +289,8 @@ class Drill:
         if failure is not None:
             raise _LoadEnded(f"the load ended unasked: {failure}")
 
-    def _wait_whole(self, deadline_s: float, what: str, site: str | None = None) -> None:
-        wait_whole(self._order, self._ports, self._say, deadline_s=deadline_s, what=what, site=site)
+    def _wait_whole(self, deadline_s: float, what: str) -> None:
+        wait_whole(self._order, self._ports, self._say, deadline_s=deadline_s, what=what)
 
     def _answer(self, question: Callable[[], T], what: str) -> T:
         return answer(question, PATIENCE_S, what, clock=self._ports.clock, say=self._say)
@@ -318,6 +302,13 @@ class Drill:
         now = self._ports.clock.monotonic_ns()
         self._recorder.record(mark_event(mark, now, node))
         return now
+
+    def _mark_if_possible(self, mark: Mark) -> None:
+        """A disk that is full keeps nobody from healing."""
+        try:
+            self._mark(mark)
+        except OSError as error:
+            self._note(f"the mark {mark} is not in the history: {error}")
 
     def _note(self, trouble: str) -> None:
         self._trouble.append(trouble)

@@ -28,6 +28,29 @@ def wait_whole(
     wait_until(missing, deadline_s, what, clock=ports.clock, say=say)
 
 
+def return_primary(order: Order, ports: Ports, say: Say, *, site: str, deadline_s: float) -> None:
+    """Move the primary to its site where it is elsewhere; raise `Overdue` when it does not get there.
+
+    An estate that has just been whole may refuse once more; that is asked again, and is no finding.
+    """
+    moved = False
+
+    def missing() -> tuple[str, ...]:
+        nonlocal moved
+        leader = ports.cluster.status().leader
+        if leader is None:
+            return ("there is no primary",)
+        if order.estate.host(leader.name).site != site:
+            say(f"moving the primary back to {site}")
+            moved = True
+            ports.cluster.switchover(site)
+        return ()
+
+    wait_until(missing, deadline_s, f"the primary's return to {site}", clock=ports.clock, say=say)
+    if moved:
+        wait_whole(order, ports, say, deadline_s=deadline_s, what=f"a whole estate led by {site}", site=site)
+
+
 def _wrong_site(order: Order, status: ClusterStatus, site: str | None) -> tuple[str, ...]:
     if site is None or status.leader is None or order.estate.host(status.leader.name).site == site:
         return ()

@@ -102,6 +102,7 @@ class World:
         for host in ESTATE.members("postgresql"):
             self.rows[host.name], self.keys[host.name] = Counter(), Counter()
         self.joined = set(self.rows)
+        self.sampled = list(self.rows)
 
     # -- what the tests ask --------------------------------------------------------------------
 
@@ -277,7 +278,7 @@ class World:
         if self.observing is None or self.now_ns % (2 * TICK_NS):
             return
         with Recorder(self.observing) as recorder:
-            for host in self.rows:
+            for host in self.sampled:
                 accepts = host == self.primary
                 state = "accepted" if accepts else "read-only" if self.up(host) else "unreachable"
                 recorder.record(

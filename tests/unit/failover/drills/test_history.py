@@ -94,6 +94,14 @@ def test_a_tail_sees_each_line_once_and_only_whole_ones(tmp_path):
         assert tail.fresh() == []
 
 
+def test_following_takes_no_separator_within_a_text_for_the_end_of_a_line(tmp_path):
+    """JSON leaves U+2028, U+2029 and U+0085 as they are: an error page may hold them."""
+    said = event("retry", err="first\u2028second\u2029third\x85fourth")
+    with Recorder(tmp_path / "history.jsonl") as recorder:
+        recorder.record(said)
+    assert Tail(tmp_path / "history.jsonl").fresh() == list(read(tmp_path / "history.jsonl")) == [said]
+
+
 def test_merging_orders_by_time_and_numbers_anew():
     merged = merge([[event("ok", at=5), event("ok", at=9)], [event("ok", at=7)]])
     assert [(one.i, one.t_ns) for one in merged] == [(1, 5), (2, 7), (3, 9)]

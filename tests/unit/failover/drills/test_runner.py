@@ -9,12 +9,14 @@ from dataclasses import replace
 import pytest
 
 from failover.drills import history
+from failover.drills.history import Recorder
 from failover.drills.interrupts import Interrupted
 from failover.drills.model import ReplicationMode
 from failover.drills.moments import Mark, Moments
 from failover.drills.order import DrillError
 from failover.drills.ports import PortError
 from failover.drills.scenarios import SCENARIOS
+from tests.unit.failover.drills.conftest import WorldState
 
 LOOKS_A_SECOND = 2  # at the feed, in the world of these tests
 
@@ -159,6 +161,15 @@ def test_a_site_loss_is_measured_and_explained(drill, tmp_path):
     assert written["rto_s"] == verdict.rto_s
 
 
+def test_a_node_that_is_watched_no_more_could_have_written(drill, world):
+    """A thread of the observer's has ended: the others go on."""
+    world.after(4, lambda: world.sampled.remove("dc2-db2"))
+    verdict = drill("switchover")
+    (failed,) = (check for check in verdict.checks if not check.passed)
+    assert failed.name == "One writer at a time"
+    assert "dc2-db2" in failed.detail
+
+
 def test_a_primary_that_had_to_stay_and_moved_fails(drill, world):
     world.after(5, lambda: move_to_dc2(world))
     verdict = drill("witness-loss")
@@ -192,6 +203,22 @@ def test_a_return_that_is_refused_once_is_asked_again(drill, world):
     world.wire = refuse_once
     assert drill("site-loss").passed
     assert refusals == []
+    assert world.primary.startswith("dc1")
+
+
+def test_the_primary_is_not_called_returned_while_there_is_none(drill, world):
+    """Patroni elects for a moment after parity, and then somebody of the other site leads."""
+    collect = WorldState.collect
+
+    def lose(state, run_id, deadline_s):
+        found = collect(state, run_id, deadline_s)
+        world.primary = None
+        world.after(2, lambda: move_to_dc2(world))
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WorldState, "collect", lose)
+        assert drill("witness-loss").passed
     assert world.primary.startswith("dc1")
 
 
@@ -404,6 +431,21 @@ def test_under_nohup_a_lost_terminal_ends_nothing(world, drill):
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("name", ["site-loss", "primary-frozen"])
+def test_a_disk_that_is_full_keeps_nobody_from_healing(world, drill, monkeypatch, name):
+    record = Recorder.record
+
+    def full(recorder, event):
+        if event.entity in (Mark.LOAD_STOPPED, Mark.HEALING, Mark.HEALED):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        record(recorder, event)
+
+    monkeypatch.setattr(Recorder, "record", full)
+    verdict = drill(name)
+    assert world.broken == []
+    assert any("No space left on device" in reason for reason in verdict.reasons)
 
 
 def test_a_fault_of_the_program_itself_heals_too(world, drill):
