@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -47,7 +48,7 @@ class OperationBusyError(OrderFailedError):
 
 
 class LetGoError(Exception):
-    """Nobody watches any more; the operation goes on."""
+    """Nobody watches any more; the operation, if it was begun, goes on."""
 
 
 def _goes_on(name: str) -> str:
@@ -78,7 +79,8 @@ class Counter:
         Raises:
             OrderFailedError: nobody takes it, it was refused, or another operation is under way and does not
                 end within `wait_s`. Nothing was begun.
-            LetGoError: interrupted by the operator after it had begun.
+            LetGoError: interrupted by the operator after it had begun, or ZooKeeper does not tell whether it
+                has.
         """
         self.require_office()
         self._await_turn(wait_s)
@@ -86,11 +88,16 @@ class Counter:
         try:
             began = self._taken(request, wait_s)
         except KeyboardInterrupt:
-            self._box.withdraw(request)
+            self._withdraw(request)
             raise self._let_go(request) from None
         finally:
-            self._box.withdraw(request)
+            self._withdraw(request)
         return self.follow(began)
+
+    def _withdraw(self, request: Request) -> None:
+        """Where that stays unanswered it goes with the session; the journal tells whether it was taken."""
+        with suppress(*Unanswered):
+            self._box.withdraw(request)
 
     def _let_go(self, request: Request) -> Exception:
         """The order may have been taken in the very moment in which it was withdrawn."""
@@ -185,19 +192,35 @@ class Counter:
             raise OperationBusyError(running)
 
     def _taken(self, request: Request, wait_s: float) -> Entry:
-        """Waits until the order is in the journal. Whoever was faster is named."""
+        """Waits until the order is in the journal, through an election of ZooKeeper's too."""
         deadline = self._clock.monotonic() + max(wait_s, TAKEN_WITHIN_S)
+        silence: Exception | None = None
         while self._clock.monotonic() < deadline:
-            if entry := self._journal.entry(request.id):
+            try:
+                entry, silence = self._begun(request, wait_s), None
+            except Unanswered as error:
+                entry, silence = None, error
+            if entry is not None:
                 return entry
-            reply = self._reply(request)
-            if reply is not None and not reply.accepted:
-                raise OrderFailedError(f"refused by {reply.by}: {reply.text}")
-            running = self._journal.current()
-            if running is not None and running.id != request.id and wait_s <= 0:
-                raise OperationBusyError(running)
             self._clock.sleep(LOOK_EVERY_S)
+        if silence is not None:
+            raise LetGoError(
+                f"ZooKeeper does not answer ({silence!r}): {request.id} may have been begun."
+                f" Look: twinsite operation show {request.id}"
+            ) from silence
         raise OrderFailedError(f"{self._holder() or 'nobody'} is in office and did not begin it in time")
+
+    def _begun(self, request: Request, wait_s: float) -> Entry | None:
+        """The order as the journal has it. Whoever was faster is named."""
+        if entry := self._journal.entry(request.id):
+            return entry
+        reply = self._reply(request)
+        if reply is not None and not reply.accepted:
+            raise OrderFailedError(f"refused by {reply.by}: {reply.text}")
+        running = self._journal.current()
+        if running is not None and running.id != request.id and wait_s <= 0:
+            raise OperationBusyError(running)
+        return None
 
     def _reply(self, request: Request) -> Reply | None:
         try:

@@ -14,6 +14,7 @@ from failover import following
 from failover.following import SILENCE_BORNE_S, Clock, Counter, LetGoError, Say
 from failover.journal import Entry, Outcome
 from failover.plan import Operation, Plan
+from failover.requests import Reply, Request
 
 T = TypeVar("T")
 RUNNING = Entry("op-1", Plan(Operation.FAILBACK, "bring db1 back", ()), "operator", "test")
@@ -65,3 +66,52 @@ def test_whoever_hears_nothing_for_long_is_told_that_the_operation_goes_on(watch
     with pytest.raises(LetGoError, match=r"does not answer.*op-1 goes on without this program"):
         watch(RUNNING, ConnectionLoss())
     assert SILENCE_BORNE_S > following.OFFICE_WITHIN_S, "an agent's successor is waited for"
+
+
+class Box:
+    """A request's znode; it may be asked for at any time, and withdrawing it ends as the test says."""
+
+    def __init__(self, withdrawn: Exception | None = None) -> None:
+        self._withdrawn = withdrawn
+
+    def submit(self, _: Request) -> None:
+        """Hand it in."""
+
+    def reply_to(self, _: Request) -> Reply | None:
+        return None
+
+    def withdraw(self, _: Request) -> None:
+        if self._withdrawn:
+            raise self._withdrawn
+
+
+@pytest.fixture
+def order(monkeypatch: pytest.MonkeyPatch):
+    """Orders what the journal then tells of, each look a second later; returns the operation's end."""
+
+    def ordered(box: Box, *answers: Entry | Exception | None) -> Entry:
+        monkeypatch.setattr(following, "holder", lambda _: "wit-zk1")
+        monkeypatch.setattr(following, "announcement", lambda _: None)
+        seconds = count()
+        counter = Counter(None, Clock(lambda: float(next(seconds)), lambda _: None), print)  # type: ignore[arg-type]
+        journal = Answers(*answers)
+        monkeypatch.setattr(journal, "current", lambda: None, raising=False)
+        monkeypatch.setattr(counter, "_journal", journal)
+        monkeypatch.setattr(counter, "_box", box)
+        return counter.order(Request("op-1", Operation.FAILBACK, "operator", "test", 0.0, ()))
+
+    return ordered
+
+
+def test_an_order_is_followed_though_its_withdrawal_stays_unanswered(order):
+    """It stands in the journal, and the request goes with the session."""
+    assert order(Box(ConnectionLoss()), None, RUNNING, ENDED) == ENDED
+
+
+def test_an_ensemble_that_elects_as_an_order_is_taken_ends_no_watch(order):
+    assert order(Box(), None, ConnectionLoss(), KazooTimeoutError(), RUNNING, ENDED) == ENDED
+
+
+def test_whoever_hears_nothing_of_an_order_is_told_that_it_may_have_been_begun(order):
+    with pytest.raises(LetGoError, match=r"does not answer.*op-1 may have been begun.*operation show op-1"):
+        order(Box(ConnectionLoss()), ConnectionLoss())
