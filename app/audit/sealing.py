@@ -16,6 +16,7 @@ import structlog
 
 from app.database.answer import Answer, Command
 from app.database.database import Database
+from app.database.outcome import passes
 from app.database.units import WriteUnit
 
 log = structlog.get_logger(__name__)
@@ -66,6 +67,8 @@ def run_until(dsn: str, stop: threading.Event) -> None:
                 while not stop.is_set():
                     if seal_once(connection) < BATCH:
                         stop.wait(PAUSE_SECONDS)
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
+            if not passes(error):
+                raise
             log.info("sealing goes on with a new connection", error=str(error))
             stop.wait(PAUSE_SECONDS)

@@ -199,8 +199,7 @@ class Database:
         return [statement.make(row) for row in reply.rows()]
 
     def _explain_read(self, error: psycopg.Error, route: Route, freshness: Freshness) -> ProblemError:
-        session_lost = error.sqlstate is None and isinstance(error, psycopg.OperationalError)
-        verdict = judge(Failure(error.sqlstate, commit_sent=False, session_alive=not session_lost))
+        verdict = judge(Failure.of(error, commit_sent=False))
         log.info(
             "read failed", route=route.name, verdict=verdict.name, sqlstate=error.sqlstate, error=str(error)
         )

@@ -176,7 +176,7 @@ class Execution:
         return self._with_copies(committed, looked)
 
     def _explain(self, error: psycopg.Error, connection: CrmConnection) -> Exception:
-        verdict = judge(Failure(error.sqlstate, connection.commit_sent, connection.alive))
+        verdict = judge(Failure.of(error, commit_sent=connection.commit_sent, session_alive=connection.alive))
         if verdict is Verdict.REFUSED:
             return error
         if verdict is Verdict.KEY_ANSWERED:

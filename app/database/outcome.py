@@ -1,4 +1,4 @@
-"""What the end of a transaction means. Pure: what was seen goes in, one verdict comes out.
+"""What the end of a transaction means. Pure: what was seen goes in, one verdict comes out, the same for all.
 
 The rule that all the rest follows from: once COMMIT may have reached the server, only an answer of a
 living session can say what became of it. A session that ended, or a warning about the wait for the
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+
+import psycopg
 
 # SQLSTATEs raised by crm.open_write (migrations/0001_foundation.sql).
 KEY_IN_PROGRESS = "CR001"
@@ -51,6 +53,13 @@ _BY_CLASS = {
 }
 
 
+# Without an SQLSTATE these speak of the session, not of the statement: the wire broke, a connection is
+# closed, or the answers do not fit what was asked. So shows an end that was told twice, by the server and by
+# the pooler: "received 2 results from command 'COMMIT'" (seen).
+_OF_THE_SESSION = (psycopg.OperationalError, psycopg.InternalError, psycopg.InterfaceError)
+_ENDING = frozenset({"FATAL", "PANIC"})
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """What was seen of a failed unit. `sqlstate` is None when the connection just broke."""
@@ -58,6 +67,15 @@ class Failure:
     sqlstate: str | None
     commit_sent: bool
     session_alive: bool
+
+    @classmethod
+    def of(cls, error: Exception, *, commit_sent: bool, session_alive: bool = True) -> Failure:
+        """`session_alive`: as far as the wire knows; the error may know better."""
+        if not isinstance(error, psycopg.Error):
+            return cls(None, commit_sent, session_alive)
+        over = error.sqlstate is None and isinstance(error, _OF_THE_SESSION)
+        over = over or error.diag.severity_nonlocalized in _ENDING
+        return cls(error.sqlstate, commit_sent, session_alive and not over)
 
 
 def judge(failure: Failure) -> Verdict:
@@ -68,6 +86,14 @@ def judge(failure: Failure) -> Verdict:
         return Verdict.NO_PRIMARY
     state = failure.sqlstate or ""  # none: refused by the driver, before anything was sent
     return _BY_STATE.get(state) or _BY_CLASS.get(state[:2], Verdict.REFUSED)
+
+
+_PASSING = frozenset({Verdict.UNKNOWN, Verdict.NO_PRIMARY, Verdict.BUSY})
+
+
+def passes(error: Exception, *, session_alive: bool = True) -> bool:
+    """Whether to try again soon, for those who may repeat a transaction whatever became of it."""
+    return judge(Failure.of(error, commit_sent=True, session_alive=session_alive)) in _PASSING
 
 
 def casts_doubt(severity: str | None, sqlstate: str | None, *, commit_sent: bool) -> bool:

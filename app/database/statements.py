@@ -116,7 +116,7 @@ class Statements:
     async def send(self) -> None:
         """All that is queued in one packet, answered in one round trip.
 
-        Raises psycopg.Error: the first. What stood behind it was not executed.
+        Raises psycopg.Error: the first. What stood behind it was not executed, unless the session was lost.
         """
         queued, self._queue = self._queue, []
         await self._connection.wait(self._exchange(queued))
@@ -130,8 +130,17 @@ class Statements:
             yield from generators.send(pgconn)
             yield from self._take(sent)
         finally:
-            if pgconn.status != ConnStatus.BAD:
-                pgconn.exit_pipeline_mode()
+            self._leave_pipeline()
+
+    def _leave_pipeline(self) -> None:
+        """Or end the session, where answers are still owed: whoever asked next would be given them."""
+        pgconn = self._connection.pgconn
+        if pgconn.status == ConnStatus.BAD:
+            return
+        try:
+            pgconn.exit_pipeline_mode()
+        except psycopg.OperationalError:
+            pgconn.finish()
 
     def _put(self, queued: Sequence[Reply]) -> Iterator[Reply | Key | None]:
         """Into libpq's buffer. Yields what each answer belongs to: a statement, or one that is prepared."""
@@ -155,7 +164,7 @@ class Statements:
         failure: psycopg.Error | None = None
         try:
             for each in sent:
-                (result,) = yield from generators.fetch_many(pgconn)
+                result = _first((yield from generators.fetch_many(pgconn)))
                 if isinstance(each, Reply):
                     each.result = result
                 if result.status not in _DONE:
@@ -167,3 +176,10 @@ class Statements:
             raise failure or lost from None
         if failure is not None:
             raise failure
+
+
+def _first(results: Sequence[PGresult]) -> PGresult:
+    """The answer. Of a session's end there may be two, the server's and the pooler's: the first says why."""
+    if not results:
+        raise psycopg.OperationalError("the session ended without an answer")
+    return results[0]

@@ -14,6 +14,7 @@ from uuid import UUID
 import psycopg
 import typer
 
+from app import logs
 from app.database.answer import Command
 from app.database.database import Database, Freshness
 from app.errors import ProblemError
@@ -92,6 +93,7 @@ async def _report(settings: Settings, id_: UUID) -> Job:
 def import_worker() -> None:
     """Load what the API receives, until SIGTERM. Any number may run, on both sites."""
     settings = Settings.from_environment()
+    logs.configure(settings)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

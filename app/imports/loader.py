@@ -19,6 +19,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
+from app.database.outcome import passes
 from app.imports import events, load_sql
 from app.imports.blocks import lines
 from app.imports.events import LoadAdvanced
@@ -26,6 +27,7 @@ from app.imports.load import OvertakenError, load, reject
 from app.imports.rows import Header, read_header, read_rows
 from app.imports.schemas import Format, Rejection, Row
 from app.imports.staging import Staged, stage
+from app.pauses import growing
 
 log = structlog.get_logger(__name__)
 
@@ -37,8 +39,8 @@ ACTS_AS = {
     "lock_timeout": "10s",
     "work_mem": "64MB",
 }
-RETRIES = 20
-RETRY_SECONDS = 0.5  # times the attempt; together longer than any failover
+RETRIES = 80  # of `drain`; with their pauses longer than any failover
+REFUSED_SECONDS = 30.0  # the longest pause where a batch itself is what fails
 IDLE_SECONDS = 2.0  # each look is four statements, and every host has a loader
 # Waiting for what is read ahead, on a machine that others keep busy: PostgreSQL ends a transaction in which
 # nothing happens for half a minute (app/roles.py), and with it the claim.
@@ -46,15 +48,6 @@ STIR_SECONDS = 5.0
 # Objects made until the collector looks for cycles: rows have none, and looking through a batch of them again
 # and again took as long as cleansing them.
 COLLECT_AFTER = 200_000
-# A pool may lead to a standby for the moment in which it is being promoted.
-PASSING = (
-    OvertakenError,
-    psycopg.OperationalError,
-    psycopg.errors.ReadOnlySqlTransaction,
-    psycopg.errors.IdleInTransactionSessionTimeout,
-)
-
-
 _Block = tuple[int, int, bytes]  # its number, the number of its first row, its content
 
 
@@ -93,29 +86,57 @@ class Loader:
         self._thread.shutdown()
 
     def run_until(self, stop: threading.Event) -> None:
-        """Load whatever comes until told to stop."""
+        """Load whatever comes until told to stop. What cannot be done now is tried again, whatever it is.
+
+        A process that ended instead would be started again by systemd: an interpreter each time, and on its
+        host's only core just when a new primary needs it.
+        """
+        failures = 0
         while not stop.is_set():
-            if not self.step():
-                stop.wait(IDLE_SECONDS)
+            try:
+                pause = 0.0 if self._attempt() else IDLE_SECONDS
+                failures = 0
+            except Exception as error:
+                failures += 1
+                if self._passes(error):
+                    pause = self._repeated(error, failures)
+                else:
+                    log.exception("bulk load fails; it is tried again", attempt=failures)
+                    self._disconnect()
+                    pause = growing(failures, most=REFUSED_SECONDS)
+            stop.wait(pause)
 
     def drain(self) -> None:
-        """Load everything there is, then return."""
-        while self.step():
-            pass
-
-    def step(self) -> bool:
-        """Load one batch; False if there was none. Raises psycopg.Error when its retries are used up."""
-        for attempt in range(1, RETRIES + 1):
+        """Load everything there is, then return. Raises what does not pass, or has not for very long."""
+        failures = 0
+        more = True
+        while more:
             try:
-                return self._attempt()
-            except PASSING as error:
-                # The outcome of a COMMIT that was not answered is read from the job at the next attempt.
-                log.info("bulk load repeats a batch", attempt=attempt, error=str(error))
-                self._disconnect()
-                if attempt == RETRIES:
+                more = self._attempt()
+                failures = 0
+            except Exception as error:
+                failures += 1
+                if failures >= RETRIES or not self._passes(error):
                     raise
-                time.sleep(RETRY_SECONDS * attempt)
-        raise AssertionError("unreachable")
+                time.sleep(self._repeated(error, failures))
+
+    def _passes(self, error: Exception) -> bool:
+        """Whether the same batch may succeed soon.
+
+        By the sessions and not only by the error: when one ends, psycopg may raise anything, as a ValueError
+        at the end of a COPY (seen).
+        """
+        if isinstance(error, OvertakenError):
+            return True
+        connections = filter(None, (self._connection, self._reader))
+        alive = not any(connection.closed for connection in connections)
+        return passes(error, session_alive=alive)
+
+    def _repeated(self, error: Exception, failures: int) -> float:
+        """Seconds to wait. The outcome of a COMMIT that was not answered is read from the job after it."""
+        log.info("bulk load repeats a batch", attempt=failures, error=str(error))
+        self._disconnect()
+        return growing(failures)
 
     def _attempt(self) -> bool:
         connection = self._connect()
@@ -137,10 +158,17 @@ class Loader:
     def _part(self, connection: psycopg.Connection, reading: _Reading, first: int) -> _Part:
         """What comes next, whether it was read ahead or not. Raises what reading raised."""
         if self._ahead is not None:
-            ahead, self._ahead = _awaited(connection, self._ahead), None
+            ahead = self._taken(connection, self._ahead)
             if (ahead.job, ahead.first) == (reading.job, first):
                 return ahead
-        return _awaited(connection, self._thread.submit(self._read_ahead, reading, first))
+        self._ahead = self._thread.submit(self._read_ahead, reading, first)
+        return self._taken(connection, self._ahead)
+
+    def _taken(self, connection: psycopg.Connection, ahead: Future[_Part]) -> _Part:
+        """Until it is there the thread has the reader, which nobody may close."""
+        part = _awaited(connection, ahead)
+        self._ahead = None
+        return part
 
     def _read_ahead(self, reading: _Reading, first: int) -> _Part:
         if self._reader is None:
