@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import sys
 from typing import Annotated
 
 import psycopg
@@ -17,6 +18,7 @@ from app.cards.keys import KEY_BYTES
 from app.devserver import THROWAWAY, DevServerError, create_crm_database, running_server
 from app.events.asyncapi import description
 from app.imports import commands as import_commands
+from app.logs import ended_by
 from app.loyalty.commands import app as ledger_commands
 from app.mail import commands as mail_commands
 from app.migrate import MigrationError, migrate, waiting
@@ -41,7 +43,12 @@ app.add_typer(ledger_commands, name="ledger")
 
 
 def main() -> None:
-    app()
+    """What ends a program unforeseen is one line of its log."""
+    try:
+        app()
+    except Exception as error:  # noqa: BLE001 - the outermost guard
+        typer.echo(ended_by(error), err=True)
+        sys.exit(1)
 
 
 def settings_or_exit() -> Settings:
