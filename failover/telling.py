@@ -19,6 +19,8 @@ from failover.model import Layout
 from failover.panel import Picture, Thresholds
 from failover.views import SightingBook
 
+LOOKS_EVERY_MS = 300
+
 
 def looker(
     client: KazooClient,
@@ -54,13 +56,18 @@ def settled_picture(
     monotonic_ns: Callable[[], int],
     sleep: Callable[[float], None],
 ) -> Picture:
-    """What a newcomer may rely on: it looks for as long as it takes to know which views are stale."""
+    """What a newcomer may rely on: it looks for as long as it takes to know which views are stale.
+
+    Again and again, as what changed while nobody looked does not count as new (`SightingBook`).
+    """
     announced = current(client)
     thresholds = announced.thresholds if announced else Thresholds()
     look = looker(client, layout, thresholds, monotonic_ns)
-    look()
-    sleep(thresholds.calm_ms / 1000 + 0.1)  # what has not changed by then is stale
-    return look()
+    seen = look()
+    for _ in range(thresholds.calm_ms // LOOKS_EVERY_MS + 1):
+        sleep(LOOKS_EVERY_MS / 1000)
+        seen = look()
+    return seen
 
 
 def tell(

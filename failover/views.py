@@ -242,7 +242,7 @@ class SightingBook:
 
     What changed while the reader was blind counts as old as its last look: a new leader of the ensemble
     commits what its predecessor had proposed, a dead site's last words among it, which then contradicted the
-    site's death for a second (measured). Who lives says something new within a third of one.
+    site's death for a second (measured). Who lives says something new within another.
     """
 
     def __init__(self) -> None:
