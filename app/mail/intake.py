@@ -1,7 +1,8 @@
 """The mailbox: an LMTP server that a mail server delivers to. A letter is answered for when it is kept.
 
-The mail server holds a letter until we say 250. So whatever fails here, also a switch of sites, costs a later
-attempt and no letter; and a letter that comes twice is known by its Message-ID.
+The mail server holds a letter until we say 250. So whatever fails here, a switch of sites or a mistake of
+ours, costs a later attempt (451) and no letter; and a letter that comes twice is known by its Message-ID.
+Only what is wrong with the letter itself is refused for good.
 """
 
 from __future__ import annotations
@@ -68,6 +69,16 @@ class Intake:
 
     async def handle_DATA(self, server: LMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         del server, session
+        try:
+            return await self._taken(envelope)
+        except Exception as error:  # noqa: BLE001 - aiosmtpd would say 500, and the letter would bounce
+            return _mistaken(error)
+
+    async def handle_exception(self, error: Exception) -> str:
+        """For what fails outside of a letter, as above."""
+        return _mistaken(error)
+
+    async def _taken(self, envelope: Envelope) -> str:
         raw = envelope.content if isinstance(envelope.content, bytes) else b""
         try:
             letter = letters.read(raw, envelope.mail_from, self._mailbox.addresses)
@@ -96,14 +107,18 @@ def command_of(letter: Letter) -> Command:
 
 
 def _explained(error: ProblemError) -> str:
-    """Come again for what may pass; no for what never will."""
+    """Come again, also where a client would hear no: the form is of our making, as is the directory."""
     kind = error.problem.value
     if error.problem is Problem.ALREADY_EXISTS:
         return _answered("known", "250 2.0.0 it was here before")
-    if kind.retry:
-        return _answered("later", f"451 4.3.0 {kind.code}")
-    log.warning("a letter was refused", reason=str(error))
-    return _answered("refused", f"550 5.6.0 {kind.code}")
+    if not kind.retry:
+        log.error("a letter waits until this is mended", reason=str(error))
+    return _answered("later" if kind.retry else "failed", f"451 4.3.0 {kind.code}")
+
+
+def _mistaken(error: Exception) -> str:
+    log.error("a letter waits until this is mended", exc_info=error)
+    return _answered("failed", f"451 4.3.0 {Problem.INTERNAL.value.code}")
 
 
 def _answered(outcome: str, answer: str) -> str:

@@ -123,9 +123,10 @@ def _decoded(part: EmailMessage) -> str:
     content = part.get_payload(decode=True)
     raw = content if isinstance(content, bytes) else b""
     try:
-        return raw.decode(part.get_content_charset("utf-8"), "replace")
-    except LookupError:
-        return raw.decode("utf-8", "replace")
+        text = raw.decode(part.get_content_charset("utf-8"), "replace")
+    except (LookupError, UnicodeError):  # unknown; or one that knows no replacement, as IDNA
+        text = raw.decode("utf-8", "replace")
+    return text.encode("utf-8", "replace").decode()  # halves of pairs, as UTF-7 may hold, can be kept nowhere
 
 
 class _Tags(HTMLParser):

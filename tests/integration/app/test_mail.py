@@ -14,8 +14,9 @@ import psycopg
 import pytest
 from aiosmtpd.controller import Controller
 
-from app.devserver import free_port
-from app.mail.intake import Mailbox, server_of
+from app.devserver import THROWAWAY, create_crm_database, free_port, running_server
+from app.mail import letters
+from app.mail.intake import Intake, Mailbox, server_of
 from app.requests.reference import reference_of
 from app.settings import Settings
 from app.webhooks.dispatch import Dispatcher
@@ -44,15 +45,19 @@ class MailServer:
         return "250 OK"
 
 
-@pytest.fixture
-async def lmtp(own):
+@asynccontextmanager
+async def taking(api):
     """The port of the intake, on the API's own database routes."""
-    loop = asyncio.get_running_loop()
-    port = free_port()
-    mailbox = Mailbox.of(BOX)
-    server = await loop.create_server(lambda: server_of(own.database, mailbox, "test"), "127.0.0.1", port)
+    loop, port, mailbox = asyncio.get_running_loop(), free_port(), Mailbox.of(BOX)
+    server = await loop.create_server(lambda: server_of(api.database, mailbox, "test"), "127.0.0.1", port)
     yield port
     server.close()
+
+
+@pytest.fixture
+async def lmtp(own):
+    async with taking(own) as port:
+        yield port
 
 
 def written(text="Карта не работает", **headers):
@@ -166,12 +171,78 @@ async def test_a_stranger_to_the_mailbox_is_refused(own, lmtp):
 async def test_without_a_database_the_mail_server_keeps_the_letter(start_api):
     """451: it will come again; nothing is lost in a switch of sites."""
     nowhere = f"host=127.0.0.1 port={free_port()} dbname=crm"
-    async with start_api(nowhere, serves="nothing") as api:
-        loop, port = asyncio.get_running_loop(), free_port()
-        mailbox = Mailbox.of(BOX)
-        server = await loop.create_server(lambda: server_of(api.database, mailbox, "test"), "127.0.0.1", port)
+    async with start_api(nowhere, serves="nothing") as api, taking(api) as port:
         assert await deliver(port, written()) == (451, "4.3.0 no-primary")
-        server.close()
+
+
+async def test_a_letter_outlives_the_loss_of_the_database(start_api):
+    with running_server(THROWAWAY) as server:
+        crm, message = create_crm_database(server), written()
+        async with start_api(crm.url()) as api, taking(api) as port:
+            await asyncio.to_thread(server.stop)
+            assert (await deliver(port, message))[0] == 451
+            await asyncio.to_thread(server.start)
+            await api.until("writes")
+            assert (await deliver(port, message))[0] == 250
+            assert len(await requests(api)) == 1
+
+
+async def test_what_the_database_refuses_waits_until_it_is_mended(own, lmtp):
+    """A rule of the database that a letter breaks is a mistake of ours, and no customer's."""
+    message = written()
+    async with await psycopg.AsyncConnection.connect(own.crm.admin_url, autocommit=True) as admin:
+        await admin.execute("ALTER TABLE crm.request_message ADD CONSTRAINT wrong CHECK (channel <> 'email')")
+        assert await deliver(lmtp, message) == (451, "4.3.0 internal")
+        await admin.execute("ALTER TABLE crm.request_message DROP CONSTRAINT wrong")
+    assert (await deliver(lmtp, message))[0] == 250
+    assert len(await requests(own)) == 1
+
+
+async def test_what_our_directory_lacks_bounces_no_letter(own, lmtp):
+    """No topic for letters: a refusal that a client of the API should hear, and no sender of a letter."""
+    async with await psycopg.AsyncConnection.connect(own.crm.admin_url, autocommit=True) as admin:
+        await admin.execute("UPDATE crm.topic SET code = 'other-name' WHERE code = 'general'")
+    assert await deliver(lmtp, written()) == (451, "4.3.0 validation")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), ConnectionResetError("another's connection")])
+async def test_a_mistake_of_ours_keeps_the_letter_and_the_session(own, lmtp, monkeypatch, error):
+    """The same connection takes the next letter: a mail server sends many by one."""
+    read, mistakes = letters.read, [error]
+
+    def mistaken(*given):
+        if mistakes:
+            raise mistakes.pop()
+        return read(*given)
+
+    def talk():
+        with smtplib.LMTP("127.0.0.1", lmtp) as client:
+            client.ehlo()
+            return [_transaction(client) for _ in range(2)]
+
+    monkeypatch.setattr(letters, "read", mistaken)
+    assert await asyncio.to_thread(talk) == [451, 250]
+    assert len(await requests(own)) == 1
+
+
+async def test_a_mistake_before_the_letter_is_sent_says_come_again_too(lmtp, monkeypatch):
+    async def mistaken(*_):
+        raise RuntimeError("a bug")
+
+    def talk():
+        with smtplib.LMTP("127.0.0.1", lmtp) as client:
+            client.ehlo()
+            client.mail("ivan@firma.example")
+            return client.rcpt(BOX)[0]
+
+    monkeypatch.setattr(Intake, "handle_RCPT", mistaken)
+    assert await asyncio.to_thread(talk) == 451
+
+
+def _transaction(client):
+    client.mail("ivan@firma.example")
+    client.rcpt(BOX)
+    return client.data(written().as_bytes())[0]
 
 
 async def test_an_answer_leaves_by_smtp_and_its_answer_comes_back(own, lmtp):

@@ -48,6 +48,15 @@ def test_a_file_must_be_what_it_says():
 
 
 @pytest.mark.parametrize(
+    ("charset", "body", "text"),
+    [("utf-7", b"+2AA-\r\n", "?"), ("idna", b"a." * 70, "a." * 70), ("nonsense", "да".encode(), "да")],
+)
+def test_no_character_set_loses_a_letter(charset, body, text):
+    head = f"From: ivan@firma.ru\r\nContent-Type: text/plain; charset={charset}\r\n\r\n"
+    assert took(head.encode() + body).text == text
+
+
+@pytest.mark.parametrize(
     ("headers", "envelope", "sign"),
     [
         ({}, "", "bounce"),
