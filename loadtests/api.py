@@ -26,13 +26,12 @@ def _nothing(_: Answer) -> Facts:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request of the API, and how to read its answer into the ledger. `if_match`: of which version."""
+    """One request of the API, and how to read its answer into the ledger."""
 
     method: str
     path: str
     body: bytes = b""
     stale: bool = False
-    if_match: str | None = None
     facts: Reader = field(default=_nothing)
 
 

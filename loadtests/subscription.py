@@ -1,6 +1,6 @@
-"""The receiver's subscription: made when the load begins, ended with it, or by the next run if it was left.
+"""The receiver's subscription: made when the load begins, removed with it, or by the next run if it was left.
 
-One that nobody ends is kept a row for each event until that is purged (docs/crm-integration.md).
+One that nobody removes is kept a row for each event until that is purged (docs/crm-integration.md).
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ class Subscription:
         """Subscribe; return the secret, None where that was refused or given up, which the ledger tells."""
         listed = self._perform("list_webhooks", Call("GET", PATH))
         for left in _left_behind(listed):
-            self._end(left)
-        made = self._perform("subscribe", Call("POST", PATH, _form(url, active=True)))
+            self._remove(left)
+        form = {"url": url, "title": TITLE, "types": feed.TYPES}
+        made = self._perform("subscribe", Call("POST", PATH, json.dumps(form).encode()))
         if made is None:
             return None
         self._mine = made.body
@@ -43,24 +44,17 @@ class Subscription:
         """Take it away, if there is one."""
         mine, self._mine = self._mine, None
         if mine is not None:
-            self._end(mine)
+            self._remove(mine)
 
-    def _end(self, subscription: Mapping[str, object]) -> None:
-        path = f"{PATH}/{subscription['id']}"
-        version = f'"{subscription["version"]}"'
-        form = _form(str(subscription["url"]), active=False)
-        self._perform("unsubscribe", Call("PUT", path, form, if_match=version))
+    def _remove(self, subscription: Mapping[str, object]) -> None:
+        self._perform("unsubscribe", Call("DELETE", f"{PATH}/{subscription['id']}"))
 
     def _perform(self, function: str, call: Call) -> Answer | None:
         return self._client.perform(self._ledger.begin(PROC, function, write=False), call)
 
 
-def _form(url: str, *, active: bool) -> bytes:
-    return json.dumps({"url": url, "title": TITLE, "types": feed.TYPES, "active": active}).encode()
-
-
 def _left_behind(listed: Answer | None) -> Iterator[Mapping[str, object]]:
     items = listed.body.get("items") if listed else None
     for item in items if isinstance(items, list) else ():
-        if isinstance(item, dict) and item.get("title") == TITLE and item.get("active") is True:
+        if isinstance(item, dict) and item.get("title") == TITLE:
             yield item

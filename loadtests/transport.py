@@ -113,10 +113,8 @@ def _headers(call: Call, operation: Operation) -> dict[str, str]:
     }
     if call.body:
         headers["Content-Type"] = "application/json"
-    if operation.marker is not None or call.body:
+    if call.method != "GET":
         headers["Idempotency-Key"] = operation.key
-    if call.if_match is not None:
-        headers["If-Match"] = call.if_match
     if call.stale:
         headers["Twinsite-Staleness"] = "any"
     return headers

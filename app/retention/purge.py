@@ -13,8 +13,11 @@ from app.identity import now
 BATCH = 1000
 # A client that lost an answer repeats within minutes; one that was down over a weekend, within days.
 KEYS_KEPT = timedelta(days=7)
+# No transaction lasts so long (a request's deadline, a job's 30 s): none knows the subscription as active.
+SUBSCRIPTIONS_REMOVED = timedelta(minutes=2)
 
 _KEYS = "SELECT crm.expire_keys(%(before)s, %(batch)s)"
+_SUBSCRIPTIONS = "SELECT crm.purge_subscriptions(%(before)s, %(batch)s)"
 _CALLS = "SELECT crm.purge_calls(%(site)s, %(batch)s)"
 
 
@@ -26,6 +29,11 @@ async def expire_keys(database: Database, command: Command) -> bool:
 async def purge_calls(database: Database, command: Command) -> bool:
     """Remove calls whose time is over, never those that changed personal data. True: there may be more."""
     return await _purge(database, command, _CALLS, {"site": database.site})
+
+
+async def purge_subscriptions(database: Database, command: Command) -> bool:
+    """Clear away removed subscriptions with their deliveries. True: there may be more."""
+    return await _purge(database, command, _SUBSCRIPTIONS, {"before": now() - SUBSCRIPTIONS_REMOVED})
 
 
 async def _purge(database: Database, command: Command, sql: str, parameters: Mapping[str, object]) -> bool:

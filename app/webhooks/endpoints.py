@@ -101,8 +101,14 @@ async def replace_subscription(
     guard: TheGuard,
     if_match: IfMatch,
 ) -> Response:
-    """Replace it as a whole; `active: false` ends it. What waits is sent to the new address."""
+    """Replace it as a whole; `active: false` lets it rest. What waits is sent to the new address."""
     return written(await service.replace(database, command, webhook_id, form, expected=if_match, guard=guard))
+
+
+@router.delete("/{webhook_id}", status_code=204, responses=CHANGING)
+async def remove_subscription(webhook_id: UUID, command: OptionalCommand, database: TheDatabase) -> Response:
+    """Take it away, with all that waits for it. What is being sent at that moment may still arrive."""
+    return written(await service.remove(database, command, webhook_id))
 
 
 @router.get(

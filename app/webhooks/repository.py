@@ -15,7 +15,7 @@ _COLUMNS = (
     "s.id, s.url, s.title, s.types, s.matching, s.active, s.rotated_at, s.version, s.changed_at, s.failures,"
     " s.hold_until"
 )
-_OURS = "s.target = 'webhook'"  # the mail subscription is the house's own
+_OURS = "s.target = 'webhook' AND s.removed_at IS NULL"  # the mail subscription is the house's own
 
 _INSERT = """
 INSERT INTO crm.subscription (id, target, url, title, types, matching, active, changed_at)
@@ -50,6 +50,7 @@ WITH again AS (
     RETURNING position
 ) SELECT count(*) FROM again
 """
+_REMOVE = "UPDATE crm.subscription SET active = false, removed_at = %(at)s WHERE id = %(id)s"
 _RELEASE = "UPDATE crm.subscription SET failures = 0, hold_until = NULL WHERE id = %(id)s"
 
 
@@ -104,6 +105,11 @@ async def lock(unit: WriteUnit, id_: UUID) -> Subscription | None:
 async def rotate(unit: WriteUnit, id_: UUID, at: datetime) -> None:
     """Queued."""
     await unit.queue(_ROTATE, {"id": id_, "at": at})
+
+
+async def remove(unit: WriteUnit, id_: UUID, at: datetime) -> None:
+    """Queued. For everybody it is gone; its rows follow (app/retention/purge.py)."""
+    await unit.queue(_REMOVE, {"id": id_, "at": at})
 
 
 async def replay(unit: WriteUnit, id_: UUID, after: int | None) -> int:

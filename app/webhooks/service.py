@@ -49,6 +49,17 @@ async def replace(
     return await database.write(command, work)
 
 
+async def remove(database: Database, command: Command, id_: UUID) -> Committed:
+    """What waits for it is dropped; what is under way may still arrive."""
+
+    async def work(unit: WriteUnit) -> Answer:
+        await _locked(unit, id_)
+        await repository.remove(unit, id_, now())
+        return Answer(204, b"")
+
+    return await database.write(command, work)
+
+
 async def rotate(database: Database, command: Command, id_: UUID) -> Committed:
     """A new secret signs at once, the one before for a day more."""
 

@@ -60,6 +60,7 @@ JOBS: tuple[Job, ...] = (
     ),
     Job("missing-data", 60.0, _missing, "integrated systems that have gone silent are told of"),
     Job("expire-keys", 600.0, purge.expire_keys, "answers that nobody repeats are kept for 7 days"),
+    Job("purge-subscriptions", 60.0, purge.purge_subscriptions, "what removed subscriptions leave goes"),
     Job("purge-calls", 600.0, purge.purge_calls, "calls go in time, those that changed personal data never"),
 )
 

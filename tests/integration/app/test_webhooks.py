@@ -45,7 +45,8 @@ async def delivering(crm, office=None):
 
 
 async def subscribe(api, url, *types, **more):
-    answer = await api.post(HOOKS, {"url": url, "title": "ERP", "types": types or ["*"], **more})
+    form = {"url": url, "title": "ERP", "types": types or ["*"], **more}
+    answer = await api.post(HOOKS, form)
     assert answer.status_code == 201, answer.text
     return answer.json()
 
@@ -238,6 +239,56 @@ async def test_a_redirect_is_not_followed_and_gone_ends_the_subscription(own):
                     await hurry(own.crm)
                     await asyncio.sleep(0.1)
     assert len(receiver.got) == 2
+
+
+async def test_a_subscription_that_is_removed_is_gone_and_gets_nothing_more(own):
+    with receiving(lambda *_: 503) as dead, receiving() as alive:
+        hook = await subscribe(own, dead.url, title="ended")
+        await subscribe(own, alive.url)
+        async with delivering(own.crm):
+            await register(own)
+            await until(lambda: dead.got and alive.got)
+            path, key = f"{HOOKS}/{hook['id']}", {"Idempotency-Key": "remove-1"}
+            answers = [await own.http.delete(path, headers=key) for _ in range(2)]
+            assert [(each.status_code, each.content) for each in answers] == [(204, b"")] * 2
+            assert (await own.http.delete(path)).status_code == 404
+            assert {(await own.get(f"{path}{part}")).status_code for part in ("", "/secret")} == {404}
+            assert [each["title"] for each in (await own.get(HOOKS)).json()["items"]] == ["ERP"]
+            sent = len(dead.got)
+            await hurry(own.crm)
+            await register(own)
+            await until(lambda: len(alive.got) == 2)
+        assert len(dead.got) == sent
+
+
+async def test_what_a_removed_subscription_leaves_goes_in_batches_and_nothing_else(own):
+    removed, kept = [await subscribe(own, "http://127.0.0.1:9/hook") for _ in range(2)]
+    for _ in range(3):
+        await register(own)
+    await own.get("/api/v1/events")  # numbers them
+    await own.http.delete(f"{HOOKS}/{removed['id']}")
+    purged = "SELECT crm.purge_subscriptions(now() - %s::interval, 2)"
+    left = "SELECT subscription_id::text, count(*) FROM crm.delivery GROUP BY 1"
+    with psycopg.connect(own.crm.admin_url, autocommit=True) as admin:
+        both = dict(admin.execute(left).fetchall())
+        assert len(both) == 2
+        every = both[removed["id"]]
+        assert admin.execute(purged, ["1 hour"]).fetchone() == (0,)
+        batches = [admin.execute(purged, ["0"]).fetchone()[0] for _ in range(every)]
+        assert (sum(batches), max(batches)) == (every, 2)
+        assert dict(admin.execute(left).fetchall()) == {kept["id"]: both[kept["id"]]}
+        found = admin.execute("SELECT id::text FROM crm.subscription WHERE target = 'webhook'").fetchall()
+    assert found == [(kept["id"],)]
+
+
+async def test_the_worker_clears_removed_subscriptions_away(own):
+    hook = await subscribe(own, "http://127.0.0.1:9/hook")
+    await own.http.delete(f"{HOOKS}/{hook['id']}")
+    sql = "SELECT count(*) FROM crm.subscription WHERE target = 'webhook'"
+    with psycopg.connect(own.crm.admin_url, autocommit=True) as admin:
+        admin.execute("UPDATE crm.subscription SET removed_at = removed_at - interval '5 minutes'")
+        async with delivering(own.crm):
+            await until(lambda: admin.execute(sql).fetchone() == (0,))
 
 
 @pytest.mark.safety

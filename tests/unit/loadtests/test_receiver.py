@@ -188,13 +188,15 @@ class Crm:
         self.items, self.asked, self.refusal = list(items), [], None
 
     def send(self, entry, call: Call, operation):  # noqa: ARG002 - a transport's signature
-        self.asked.append((call.method, call.path, call.if_match, call.body and json.loads(call.body)))
+        self.asked.append((call.method, call.path, json.loads(call.body or b"null")))
         if self.refusal and call.method == "POST":
             return self.refusal
         if call.method == "POST":
             return Answer(201, {}, {"id": "new", "version": 1, **json.loads(call.body)})
         if call.path.endswith("/secret"):
             return Answer(200, {}, {"secret": SECRET, "previous": None})
+        if call.method == "DELETE":
+            return Answer(204, {}, {})
         return Answer(200, {}, {"items": self.items})
 
 
@@ -211,7 +213,7 @@ def subscription(tmp_path):
     return made
 
 
-def test_it_subscribes_to_what_tells_of_the_load_and_ends_it(subscription):
+def test_it_subscribes_to_what_tells_of_the_load_and_takes_that_away(subscription):
     crm = Crm()
     mine = subscription(crm)
     assert mine.begin("http://10.77.4.51:5/") == SECRET
@@ -219,17 +221,18 @@ def test_it_subscribes_to_what_tells_of_the_load_and_ends_it(subscription):
     mine.end()
     form = {"url": "http://10.77.4.51:5/", "title": TITLE, "types": list(feed.TYPES)}
     assert [ask for ask in crm.asked if ask[0] != "GET"] == [
-        ("POST", "/api/v1/webhooks", None, {**form, "active": True}),
-        ("PUT", "/api/v1/webhooks/new", '"1"', {**form, "active": False}),
+        ("POST", "/api/v1/webhooks", form),
+        ("DELETE", "/api/v1/webhooks/new", None),
     ]
 
 
-def test_what_an_earlier_run_left_is_ended_and_what_others_have_is_not(subscription):
-    left = {"id": "left", "version": 3, "title": TITLE, "active": True, "url": "http://1/"}
-    crm = Crm({**left, "id": "over", "active": False}, {**left, "id": "erp", "title": "ERP"}, left)
+def test_what_an_earlier_run_left_is_taken_away_and_what_others_have_is_not(subscription):
+    left = {"id": "left", "title": TITLE, "active": True, "url": "http://1/"}
+    crm = Crm({**left, "id": "at-rest", "active": False}, {**left, "id": "erp", "title": "ERP"}, left)
     subscription(crm).begin("http://2/")
-    assert [(path, version) for method, path, version, _ in crm.asked if method == "PUT"] == [
-        ("/api/v1/webhooks/left", '"3"')
+    assert [path for method, path, _ in crm.asked if method == "DELETE"] == [
+        "/api/v1/webhooks/at-rest",
+        "/api/v1/webhooks/left",
     ]
 
 
