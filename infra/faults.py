@@ -258,7 +258,7 @@ class Degradation(Fault):
 
 @dataclass(frozen=True)
 class DiskFull(Fault):
-    """The volume of a database host has no byte left; healing removes the ballast."""
+    """The volume of a database host has no byte left; healing gives it back its size."""
 
     host: str
 
@@ -266,14 +266,16 @@ class DiskFull(Fault):
         return f"fill the PostgreSQL volume of {self.host}"
 
     def check(self, ground: Ground) -> None:
-        if "postgresql" not in ground.machine(self.host).host.roles:
+        if ground.machine(self.host).volume is None:
             raise FaultError(f"{self.host} has no PostgreSQL volume to fill")
 
     def inject(self, ground: Ground) -> None:
-        ground.machine(self.host).fill_volume()
+        if (volume := ground.machine(self.host).volume) is not None:
+            volume.fill()
 
     def heal(self, ground: Ground) -> None:
-        ground.machine(self.host).empty_volume()
+        if (volume := ground.machine(self.host).volume) is not None:
+            volume.empty()
 
 
 def _needs_running(machine: Machine) -> None:

@@ -19,11 +19,11 @@ from infra.command import CommandError, Completed, run, spawn
 from infra.image import Image
 from infra.network import host_namespace
 from infra.topology import Host
+from infra.volume import Volume
 
 _BOOT_DEADLINE_S = 180.0
 _DEATH_DEADLINE_S = 30.0
 _VOLUME_POINT = "var/lib/postgresql"
-_BALLAST = ".ballast"
 
 # What a host may do beyond nspawn's default: manage its own addresses and firewall, run keepalived.
 _CAPABILITIES = "CAP_NET_ADMIN,CAP_NET_RAW,CAP_SYS_NICE,CAP_IPC_LOCK"
@@ -51,8 +51,9 @@ class Machine:
         return self.directory / "console.log"
 
     @property
-    def _volume(self) -> Path | None:
-        return self.directory / "volume" if "postgresql" in self.host.roles else None
+    def volume(self) -> Volume | None:
+        """A database host's own; others have none."""
+        return Volume(self.directory, self.volume_gib) if "postgresql" in self.host.roles else None
 
     @property
     def init_pid(self) -> int | None:
@@ -80,26 +81,14 @@ class Machine:
                 f"upperdir={self.directory / 'upper'},workdir={self.directory / 'work'}"
             )
             run(["mount", "-t", "overlay", "overlay", "-o", options, str(self.root)])
-        if self._volume is not None:
-            self._prepare_volume(self._volume)
+        if self.volume is not None:
+            self.volume.prepare()
         _write(self.root / "etc/hostname", self.host.name + "\n")
         _write(self.root / "root/.ssh/authorized_keys", authorized_key + "\n", mode=0o600)
         host_key = self.root / "etc/ssh/ssh_host_ed25519_key"
         if not host_key.exists():
             run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", self.host.name, "-f", str(host_key)])
         cgroups.make(self.host.name)
-
-    def _prepare_volume(self, volume: Path) -> None:
-        volume.mkdir(exist_ok=True)
-        disk = self.directory / "volume.ext4"
-        if not disk.exists():
-            making = disk.with_suffix(".making")
-            with making.open("wb") as file:
-                file.truncate(self.volume_gib << 30)
-            run(["mkfs.ext4", "-q", "-m", "0", "-E", "lazy_itable_init=1,lazy_journal_init=1", str(making)])
-            making.rename(disk)
-        if not os.path.ismount(volume):
-            run(["mount", "-o", "loop", str(disk), str(volume)])
 
     def host_key(self) -> str:
         """The host's public SSH key, for the operator's known_hosts."""
@@ -126,8 +115,8 @@ class Machine:
             f"--directory={self.root}",
             f"--network-namespace-path=/run/netns/{host_namespace(self.host.name)}",
         ]
-        if self._volume is not None:
-            nspawn.append(f"--bind={self._volume}:/{_VOLUME_POINT}")
+        if self.volume is not None:
+            nspawn.append(f"--bind={self.volume.point}:/{_VOLUME_POINT}")
         scheduling.prepare()
         groups = f"{scheduling.enter_hosts_command()}; {cgroups.enter_command(self.host.name)}"
         enter = f'{groups} && exec "$@"'
@@ -169,26 +158,6 @@ class Machine:
         enter = ["nsenter", "-t", str(pid), "-m", "-u", "-i", "-n", "-p", "-r", "-w"]
         clean = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
         return run([*enter, *clean, *argv], timeout=timeout, check=check)
-
-    def fill_volume(self) -> None:
-        """Write ballast into the PostgreSQL volume until not a block is free.
-
-        Raises:
-            HostError: the host has no such volume.
-        """
-        if self._volume is None:
-            raise HostError(f"{self.host.name} has no PostgreSQL volume to fill")
-        free = os.statvfs(self._volume)
-        run(["fallocate", "-l", str(free.f_bfree * free.f_frsize), str(self._volume / _BALLAST)], check=False)
-        run(
-            ["dd", "if=/dev/zero", f"of={self._volume / _BALLAST}.rest", "bs=4k", "count=262144"], check=False
-        )
-
-    def empty_volume(self) -> None:
-        """Remove the ballast."""
-        if self._volume is not None:
-            for ballast in self._volume.glob(f"{_BALLAST}*"):
-                ballast.unlink()
 
     def has_booted(self) -> bool:
         """Whether systemd has reached its target; degraded counts: a unit may lack its settings yet."""

@@ -201,7 +201,7 @@ class Lab:
             return
         disks = storage.choose(self.estate.variables.get("lab_storage", "auto"), storage.available_gib())
         progress(f"the hosts' disks: {disks.describe()}")
-        storage.prepare(self._disks, disks)
+        storage.prepare(self._disks, disks, sum(machine.volume is not None for machine in self.machines))
         kind = kind_of_this_machine()
         progress(f"network: {len(self.estate.sites)} sites, links by {kind}")
         network.up(self.estate)
@@ -220,14 +220,13 @@ class Lab:
 
     def _write_ssh_config(self, identity: Path) -> None:
         known = self.directory / "known_hosts"
-        machines = self.machines
-        known.write_text("".join(f"{m.host.name},{m.host.address} {m.host_key()}\n" for m in machines))
+        known.write_text("".join(f"{m.host.name},{m.host.address} {m.host_key()}\n" for m in self.machines))
         common = (
             f"Host *\n  User root\n  IdentityFile {identity}\n  IdentitiesOnly yes\n"
             f"  UserKnownHostsFile {known}\n  StrictHostKeyChecking yes\n  ConnectTimeout 5\n"
             "  ServerAliveInterval 5\n  ServerAliveCountMax 3\n  LogLevel ERROR\n"
         )
-        hosts = "".join(f"Host {m.host.name}\n  HostName {m.host.address}\n" for m in machines)
+        hosts = "".join(f"Host {m.host.name}\n  HostName {m.host.address}\n" for m in self.machines)
         self.ssh_config.write_text(hosts + common)
 
     # -- faults ------------------------------------------------------------------------------------------
@@ -290,7 +289,8 @@ class Lab:
             self.wan.shape(link, link.quality)
         for machine in self.machines:
             cgroups.thaw(machine.host.name)
-            machine.empty_volume()
+            if machine.volume is not None:
+                machine.volume.empty()
             machine.boot()
 
     def _render_network_faults(self, before: Mapping[str, str] | None = None) -> None:

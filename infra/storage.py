@@ -74,9 +74,12 @@ def available_gib() -> float:
     return int(line.split()[1]) / _KIB_PER_GIB
 
 
-def prepare(directory: Path, disks: Disks) -> None:
-    """Make the directory of the hosts' file systems. Repeatable; whoever clears the lab unmounts it."""
+def prepare(directory: Path, disks: Disks, volumes: int) -> None:
+    """Make the directory of the hosts' file systems. Repeatable; whoever clears the lab unmounts it.
+
+    In memory it gets one part of the limit, and each of the `volumes` of its own as much (`Volume`).
+    """
     directory.mkdir(parents=True, exist_ok=True)
     if disks.storage is Storage.MEMORY and not os.path.ismount(directory):
-        options = f"size={disks.limit_gib}g,mode=755"
+        options = f"size={(disks.limit_gib << 10) // (volumes + 1)}m,mode=755"
         run(["mount", "-t", "tmpfs", "-o", options, "twinsite-lab", str(directory)])
