@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 # What is kept for a repetition; a longer body goes through once.
 BODY_MAX_BYTES = 65_536
-PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8)
+PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 # No attempt gets less, or its deadline would come before the database's answer.
 ATTEMPT_MIN_SECONDS = 1.0
 IDEMPOTENT = frozenset({"GET", "HEAD"})

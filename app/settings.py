@@ -55,19 +55,19 @@ class Settings(BaseSettings):
     pool_min_size: PositiveInt = 2
     pool_max_size: PositiveInt = 8
     pool_max_waiting: PositiveInt = 64
-    # Requests wait for the end of a planned switch instead of failing: several times its stall, and less than
-    # the deadline, so that what meets the end has time for its work.
-    pool_wait_seconds: Seconds = 4.0
+    # Requests wait for the end of a planned switch instead of failing: longer than it may hold the pools
+    # (5 s), and less than the deadline, so that what meets the end has time for its work.
+    pool_wait_seconds: Seconds = 7.0
     pool_reconnect_seconds: Seconds = 0.2
     # So long from its beginning a request waits for a primary that was lost just now, and is repeated inside
     # the API (app/repetition.py); a primary that has been away for longer is not waited for. 0: never.
-    primary_wait_seconds: NonNegativeFloat = 4.0
+    primary_wait_seconds: NonNegativeFloat = 7.0
     # A session's lifetime spreads connections over the proxies again after one of them was away.
     pool_max_lifetime_seconds: Seconds = 1800.0
 
     # A request is answered within the deadline. A unit of work that has sent its COMMIT is given
     # `abandon_seconds` more to learn its outcome before its socket is shut.
-    request_deadline_seconds: Seconds = 5.0
+    request_deadline_seconds: Seconds = 8.0
     abandon_seconds: Seconds = 30.0
     connect_seconds: Annotated[int, Field(ge=2, description="libpq rounds anything less up to 2")] = 2
     drain_seconds: NonNegativeFloat = 10.0

@@ -76,13 +76,13 @@ class Patience:
     """The client's limits, in seconds.
 
     An entry that does not take a connection within `connect_s` is passed over; an answer is awaited
-    for `attempt_s`, a little longer than the API's own limit of 5 s (CRM_REQUEST_DEADLINE_SECONDS).
+    for `attempt_s`, a little longer than the API's own limit of 8 s (CRM_REQUEST_DEADLINE_SECONDS).
     Waits double from `backoff_s` to `backoff_max_s`, each drawn at random from its upper half, so that
     clients who failed together do not come back together. `budget_s` bounds one operation as a whole.
     """
 
     connect_s: float = 1.0
-    attempt_s: float = 6.0
+    attempt_s: float = 9.0
     backoff_s: float = 0.1
     backoff_max_s: float = 1.0
     budget_s: float = 60.0
