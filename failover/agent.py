@@ -7,15 +7,16 @@ never delays a probe and a running operation never ages this agent's view.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import logging
-import queue
 import threading
 import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
@@ -30,12 +31,12 @@ from failover.homing import Homing, server_serves
 from failover.journal_store import open_operation
 from failover.leader_watch import LeaderWatch
 from failover.model import Node
-from failover.orders import ANSWERS, ORDERS, Order
+from failover.order_desk import OrderDesk
 from failover.pool_gate import PoolGate
 from failover.probing import Watch
 from failover.systemd import notify
 from failover.targets import PRIMARY, RestTarget, SqlTarget, Target, TcpTarget
-from failover.views import AgentView, DatabaseView, PeerView, Signal, encode
+from failover.views import AgentView, DatabaseView, Outcome, PeerView, Signal, encode
 from failover.znodes import ANSWER_S
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,8 @@ ALERT_TICK_S, ALERT_FOR_S = 0.05, 3.0
 # A site whose hosts were all asked at once is not asked so again within this time: of a starved site each
 # question makes the next fail.
 NUDGE_EVERY_S = 0.5
+# The loop answers its own threads within this, or they ask again.
+PROMOTION_ANSWER_S = 1.0
 
 
 class Eyes:
@@ -108,6 +111,11 @@ class Eyes:
         for watch in self._by_site[site]:
             watch.nudge()
 
+    async def is_primary(self, host: str) -> bool:
+        """Asks PostgreSQL there now."""
+        probed = await self._databases[host][1].ask()
+        return probed.outcome is Outcome.ANSWERS and probed.detail == PRIMARY
+
     def watches(self) -> tuple[Watch, ...]:
         pairs = [watch for pair in self._databases.values() for watch in pair]
         return (*pairs, *self._peers.values())
@@ -162,46 +170,6 @@ class Publisher:
         self._session = session
 
 
-class OrderDesk:
-    """Takes orders for this host's pool as they arrive, one after the other, and leaves the answers."""
-
-    def __init__(
-        self, client: KazooClient, gate: PoolGate, name: str, obeyed: Callable[[], None] | None = None
-    ) -> None:
-        self._client, self._gate, self._name = client, gate, name
-        self._obeyed = obeyed or (lambda: None)
-        self._orders: queue.Queue[Order] = queue.Queue()
-        self._last: bytes | None = None
-
-    def open(self) -> None:
-        """Orders given before now were another process's to obey: only later ones count."""
-        for path in (f"{ORDERS}/{self._name}", f"{ANSWERS}/{self._name}"):
-            self._client.ensure_path(path)
-        self._last = bytes(self._client.get_async(f"{ORDERS}/{self._name}").get(timeout=ANSWER_S)[0])
-        threading.Thread(target=self._work, name="orders", daemon=True).start()
-        self._client.DataWatch(f"{ORDERS}/{self._name}", self._arrived)
-
-    def _arrived(self, data: bytes | None, _stat: object) -> None:
-        """In kazoo's own thread: only takes note. The watch fires anew after a lost session."""
-        if not data or data == self._last:
-            return
-        self._last = data
-        try:
-            self._orders.put(Order.from_bytes(data))
-        except ValueError as error:
-            log.warning("%s", error)
-
-    def _work(self) -> None:
-        while True:
-            answer = self._gate.obey(self._orders.get())
-            log.info("order %d.%d: %s", answer.epoch, answer.number, answer.text)
-            self._obeyed()
-            try:
-                self._client.set_async(f"{ANSWERS}/{self._name}", answer.to_bytes()).get(timeout=ANSWER_S)
-            except ZooKeeperTrouble as error:
-                log.warning("answer not delivered: %r", error)
-
-
 class Agent:
     """Wires eyes, publisher and brain together and runs them until cancelled."""
 
@@ -239,7 +207,8 @@ class Agent:
             )
             if self._config.policy.mode is Mode.ACTIVE:
                 databases = (node.name for node in self._config.layout.databases)
-                await asyncio.to_thread(LeaderWatch(self._client, databases, self._gate.follow).watch)
+                follow = partial(self._gate.follow, promoted=self._promoted)
+                await asyncio.to_thread(LeaderWatch(self._client, databases, follow).watch)
         await asyncio.to_thread(self._duties.start, self._config.me.address, self._config.metrics_port)
         threading.Thread(target=self._think, name="brain", daemon=True).start()
         threading.Thread(target=self._homing().watch, args=(self._stopping,), daemon=True).start()
@@ -253,6 +222,16 @@ class Agent:
         finally:
             self._stopping.set()
             self._duties.stop()
+
+    def _promoted(self, host: str) -> bool:
+        """From any thread but the loop's."""
+        if self._loop is None:
+            return False
+        asked = asyncio.run_coroutine_threadsafe(self._eyes.is_primary(host), self._loop)
+        try:
+            return asked.result(PROMOTION_ANSWER_S)
+        except (TimeoutError, concurrent.futures.CancelledError):
+            return False
 
     def _homing(self) -> Homing:
         near = [node for node in self._config.zookeepers_by_distance if node.site == self._config.me.site]

@@ -1,8 +1,9 @@
 """PgBouncer of one application host: paused on order, resumed by a dead man's timer.
 
-The timer belongs to this host and to nobody else. Three things end a pause, and none needs the orchestrator:
-the deadline, kept by a thread of the agent; the agent's end, as systemd then runs `failover resume-pool`
-(ExecStopPost, also after a kill or a missed watchdog); and the agent's start, which begins with a resume.
+The timer belongs to this host and to nobody else. Four things end a pause, and none needs the orchestrator:
+the new primary, as soon as it has the leader key and has left recovery; the deadline, kept by a thread of
+the agent; the agent's end, as systemd then runs `failover resume-pool` (ExecStopPost, also after a kill or a
+missed watchdog); and the agent's start, which begins with a resume.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ PAUSES_WITHIN_S = 1.0
 # Each look is a login, and the gate knows what it did itself.
 ASKED_EVERY_S = 5.0
 RETRY_S = 0.2
+# Between two looks at a server that is being promoted; each is a question on a session that is there.
+PROMOTION_ASKED_EVERY_S = 0.03
 # PgBouncer's database for reads, beside the one that is paused (role pgbouncer).
 REPLICA_SUFFIX = "_replica"
 
@@ -134,6 +137,7 @@ class PoolGate:
         self._epoch = -1
         self._paused_at: float | None = None
         self._operation: str | None = None
+        self._candidate = ""
         self._led_to: str | None = None
         self._turn = 0
         self._asked_at = 0.0
@@ -156,13 +160,37 @@ class PoolGate:
                 return Answer(order.epoch, order.number, obeyed=False, text=str(error))
             return Answer(order.epoch, order.number, obeyed=True, text=text)
 
-    def follow(self, primary: str) -> None:
-        """The leader key has this holder now. Returns at once."""
-        self._after(0.0, lambda: self._follow(primary))
+    def follow(self, primary: str, promoted: Callable[[str], bool] | None = None) -> None:
+        """The leader key has this holder now. Returns at once.
 
-    def _follow(self, primary: str) -> None:
+        `promoted`: whether a host has left recovery. If the pool is paused for this very primary, it is
+        asked until it has, and the pool resumes then. The order to resume comes as well, but it is a way
+        through the orchestrator and its journal, half a second and more on a busy machine, and clients wait.
+        """
+        self._after(0.0, lambda: self._follow(primary, promoted))
+
+    def _follow(self, primary: str, promoted: Callable[[str], bool] | None) -> None:
         with self._lock:
             log.info("the leader key's: %s", self._reroute(primary))
+            turn = self._turn
+        if promoted is not None:
+            self._resume_once(promoted, primary, turn)
+
+    def _resume_once(self, promoted: Callable[[str], bool], primary: str, turn: int) -> None:
+        """Bounded by the pause, whose timer ends it."""
+        if not self._paused_for(primary, turn):
+            return
+        if not promoted(primary):
+            self._after(PROMOTION_ASKED_EVERY_S, lambda: self._resume_once(promoted, primary, turn))
+            return
+        with self._lock:
+            if self._paused_for(primary, turn):
+                self._route(lambda: self._switch(primary))
+                self._release(f"{primary}, which is primary now", logging.INFO)
+
+    def _paused_for(self, primary: str, turn: int) -> bool:
+        with self._lock:
+            return self._turn == turn and self._paused_at is not None and self._candidate == primary
 
     def _obey(self, order: Order) -> str:
         if order.task is Task.PAUSE:
@@ -211,7 +239,7 @@ class PoolGate:
         turn = self._turn
         self._after(hold_s, lambda: self._expire(turn))
         self._pool.pause(min(hold_s, PAUSES_WITHIN_S))
-        self._paused_at, self._operation = self._monotonic(), order.operation
+        self._paused_at, self._operation, self._candidate = self._monotonic(), order.operation, order.host
         return f"paused, for {hold_s:g} s at most"
 
     def _resume(self) -> str:
@@ -228,15 +256,15 @@ class PoolGate:
                 return
         self._release("the dead man's timer")
 
-    def _release(self, why: str) -> None:
+    def _release(self, why: str, level: int = logging.WARNING) -> None:
         """Resumes, and goes on trying: a pool left paused is an outage."""
         with self._lock:
             try:
                 self._resume()
-                log.warning("pool resumed by %s", why)
+                log.log(level, "pool resumed by %s", why)
             except PoolError as error:
                 log.error("pool NOT resumed by %s: %s", why, error)  # noqa: TRY400  # the text says it all
-                self._after(RETRY_S, lambda: self._release(why))
+                self._after(RETRY_S, lambda: self._release(why, level))
 
     def view(self) -> PoolView:
         """What the agent publishes. PgBouncer is asked now and then; what this gate did counts at once."""

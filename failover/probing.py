@@ -67,7 +67,11 @@ class Watch:
         self.report: PatroniReport | None = None
 
     async def once(self) -> None:
-        self._take(await self._target.probe())
+        self._take(await self.ask())
+
+    async def ask(self) -> Probed:
+        """One probe that counts for nothing."""
+        return await self._target.probe()
 
     async def make_sure(self, probes: int) -> None:
         """Probes that overlap, until one answers: a silent one takes its whole timeout, and clients wait.

@@ -13,12 +13,12 @@ import pytest
 
 from failover.__main__ import build
 from failover.actuators.pools import Pools
-from failover.agent import OrderDesk
 from failover.agent_config import AgentConfig
 from failover.estate_reader import VIEWS, EstateReader
 from failover.events import current, history
 from failover.leadership import Leadership
 from failover.model import Layout, Node, Site
+from failover.order_desk import OrderDesk
 from failover.pool_gate import PoolGate
 from failover.telling import tell
 from failover.views import Outcome

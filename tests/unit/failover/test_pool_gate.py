@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from failover.leader_watch import LeaderWatch
 from failover.orders import Answer, Order, Task
-from failover.pool_gate import LONGEST_HOLD_S, PoolError, PoolGate
+from failover.pool_gate import LONGEST_HOLD_S, PROMOTION_ASKED_EVERY_S, PoolError, PoolGate
 from failover.routes import CONNECTS_WITHIN_S, NoRoutes, RouteError
 
 
@@ -235,6 +237,68 @@ def test_a_proxy_that_cannot_be_told_keeps_nobody_from_pausing_and_resuming() ->
     assert pool.is_paused
     assert switched.obey(Order(1, 2, Task.RESUME, "", 0.0, "dc2-db1")).obeyed
     assert not pool.is_paused
+
+
+class Promotion:
+    """A server that leaves recovery when told."""
+
+    def __init__(self) -> None:
+        self.done = False
+        self.asked: list[str] = []
+
+    def __call__(self, host: str) -> bool:
+        self.asked.append(host)
+        return self.done
+
+
+def test_a_pause_for_a_switch_ends_when_its_candidate_has_the_key_and_has_left_recovery() -> None:
+    routes, timers, promotion = FakeRoutes(), Timers(), Promotion()
+    switched, pool = switching(routes, timers)
+    switched.obey(Order(1, 1, Task.PAUSE, "op-1", 5.0, "dc2-db1"))
+
+    switched.follow("dc2-db1", promotion)
+    timers.advance(0.0)
+    timers.advance(PROMOTION_ASKED_EVERY_S)
+    assert pool.is_paused
+    assert promotion.asked == ["dc2-db1", "dc2-db1"]
+
+    promotion.done = True
+    timers.advance(PROMOTION_ASKED_EVERY_S)
+    assert not pool.is_paused
+    cut = routes.said.index("cut off others than dc2-db1")
+    assert cut < routes.said.index("reset")  # nobody is led to the old one when the pool resumes
+    answer = switched.obey(Order(1, 2, Task.RESUME, "", 0.0, "dc2-db1"))  # comes all the same
+    assert answer.obeyed
+    assert not pool.is_paused
+
+
+@pytest.mark.parametrize("holder", ["dc1-db1", "dc2-db2"])
+def test_a_key_that_another_takes_ends_no_pause(holder: str) -> None:
+    timers, promotion = Timers(), Promotion()
+    promotion.done = True
+    switched, pool = switching(FakeRoutes(), timers)
+    switched.obey(Order(1, 1, Task.PAUSE, "op-1", 5.0, "dc2-db1"))
+
+    switched.follow(holder, promotion)
+    timers.advance(0.0)
+    timers.advance(1.0)
+
+    assert pool.is_paused
+    assert promotion.asked == []
+
+
+def test_a_promotion_of_an_earlier_pause_does_not_end_a_later_one() -> None:
+    timers, promotion = Timers(), Promotion()
+    switched, pool = switching(FakeRoutes(), timers)
+    switched.obey(Order(1, 1, Task.PAUSE, "op-1", 5.0, "dc2-db1"))
+    switched.follow("dc2-db1", promotion)
+    timers.advance(0.0)
+    switched.obey(Order(1, 2, Task.PAUSE, "op-2", 5.0, "dc2-db1"))
+
+    promotion.done = True
+    timers.advance(PROMOTION_ASKED_EVERY_S)
+
+    assert pool.is_paused
 
 
 def test_connections_follow_the_leader_key_as_they_follow_an_order() -> None:
