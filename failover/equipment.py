@@ -27,12 +27,13 @@ from failover.inspection import HostInspector, Inspector
 from failover.journal_store import JournalReader
 from failover.leadership import Leadership
 from failover.maintenance import Register
-from failover.panel import Picture
+from failover.panel import Picture, everyone_counts
 from failover.plan import Operation
 from failover.planners import planners
 from failover.planners_unplanned import unplanned
 from failover.requests import RequestBox
 from failover.sensors import Instruments
+from failover.telling import settle
 
 POSTGRESQL_PORT = 5432
 NOT_ALLOWED = "an agent does not do this; it is ordered by an operator's program"
@@ -82,6 +83,7 @@ class Equipment:
     def instruments(self, look: Callable[[], Picture]) -> Instruments:
         return Instruments(
             look=look,
+            settled=lambda: settle(look, time.sleep, everyone_counts),
             cluster=self._reader.cluster,
             leader=self._reader.leader,
             fencing=self.fencing,

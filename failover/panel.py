@@ -79,6 +79,11 @@ def _fresh(picture: Picture) -> tuple[AgentView, ...]:
     return within(picture.thresholds.fresh_ms) if any(view.restless for view in calm) else calm
 
 
+def everyone_counts(picture: Picture) -> bool:
+    """Whether every view there is, is fresh."""
+    return len(_fresh(picture)) == len(picture.sightings)
+
+
 class Panel:
     """The fresh views of a picture, ready to be asked."""
 

@@ -39,10 +39,12 @@ class Instruments:
     """What the sensors look through.
 
     `look` costs all agents' views, `cluster` Patroni's record alone, `leader` only who holds the leader key.
+    `settled` is a `look` after a time without one, in which no view counts as new (`telling.settle`).
     `preferred_site`: as noted in ZooKeeper.
     """
 
     look: Callable[[], Picture]
+    settled: Callable[[], Picture]
     cluster: Callable[[], ClusterRecord]
     leader: Callable[[], str | None]
     fencing: Fencing
@@ -96,8 +98,8 @@ class LiveSensors:
     def _preflight(self, asked: Expectation) -> Observation:
         ends = Ends(asked.text("leader"), asked.text("candidate"))
         self._through.close_up.promoted(ends.candidate)  # a session with it is there when clients wait
-        found = self._through.inspector.inspect((ends.leader, ends.candidate))
-        items = check(self._panel(), ends, found)
+        found = self._through.inspector.inspect((ends.leader, ends.candidate))  # seconds, on a busy machine
+        items = check(Panel(self._through.settled()), ends, found)
         return Observation(all(item.holds for item in items), summary(items))
 
     def _checkpoint_recent(self, asked: Expectation) -> Observation:

@@ -63,8 +63,17 @@ def settled_picture(
     announced = current(client)
     thresholds = announced.thresholds if announced else Thresholds()
     look = looker(client, layout, thresholds, monotonic_ns)
+    return settle(look, sleep, lambda _: False)
+
+
+def settle(
+    look: Callable[[], Picture], sleep: Callable[[float], None], enough: Callable[[Picture], bool]
+) -> Picture:
+    """The picture after as many looks as it takes to know which views are stale, or until it is `enough`."""
     seen = look()
-    for _ in range(thresholds.calm_ms // LOOKS_EVERY_MS + 1):
+    for _ in range(seen.thresholds.calm_ms // LOOKS_EVERY_MS + 1):
+        if enough(seen):
+            break
         sleep(LOOKS_EVERY_MS / 1000)
         seen = look()
     return seen

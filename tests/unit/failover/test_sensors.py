@@ -41,6 +41,7 @@ def sensors(holder: str | None, primaries: tuple[str, ...], *, ordered: bool = F
     return LiveSensors(
         Instruments(
             look=untouched,
+            settled=untouched,
             cluster=lambda: cluster(holder, ordered=ordered),
             leader=lambda: holder,
             fencing=untouched,

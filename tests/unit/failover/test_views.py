@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from failover.panel import Picture, everyone_counts
 from failover.proof.scenery import Scene, picture
+from failover.telling import LOOKS_EVERY_MS, settle
 from failover.views import SightingBook, ViewError, decode, encode
 
 
@@ -48,3 +50,42 @@ def test_what_changed_while_the_reader_was_blind_is_as_old_as_its_last_look() ->
 
     seen = book.update((last_words, replace(alive, sequence=3)), 4_200_000_000)
     assert [sighting.age_ms(4_200_000_000) for sighting in seen] == [3200, 0]
+
+
+class Publishers:
+    """Agents that publish once a second, and a reader of theirs whose look takes no time."""
+
+    def __init__(self, dead: str = "") -> None:
+        self.now_ms, self.dead, self.book = 0, dead, SightingBook()
+
+    def look(self) -> Picture:
+        said = tuple(
+            view if view.observer == self.dead else replace(view, sequence=1 + self.now_ms // 1000)
+            for view in views()
+        )
+        now_ns = self.now_ms * 1_000_000
+        return replace(picture(Scene()), now_ns=now_ns, sightings=self.book.update(said, now_ns))
+
+    def sleep(self, seconds: float) -> None:
+        self.now_ms += int(seconds * 1000)
+
+
+def test_a_reader_that_was_busy_looks_until_it_has_heard_everybody_anew() -> None:
+    agents = Publishers()
+    agents.look()
+    agents.sleep(3.8)  # an inspection on a busy machine (seen: no pool counted, and a switch was refused)
+
+    assert not everyone_counts(agents.look())
+    assert everyone_counts(settle(agents.look, agents.sleep, everyone_counts))
+    assert agents.now_ms <= 3800 + 1000 + LOOKS_EVERY_MS
+
+
+def test_who_says_nothing_is_not_waited_for_for_ever() -> None:
+    agents = Publishers(dead=views()[0].observer)
+    agents.look()
+    agents.sleep(3.8)
+
+    seen = settle(agents.look, agents.sleep, everyone_counts)
+
+    assert not everyone_counts(seen)
+    assert agents.now_ms <= 3800 + seen.thresholds.calm_ms + 2 * LOOKS_EVERY_MS
