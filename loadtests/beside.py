@@ -25,7 +25,8 @@ from loadtests.users import Setup
 GRACE_S = 2.0
 TICK_S = 0.25
 # How long it may take, once the users are gone, until all that they were acknowledged is delivered. What was
-# under way when a worker ended goes again a minute after it was claimed (`LEASE` in app/webhooks).
+# under way when a worker was lost goes again within 20 s (`LEASE` in app/webhooks); a subscriber that nobody
+# could reach during a fault is left alone for up to twice as long as that has lasted.
 DELIVER_S = 75.0
 # How long the subscription's end is tried.
 UNSUBSCRIBE_S = 10.0

@@ -1,15 +1,18 @@
 """The dispatcher: claims what is due, sends it, notes what became of it.
 
 Claiming and noting are transactions of their own; between them nothing is locked, and the lease says whose
-it is. Whatever ends a worker in between, the event is sent again after the lease: at least once. A slow
-subscriber holds up nobody else, as each has its own group under way.
+it is. What cannot be noted, as in a switch of sites, is tried to be noted again. A worker that is told to end
+notes what it had under way before its office is free; of one that was lost the next sends it again after the
+lease: at least once. A slow subscriber holds up nobody else, as each has its own group under way.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from uuid import UUID
 
@@ -19,16 +22,21 @@ import structlog
 from app import metrics
 from app.database.answer import Answer, Command
 from app.database.database import Database
+from app.database.execution import Work
 from app.database.units import WriteUnit
 from app.encoding import encode
 from app.errors import ProblemError
 from app.identity import now
 from app.webhooks import dispatch_sql, schedule
-from app.webhooks.dispatch_sql import Claimed, Outcome, Recipient, Target
+from app.webhooks.dispatch_sql import CLAIM_SECONDS, Claimed, Outcome, Recipient, Target
 from app.webhooks.schemas import DeliveryStatus
 from app.webhooks.sending import Fate, Result, Sender
 
 log = structlog.get_logger(__name__)
+
+# What was answered is tried to be noted for so long: a primary is replaced in less.
+NOTE_SECONDS = 60.0
+NOTE_AGAIN_SECONDS = 0.5
 
 _STATUS = {
     Fate.DELIVERED: DeliveryStatus.DELIVERED,
@@ -45,31 +53,27 @@ class Dispatcher:
     def __init__(self, senders: Mapping[Target, Sender]) -> None:
         self._senders = senders
         self._busy: dict[UUID, asyncio.Task[None]] = {}
+        self._closing = False
 
     async def step(self, database: Database, command: Command) -> bool:
+        self._command = command
         claimed: list[Claimed] = []
 
         async def work(unit: WriteUnit) -> Answer:
             claimed.extend(await dispatch_sql.claim(unit, tuple(self._busy), tuple(self._senders)))
             return Answer(200, encode({"claimed": len(claimed)}))
 
-        await database.write(command, work)
+        await database.write(replace(command, deadline_seconds=CLAIM_SECONDS), work)
         for recipient, group in groupby(claimed, key=lambda each: each.recipient):
-            self._start(database, command, recipient, tuple(group))
+            self._start(database, recipient, tuple(group))
         return False
 
-    def _start(
-        self, database: Database, command: Command, recipient: Recipient, group: Sequence[Claimed]
-    ) -> None:
-        task = asyncio.create_task(
-            self._deliver(database, command, recipient, group), name=f"deliver {recipient.id}"
-        )
+    def _start(self, database: Database, recipient: Recipient, group: Sequence[Claimed]) -> None:
+        task = asyncio.create_task(self._deliver(database, recipient, group), name=f"deliver {recipient.id}")
         self._busy[recipient.id] = task
         task.add_done_callback(lambda _: self._busy.pop(recipient.id))
 
-    async def _deliver(
-        self, database: Database, command: Command, recipient: Recipient, group: Sequence[Claimed]
-    ) -> None:
+    async def _deliver(self, database: Database, recipient: Recipient, group: Sequence[Claimed]) -> None:
         sender = self._senders[recipient.target]
         results = await asyncio.gather(*(sender.send(claimed) for claimed in group))
 
@@ -80,14 +84,26 @@ class Dispatcher:
 
         for result in results:
             metrics.DELIVERIES.labels(recipient.target, result.fate.name.lower()).inc()
-        try:
-            await database.write(command, work)
-        except (ProblemError, psycopg.Error) as error:
-            # The lease ends, and they are sent again.
-            log.warning("deliveries not noted", subscription=str(recipient.id), reason=str(error))
+        await self._note(database, recipient, work)
+
+    async def _note(self, database: Database, recipient: Recipient, work: Work) -> None:
+        """Again and again, under the term of the moment: a failover may bring this worker into a new one."""
+        until = time.monotonic() + NOTE_SECONDS
+        while True:
+            try:
+                await database.write(self._command, work)
+            except (ProblemError, psycopg.Error) as error:
+                if self._closing or time.monotonic() >= until:
+                    # The lease ends, and they are sent again.
+                    log.warning("deliveries not noted", subscription=str(recipient.id), reason=str(error))
+                    return
+                await asyncio.sleep(NOTE_AGAIN_SECONDS)
+            else:
+                return
 
     async def close(self) -> None:
         """After the groups under way; each ends within its attempt's time."""
+        self._closing = True
         if self._busy:
             await asyncio.wait(tuple(self._busy.values()))
         for sender in self._senders.values():

@@ -12,10 +12,14 @@ from psycopg.rows import TupleRow
 
 from app.database.units import WriteUnit
 from app.events.types import Event
+from app.webhooks.schedule import ATTEMPT_SECONDS
 from app.webhooks.schemas import DeliveryStatus
 
-# Longer than any attempt lasts: after it, the worker that claimed is taken for dead.
-LEASE = timedelta(seconds=60)
+# A claim that has not committed by then sends nothing.
+CLAIM_SECONDS = 5.0
+# From when it was claimed. Nobody can tell a worker that is dead from one that is cut off and still sending;
+# by the lease's end its last attempt has ended too, so that what comes next for an entity overtakes nothing.
+LEASE = timedelta(seconds=CLAIM_SECONDS + ATTEMPT_SECONDS + 5)
 EACH = 32  # deliveries of one subscriber at a time, each of another entity
 SUBSCRIBERS = 64
 

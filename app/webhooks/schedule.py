@@ -1,9 +1,13 @@
-"""When a delivery that failed is tried again. Pure but for the jitter, which the caller draws."""
+"""How long an attempt may last, and when one that failed is followed by the next.
+
+Pure but for the jitter, which the caller draws.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
+ATTEMPT_SECONDS = 10.0
 # After the n-th attempt; some 30 hours in all, so that a subscriber may be away for a night.
 _MINUTES = (0.1, 0.5, 2, 10, 30, 120, 300, 600, 720)
 ATTEMPTS = len(_MINUTES) + 1

@@ -14,9 +14,9 @@ from app.encoding import encode
 from app.identity import now
 from app.webhooks.addresses import AddressRefusedError, Guard, GuardedBackend
 from app.webhooks.dispatch_sql import Claimed
+from app.webhooks.schedule import ATTEMPT_SECONDS
 from app.webhooks.signing import Secrets, headers
 
-ATTEMPT_SECONDS = 10.0
 GONE = 410
 TOO_MANY = 429
 USER_AGENT = "twinsite-crm/1"

@@ -51,8 +51,9 @@ async def _work(settings: Settings) -> None:
     try:
         await Worker(database, office, table(dispatcher), holder).run_until(stop)
     finally:
-        await office.close()
+        # While the office is held nobody else's term keeps from being noted what is under way.
         await dispatcher.close()
+        await office.close()
         await database.close()
 
 

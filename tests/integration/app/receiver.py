@@ -26,7 +26,8 @@ class Receiver:
         event = json.loads(body)
         with self._lock:
             before = sum(1 for each in self.got if each[0]["id"] == event["id"])
-            status = self.behave(event, before)
+        status = self.behave(event, before)
+        with self._lock:
             self.got.append((event, headers, body, status))
         return status
 

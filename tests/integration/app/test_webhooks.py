@@ -5,7 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import itertools
-from contextlib import asynccontextmanager
+import os
+import subprocess
+import sys
+import threading
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -13,7 +18,7 @@ from standardwebhooks.webhooks import Webhook
 
 from app.access.policy import Role as Held
 from app.access.principal import Principal, access_of, acting_as
-from app.devserver import create_crm_database, free_port
+from app.devserver import THROWAWAY, create_crm_database, free_port, running_server
 from app.settings import Settings
 from app.webhooks.dispatch import Dispatcher
 from app.worker.commands import senders_of
@@ -142,20 +147,81 @@ async def test_a_subscriber_that_was_away_gets_everything(own):
     assert [event["type"] for event in receiver.accepted] == ["request.registered", "request.taken"]
 
 
-async def test_a_worker_lost_between_sending_and_noting_sends_again(own):
-    """At least once: the lease of the lost one ends, and another worker sends the same event."""
-    with receiving() as receiver:
+async def test_what_a_killed_worker_had_under_way_is_sent_again_by_the_next(own):
+    """At least once: nobody knows what became of it, so it is the next one's when the lease ends."""
+    held, released = threading.Event(), threading.Event()
+    with receiving(lambda _, before: 204 if before else _once(held, released)) as receiver:
         await subscribe(own, receiver.url)
         await register(own)
+        with a_worker(own.crm) as process:
+            await until(held.is_set)
+            process.kill()
         async with delivering(own.crm):
-            await until(lambda: len(receiver.got) == 1)
-        with psycopg.connect(own.crm.admin_url, autocommit=True) as admin:
-            # As it is when a worker ends after the answer and before its note.
-            admin.execute("UPDATE crm.delivery SET status = 'pending', claimed_until = now() + '1 second'")
-        async with delivering(own.crm):
+            with psycopg.connect(own.crm.admin_url) as admin:
+                (left,) = admin.execute("SELECT max(claimed_until) - now() FROM crm.delivery").fetchone()
+            assert left < timedelta(seconds=20)
+            released.set()
             await until(lambda: len(receiver.got) == 2)
     assert receiver.got[0][0] == receiver.got[1][0]
     assert receiver.got[0][1]["webhook-id"] == receiver.got[1][1]["webhook-id"]
+
+
+async def test_a_worker_that_is_told_to_end_leaves_nothing_under_way(own):
+    """Its office is free only when it has noted what it was answered: the next one sends nothing again."""
+    held, released = threading.Event(), threading.Event()
+    with receiving(lambda *_: _once(held, released)) as receiver:
+        hook = await subscribe(own, receiver.url)
+        await register(own)
+        with a_worker(own.crm) as process:
+            await until(held.is_set)
+            async with delivering(own.crm):
+                process.terminate()
+                await asyncio.sleep(2)  # time enough for a free office to be taken
+                released.set()
+                await until(lambda: receiver.got)
+                assert await asyncio.to_thread(process.wait, SECONDS) == 0
+                (delivered,) = await deliveries(own, hook, "delivered")
+    assert (delivered["attempts"], len(receiver.got)) == (1, 1)
+
+
+async def test_what_was_answered_while_the_database_was_away_is_not_sent_again(start_api):
+    held, released = threading.Event(), threading.Event()
+    with running_server(THROWAWAY) as server, receiving(lambda *_: _once(held, released)) as receiver:
+        crm = create_crm_database(server)
+        async with start_api(crm.url(), **SETTINGS) as api:
+            hook = await subscribe(api, receiver.url)
+            await register(api)
+            async with delivering(crm):
+                await until(held.is_set)
+                await asyncio.to_thread(server.stop)
+                released.set()
+                await until(lambda: receiver.got)
+                await asyncio.sleep(1)  # a note fails meanwhile
+                await asyncio.to_thread(server.start)
+                await api.until("writes")
+                async with asyncio.timeout(SECONDS):
+                    while not (found := await deliveries(api, hook, "delivered")):
+                        await asyncio.sleep(0.1)
+    assert (found[0]["attempts"], len(receiver.got)) == (1, 1)
+
+
+def _once(held, released):
+    """Answers when it is released."""
+    held.set()
+    assert released.wait(9)  # within an attempt's time
+    return 204
+
+
+@contextmanager
+def a_worker(crm):
+    """A process of its own, as an estate has it."""
+    environment = {**os.environ, "CRM_DATABASE_URL": crm.url(), "CRM_MIGRATION_URL": crm.url()}
+    environment |= {f"CRM_{name.upper()}": value for name, value in SETTINGS.items()}
+    with subprocess.Popen([sys.executable, "-m", "app", "worker"], env=environment) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 async def test_two_workers_at_once_send_each_event_once(own):
