@@ -116,6 +116,7 @@ def test_a_version_that_goes_back_is_disorder():
 
     assert found(told(1, 2, 2, 3)) == []  # a letter is told under the version of its request
     assert found(told(1, 3, 2)) == [Violation.EVENTS_DISORDERED]
+    assert found(told(3, 1, 2)) == [Violation.EVENTS_DISORDERED] * 2
 
 
 def test_versions_of_different_entities_have_nothing_to_do_with_each_other():

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from failover.drills.checker import Violation
+from failover.drills.checker import Finding, Violation
 from failover.drills.feed import FOLLOW
 from failover.drills.model import Event, EventType, FinalState, NodeState, Operation, Outcome, ToldEvent
 from failover.drills.moments import Mark, Moments
@@ -64,6 +64,12 @@ def test_what_is_delivered_once_in_order_is_well():
     assert found(GOOD) == []
 
 
+def test_deliveries_are_taken_in_their_own_order_whatever_the_history_s():
+    """Those of one moment as they were written down."""
+    assert found(GOOD[::-1]) == []
+    assert found([replace(arrival(10, SECOND), i=2), replace(arrival(10, FIRST), i=1)]) == []
+
+
 def test_what_is_no_delivery_is_left_alone():
     sample = Event(t_ns=1, type=EventType.OBSERVE, proc="observer", function="writer", err="timed out")
     assert found([sample, *GOOD]) == []
@@ -98,7 +104,8 @@ def test_what_nobody_was_promised_need_not_be_delivered(outcome):
 
 
 def test_a_later_version_that_is_taken_first_is_disorder():
-    assert Violation.DELIVERIES_DISORDERED in found([arrival(10, SECOND), arrival(11, FIRST)])
+    """Seen by the versions, by the writes, and by what had to be waited for."""
+    assert found([arrival(10, SECOND), arrival(11, FIRST)]) == [Violation.DELIVERIES_DISORDERED] * 3
 
 
 def test_a_later_step_that_is_taken_first_is_disorder_also_without_versions():
@@ -116,6 +123,18 @@ def test_what_comes_while_the_one_before_is_put_off_overtakes_it():
     assert found([first[0], refused, first[1], arrival(17, SECOND)]) == [Violation.DELIVERIES_DISORDERED]
 
 
+def test_what_comes_and_is_put_off_before_an_earlier_one_comes_overtakes_it():
+    late = [arrival(10, SECOND, taken=False), arrival(11, FIRST), arrival(17, SECOND, attempt=2)]
+    assert found(late) == [Violation.DELIVERIES_DISORDERED]
+
+
+def test_a_step_whose_outcome_is_unknown_has_no_place_among_the_others():
+    first, second = replace(FIRST, version=None), replace(SECOND, version=None)
+    unsure = write(TAKEN.marker, function="take", outcome=Outcome.INFO)
+    operations = (unsure, CLOSED, page(20, first, second))
+    assert found([arrival(10, second), arrival(11, first)], operations, TAKEN.marker) == []
+
+
 def test_what_comes_after_one_that_never_was_taken_overtakes_it():
     untaken = event("e0", 0)
     arrivals = [arrival(9, untaken, taken=False), *GOOD]
@@ -127,6 +146,8 @@ def test_one_version_of_several_events_has_no_order_but_comes_before_the_next():
     operations = (*WRITES, page(20, FIRST, letter, SECOND))
     assert found([arrival(9, letter), *GOOD], operations) == []
     assert found([GOOD[0], GOOD[1], arrival(12, letter)], operations) != []
+    untaken = [GOOD[0], arrival(11, letter, taken=False), arrival(12, SECOND)]
+    assert found(untaken, operations) == [Violation.DELIVERIES_DISORDERED]
 
 
 def test_versions_of_different_entities_have_nothing_to_do_with_each_other():
@@ -134,8 +155,23 @@ def test_versions_of_different_entities_have_nothing_to_do_with_each_other():
     assert found([arrival(9, other), *GOOD], (*WRITES, page(20, FIRST, SECOND, other))) == []
 
 
-def test_a_delivery_that_says_something_else_than_the_feed_is_found():
-    assert found([GOOD[0], arrival(11, replace(SECOND, digest="x"))]) == [Violation.DELIVERIES_CHANGED]
+@pytest.mark.parametrize("change", [{"digest": "x"}, {"type": "request.closed"}])
+def test_a_delivery_that_says_something_else_than_the_feed_is_found(change):
+    assert found([GOOD[0], arrival(11, replace(SECOND, **change))]) == [Violation.DELIVERIES_CHANGED]
+
+
+def test_a_delivery_that_says_something_else_is_found_also_where_it_was_put_off():
+    arrivals = [
+        GOOD[0],
+        arrival(11, replace(SECOND, digest="x"), taken=False),
+        arrival(17, SECOND, attempt=2),
+    ]
+    assert found(arrivals) == [Violation.DELIVERIES_CHANGED]
+
+
+def test_what_the_feed_said_last_counts():
+    """A failover with accepted loss may have taken back what it said before."""
+    assert found(GOOD, (*WRITES, page(5, FIRST, replace(SECOND, digest="x")), FEED)) == []
 
 
 def test_a_delivery_that_says_something_else_than_before_is_found():
@@ -160,6 +196,13 @@ def test_a_delivery_without_a_valid_signature_is_found_and_counts_for_nothing(ta
     ]
 
 
+def test_a_forged_delivery_says_nothing_of_order_content_or_writes():
+    fields = {"taken": False, "err": "no signature of this body by this secret"}
+    invented = event("e3", 1, entity="request:q3")
+    forged = [arrival(8, replace(SECOND, digest="x"), **fields), arrival(9, invented, **fields)]
+    assert found([*forged, *GOOD]) == [Violation.FORGED, Violation.FORGED]
+
+
 def test_what_is_no_event_at_all_is_a_forged_delivery():
     nothing = replace(GOOD[0], told=(), err="webhook-id is e1, the event none", state="refused")
     assert found([*GOOD, nothing]) == [Violation.FORGED]
@@ -175,6 +218,9 @@ def test_an_event_of_a_write_that_is_not_there_is_a_phantom():
 def test_an_event_that_the_feed_does_not_tell_is_a_phantom():
     invented = arrival(12, event("e3", 1, entity="request:q3"))
     assert found([*GOOD, invented]) == [Violation.PHANTOM_DELIVERY]
+    assert found([*GOOD, invented], (*WRITES, page(5), FEED)) == [Violation.PHANTOM_DELIVERY]
+    again = replace(invented, t_ns=30 * S, attempt=2)
+    assert found([*GOOD, invented, again]) == [Violation.PHANTOM_DELIVERY]
     later = replace(invented, t_ns=30 * S)
     assert found([*GOOD, later]) == []  # the follower had gone
     unfinished = page(20, FIRST, SECOND, state="more")
@@ -199,3 +245,20 @@ def test_the_figures_count_deliveries_and_how_late_they_came():
     assert (measured.put_off, measured.repeated) == (2, 1)
     assert (measured.delay_max_before_s, measured.delay_max_s) == (16 - 0.5, 23 - 2.5)
     assert measured.delay_median_s == 18.0
+
+
+def test_the_figures_count_what_was_found():
+    """Each violation by its own name; a forged delivery was not put off by the receiver."""
+    counted = {
+        Violation.UNDELIVERED: 2,
+        Violation.DELIVERIES_DISORDERED: 3,
+        Violation.DELIVERIES_CHANGED: 4,
+        Violation.FORGED: 5,
+        Violation.PHANTOM_DELIVERY: 6,
+    }
+    findings = [Finding(kind, f"s{place}", "") for kind, many in counted.items() for place in range(many)]
+    forged = arrival(9, SECOND, taken=False, err="no signature of this body by this secret")
+    measured = webhooks([forged, *GOOD], WRITES, findings, Moments({}, None), compared=True)
+    broken = (measured.missing, measured.disordered, measured.changed, measured.forged, measured.phantom)
+    assert broken == (2, 3, 4, 5, 6)
+    assert (measured.attempts, measured.put_off) == (3, 0)
