@@ -162,8 +162,13 @@ def build(config: AgentConfig, client: KazooClient) -> Agent:
     for each in (journal, gate, chronicle):
         each.prepare()
     trees = TreeWatch(config.layout.zookeepers, config.tls(), lambda: leadership.in_office)
-    look = looker(client, config.layout, config.thresholds, time.monotonic_ns, trees.diverged)
     equipment = Equipment(config, client, leadership)
+    strands = equipment.strands
+    look = looker(
+        *(client, config.layout, config.thresholds, time.monotonic_ns),
+        tree_mismatches=trees.diverged,
+        stranded=strands.of,
+    )
     clock = Clock(time.monotonic, time.time, time.sleep)
     copied = Copied(journal, FileJournal(config.journal_directory))
     runner = Runner(
@@ -193,7 +198,7 @@ def build(config: AgentConfig, client: KazooClient) -> Agent:
     if config.pool_conninfo is not None:
         console = PgBouncer(config.pool_conninfo, config.pool_database)
         pool = PoolGate(console, monotonic=time.monotonic, routes=_routes(config))
-    duties = duties_of(config, client, leadership, chronicle.write, trees)
+    duties = duties_of(config, client, leadership, chronicle.write, trees=trees, strands=strands)
     return Agent(config, client, brain, pool, epoch=lambda: leadership.epoch, duties=duties)
 
 

@@ -15,6 +15,7 @@ from failover.journal import Entry, Event, JournalStore
 from failover.panel import Panel, Picture
 from failover.plan import Operation
 from failover.procedures import failover
+from failover.rebuilds import Rebuilds
 from failover.runner import Clock, Runner
 
 log = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ class Brain:
         self._vacant_since: float | None = None
         self._epoch = -1
         self._gate_closed: bool | None = None
-        self._failovers = Failovers()
+        self._failovers, self._rebuilds = Failovers(), Rebuilds()
         self._looked_at = 0.0
 
     def tick(self) -> Decision | None:
@@ -193,7 +194,8 @@ class Brain:
 
     def _history(self, diagnosis: Diagnosis, recent: Failovers) -> History:
         held = self._persistence.update(diagnosis, self._clock.monotonic())
-        return History(held, recent.last_s(self._clock.wall()))
+        now = self._clock.wall()
+        return History(held, recent.last_s(now), self._rebuilds.ages_s(now))
 
     def _recent_failovers(self) -> Failovers:
         """Those within the windows that no operator has acknowledged; asked for only if there are any."""
@@ -204,7 +206,8 @@ class Brain:
 
     def _remember(self) -> None:
         """Reads the journal: at the start of a term and after each act, not at each tick."""
-        self._failovers = Failovers.of(self._journal.entries())
+        entries = self._journal.entries()
+        self._failovers, self._rebuilds = Failovers.of(entries), Rebuilds.of(entries)
 
     def _record(self, decision: Decision) -> None:
         texts = tuple(ruling.explain() for ruling in decision.rulings)

@@ -30,6 +30,7 @@ class Condition(StrEnum):
     WITNESS_LINK_CUT = "witness-link-cut"
     SYNC_DEGRADED = "sync-degraded"
     ZOOKEEPER_DIVERGED = "zookeeper-diverged"
+    STANDBY_STRANDED = "standby-stranded"
     STANDBY_DIVERGED = "standby-diverged"
     STANDBY_MISSING = "standby-missing"
     HEALTHY = "healthy"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from failover import rebuilds
 from failover.candidates import Choice, choose
 from failover.conditions import Condition, Diagnosis, Finding
 from failover.panel import Picture
@@ -39,10 +40,12 @@ class History:
     """What went before. `held_s`: for how long each (condition, subject) has been seen without a break.
 
     `last_failover_s`: seconds since the last automatic failover; None: none, or an operator acknowledged it.
+    `rebuilt_s`: seconds since the last automatic rebuild was ordered, by host.
     """
 
     held_s: Mapping[tuple[Condition, str], float] = field(default_factory=dict)
     last_failover_s: float | None = None
+    rebuilt_s: Mapping[str, float] = field(default_factory=dict)
 
     def held(self, finding: Finding) -> float:
         return self.held_s.get((finding.condition, finding.subject), 0.0)
@@ -97,8 +100,11 @@ class Decision:
 
     @property
     def may_act(self) -> bool:
-        """Something holds that is acted on, now or when nothing speaks against it any more."""
-        return any(ruling.row.reaction is Reaction.ACT for ruling in self.rulings)
+        """Something holds that is acted on, now or when nothing speaks against it any more.
+
+        A rebuild is not meant: it can wait for whoever is in office next, and may have to for ever.
+        """
+        return any(ruling.row.reaction is Reaction.ACT and not ruling.row.rebuilds for ruling in self.rulings)
 
     @property
     def writes_closed(self) -> bool:
@@ -157,6 +163,9 @@ def _against(case: _Case) -> Iterator[str]:
         yield "mode: observe-only"
     if case.row.replaces_primary:
         yield from _against_failover(case)
+    if case.row.rebuilds:
+        subject, window_s = case.finding.subject, case.policy.flapping_s
+        yield from rebuilds.against(case.picture, subject, case.history.rebuilt_s, window_s)
 
 
 def _against_failover(case: _Case) -> Iterator[str]:
@@ -186,6 +195,8 @@ def _against_failover(case: _Case) -> Iterator[str]:
 def _instructions(case: _Case) -> tuple[Instruction, ...]:
     """The row's verbs with everything pinned that was diagnosed: owner, session, version of /sync."""
     row, cluster, candidate = case.row, case.picture.cluster, case.choice.candidate
+    if row.rebuilds:
+        return tuple(Instruction.of(verb, host=case.finding.subject) for verb in row.verbs)
     if not row.replaces_primary:
         return tuple(Instruction.of(verb, subject=case.finding.subject) for verb in row.verbs)
     if cluster is None or cluster.leader is None or candidate is None:

@@ -21,6 +21,7 @@ from failover.journal import JournalError
 from failover.journal_store import open_operation
 from failover.leadership import Leadership
 from failover.metrics import Figures, serve
+from failover.strand_watch import StrandWatch
 from failover.transitions import row_for
 from failover.trees import TreeWatch
 from failover.znodes import Unanswered
@@ -47,12 +48,13 @@ class Duties:
         keeper: GateKeeper | None,
         operation: Callable[[], str | None],
         trees: TreeWatch,
+        strands: StrandWatch,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._leadership, self._policy = client, leadership, policy
         self._gauge, self._herald, self._keeper = gauge, herald, keeper
         self._operation, self._monotonic, self._name = operation, monotonic, name
-        self._trees = trees
+        self._trees, self._strands = trees, strands
         self._board = Board(name)
         self._decision: Decision | None = None
         self._without_session_since: float | None = None
@@ -65,7 +67,8 @@ class Duties:
         if self._keeper is not None:
             self._keeper.watch()
         threading.Thread(target=self._measure, name="gauge", daemon=True).start()
-        threading.Thread(target=self._trees.watch, args=(self._stopping,), name="trees", daemon=True).start()
+        for name, watch in (("trees", self._trees.watch), ("strands", self._strands.watch)):
+            threading.Thread(target=watch, args=(self._stopping,), name=name, daemon=True).start()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -137,7 +140,9 @@ def duties_of(
     client: KazooClient,
     leadership: Leadership,
     tell: Callable[[str], None],
+    *,
     trees: TreeWatch,
+    strands: StrandWatch,
 ) -> Duties:
     """The duties of an agent over a connected client. Raises kazoo's errors."""
     client.ensure_path(EXPOSURE)
@@ -152,4 +157,5 @@ def duties_of(
         keeper=GateKeeper(client, config.write_gate) if config.write_gate else None,
         operation=lambda: open_operation(client),
         trees=trees,
+        strands=strands,
     )

@@ -33,6 +33,7 @@ from failover.planners import planners
 from failover.planners_unplanned import unplanned
 from failover.requests import RequestBox
 from failover.sensors import Instruments
+from failover.strand_watch import StrandWatch
 from failover.telling import settle
 
 POSTGRESQL_PORT = 5432
@@ -55,6 +56,12 @@ class Equipment:
         self.close_up: CloseUp = DirectCloseUp(self._addresses, self._conninfo)
         self.inspector: Inspector = HostInspector(
             config.layout, lambda host: self._conninfo(host, "postgres"), config.tls()
+        )
+        self.strands = StrandWatch(
+            lambda host: self._conninfo(host, "postgres"),
+            in_office=lambda: leadership.in_office,
+            leader=self._reader.leader,
+            history=self._reader.history,
         )
 
     def _conninfo(self, host: str, database: str) -> str:
@@ -91,6 +98,7 @@ class Equipment:
             close_up=self.close_up,
             pools=self._pools,
             preferred_site=lambda: preferred_site(self._client),
+            stranded=self.strands.look,
         )
 
     def desk(self) -> Desk:

@@ -9,8 +9,9 @@ from typing import Any
 from kazoo.client import KazooClient
 
 from failover.leadership import ROOT
+from failover.model import TimelineSwitch
 from failover.views import AgentView, ClusterRecord, LeaderKey, SyncKey, ViewError, decode
-from failover.znodes import PATRONI, Node, children, read
+from failover.znodes import PATRONI, Node, children, content, read
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +50,23 @@ class EstateReader:
         (leader,) = read(self._client, f"{self._scope}/leader")
         return leader[0].decode() if leader else None
 
+    def history(self) -> tuple[TimelineSwitch, ...]:
+        """Patroni's record of the timelines before the primary's, oldest first. Raises ValueError."""
+        lines: list[list[Any]] = json.loads(content(self._client, f"{self._scope}/history") or "[]")
+        return tuple(timeline_switch(line) for line in lines)
+
     def cluster(self) -> ClusterRecord:
         keys = ("leader", "sync", "config", "failover")
         leader, sync, config, failover = read(self._client, *(f"{self._scope}/{key}" for key in keys))
         members = children(self._client, f"{self._scope}/members")
         return record(leader, sync, config, failover, members)
+
+
+def timeline_switch(line: list[Any]) -> TimelineSwitch:
+    """[timeline, lsn, reason, time, new leader]; the last two are there since Patroni 1.6 and 2.0."""
+    timeline, lsn, _reason, *rest = line
+    at, leader = (*rest, None, None)[:2]
+    return TimelineSwitch(timeline=int(timeline), lsn=int(lsn), at=at, leader=leader)
 
 
 def _view(data: bytes) -> AgentView | None:

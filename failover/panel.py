@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from failover.model import Layout
+from failover.stranded import Stranded
 from failover.views import (
     NEVER,
     AgentView,
@@ -48,6 +49,7 @@ class Picture:
     `cluster` is None while the reader has no ZooKeeper session. `maintenance`: hosts an operator took out.
     `operation`: id of the operation under way. `recent_failovers`: automatic ones within the flapping window.
     `tree_mismatches`: ZooKeeper servers by host that had another tree than their leader, and how often.
+    `stranded`: standbys by host that wait for WAL which the primary has removed.
     """
 
     layout: Layout
@@ -59,6 +61,7 @@ class Picture:
     operation: str | None = None
     recent_failovers: int = 0
     tree_mismatches: Mapping[str, int] = field(default_factory=dict)
+    stranded: Mapping[str, Stranded] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from failover.inspection import Inspector
 from failover.model import Unreachable
 from failover.panel import Panel, Picture
 from failover.preflight import Ends, check, summary
+from failover.stranded import Stranded
 from failover.verbs import Check, Expectation
 from failover.views import ClusterRecord, PoolView
 
@@ -40,7 +41,7 @@ class Instruments:
 
     `look` costs all agents' views, `cluster` Patroni's record alone, `leader` only who holds the leader key.
     `settled` is a `look` after a time without one, in which no view counts as new (`telling.settle`).
-    `preferred_site`: as noted in ZooKeeper.
+    `preferred_site`: as noted in ZooKeeper. `stranded`: what a standby and its primary say now.
     """
 
     look: Callable[[], Picture]
@@ -52,6 +53,7 @@ class Instruments:
     close_up: CloseUp
     pools: PoolAnswers
     preferred_site: Callable[[], str | None]
+    stranded: Callable[[str], Stranded | None]
 
 
 class LiveSensors:
@@ -73,6 +75,7 @@ class LiveSensors:
             Check.KEY_NOT_HELD_BY: self._key_not_held_by,
             Check.POOLS_PAUSED: self._pools_paused,
             Check.POOLS_RUNNING: self._pools_running,
+            Check.STRANDED: self._stranded,
         }
 
     def observe(self, expectation: Expectation) -> Observation:
@@ -174,6 +177,15 @@ class LiveSensors:
             return Observation(holds=True, evidence="every host answered that it is running")
         return _pools_running(self._panel(), asked)
 
+    def _stranded(self, asked: Expectation) -> Observation:
+        """As little as a doubt whether it holds something of its own keeps it as it is."""
+        host = asked.text("host")
+        found = self._through.stranded(host)
+        if found is None:
+            return Observation(holds=False, evidence=f"{host} is not known to wait for removed WAL")
+        said = "; ".join(text for text in (f"{host} {found.says()}", found.own) if text)
+        return Observation(not found.own, said)
+
     def _site_preferred(self, asked: Expectation) -> Observation:
         preferred = self._through.preferred_site()
         return Observation(preferred == asked.text("site"), f"preferred: {preferred or 'no site'}")
@@ -200,6 +212,14 @@ def _no_switchover_pending(panel: Panel, _: Expectation) -> Observation:
 def _streams(panel: Panel, asked: Expectation) -> Observation:
     report = panel.report(asked.text("host"))
     return Observation(report is not None and report.streaming, report.state if report else "no answer")
+
+
+def _rebuilding(panel: Panel, asked: Expectation) -> Observation:
+    """Its PostgreSQL is not that of before any more: it is copied, starts, or streams already."""
+    report = panel.report(asked.text("host"))
+    if report is None:
+        return Observation(holds=False, evidence="no answer")
+    return Observation(not report.running or report.streaming, report.state)
 
 
 def _host_held(panel: Panel, asked: Expectation) -> Observation:
@@ -239,6 +259,7 @@ ANSWERS: dict[Check, Answer] = {
     Check.SYNCHRONOUS_COUNT: _synchronous_count,
     Check.NO_SWITCHOVER_PENDING: _no_switchover_pending,
     Check.STREAMS: _streams,
+    Check.REBUILDING: _rebuilding,
     Check.HOST_HELD: _host_held,
     Check.HOST_RETURNED: _host_returned,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from kazoo.client import KazooClient
@@ -17,6 +18,7 @@ from failover.leadership import holder
 from failover.maintenance import held_hosts
 from failover.model import Layout
 from failover.panel import Picture, Thresholds
+from failover.stranded import Stranded
 from failover.views import SightingBook
 
 LOOKS_EVERY_MS = 300
@@ -27,16 +29,21 @@ def looker(
     layout: Layout,
     thresholds: Thresholds,
     monotonic_ns: Callable[[], int],
+    *,
     tree_mismatches: Callable[[], Mapping[str, int]] = dict,
+    stranded: Callable[[Picture], Mapping[str, Stranded]] = lambda _: {},
 ) -> Callable[[], Picture]:
-    """A function that looks at everything at once. It remembers when it saw each view change."""
+    """A function that looks at everything at once. It remembers when it saw each view change.
+
+    `stranded` is told what is seen, and says what is known of standbys that do not stream.
+    """
     reader, book = EstateReader(client), SightingBook()
 
     def look() -> Picture:
         views, cluster, operation = reader.views(), reader.cluster(), open_operation(client)
         maintenance = held_hosts(client)
         now_ns = monotonic_ns()
-        return Picture(
+        seen = Picture(
             layout=layout,
             now_ns=now_ns,
             sightings=book.update(views, now_ns),
@@ -46,6 +53,7 @@ def looker(
             maintenance=maintenance,
             tree_mismatches=tree_mismatches(),
         )
+        return replace(seen, stranded=stranded(seen))
 
     return look
 

@@ -56,6 +56,10 @@ class Row:
     def replaces_primary(self) -> bool:
         return Verb.RELEASE_LEADER_KEY in self.verbs
 
+    @property
+    def rebuilds(self) -> bool:
+        return Verb.REINITIALIZE in self.verbs
+
 
 TABLE: tuple[Row, ...] = (
     Row("H-01", Condition.HEALTHY, Reaction.NONE, "Nothing to do."),
@@ -230,6 +234,16 @@ TABLE: tuple[Row, ...] = (
         Condition.STANDBY_MISSING,
         Reaction.ALARM,
         "A standby is away or does not stream. It returns by itself, or failback rebuilds it.",
+        patience_s=30.0,
+    ),
+    Row(
+        "D-06",
+        Condition.STANDBY_STRANDED,
+        Reaction.ACT,
+        "A standby waits for WAL that the primary has removed, and would for ever. It is copied anew,"
+        " one at a time, if it certainly holds nothing of its own and a synchronous standby streams;"
+        " else an operator decides (failback saves first).",
+        (Verb.REINITIALIZE,),
         patience_s=30.0,
     ),
     # --- left behind ---------------------------------------------------------------------------------

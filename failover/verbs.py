@@ -61,6 +61,8 @@ class Check(StrEnum):
     HOST_HELD = "host-held"
     HOST_RETURNED = "host-returned"
     STREAMS = "streams"
+    STRANDED = "stranded"
+    REBUILDING = "rebuilding"
     WRITES_CLOSED = "writes-closed"
     WRITES_OPEN = "writes-open"
     OTHERS_OFF = "others-off"

@@ -22,6 +22,7 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
 from kazoo.handlers.threading import KazooTimeoutError, SequentialThreadingHandler
 
+from failover.estate_reader import timeline_switch
 from failover.exposure import of_site
 from failover.gauge import Published, published, sites
 from failover.model import (
@@ -31,7 +32,6 @@ from failover.model import (
     LeaderKey,
     Node,
     SiteExposure,
-    TimelineSwitch,
     Unreachable,
     ZooKeeperState,
 )
@@ -268,7 +268,7 @@ def coordination_from(
         sync_leader=holds.get("leader"),
         sync_standbys=tuple(sorted(filter(None, standbys.split(",")))),
         config=settings,
-        history=tuple(_switch(line) for line in switches),
+        history=tuple(timeline_switch(line) for line in switches),
     )
 
 
@@ -292,10 +292,3 @@ def exposure_from(measured: Published, layout: Layout) -> SiteExposure:
 
 def _json(znode: Znode | None, absent: Any) -> Any:
     return json.loads(znode[0]) if znode and znode[0] else absent
-
-
-def _switch(line: list[Any]) -> TimelineSwitch:
-    """[timeline, lsn, reason, time, new leader]; the last two are there since Patroni 1.6 and 2.0."""
-    timeline, lsn, _reason, *rest = line
-    at, leader = (*rest, None, None)[:2]
-    return TimelineSwitch(timeline=int(timeline), lsn=int(lsn), at=at, leader=leader)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
 from failover.decide import Ruling
 from failover.exposure import Exposure
 from failover.plan import Operation, Plan, Step
+from failover.procedures import rebuild
 from failover.verbs import ALWAYS, Check, Expectation, Instruction, Verb
 
 FENCE_BUDGET_S = 0.5
@@ -15,8 +17,8 @@ CONFIRM_FENCE_S = 15.0
 
 
 def automatic(ruling: Ruling) -> Plan:
-    """The plan of an act: each instruction of the ruling as a step, then the proof that it worked."""
-    steps = tuple(_step(order) for order in ruling.instructions)
+    """The plan of an act: each instruction of the ruling as its steps, then the proof that it worked."""
+    steps = tuple(step for order in ruling.instructions for step in STEPS[order.verb](order))
     order = next((each for each in ruling.instructions if each.verb is Verb.RELEASE_LEADER_KEY), None)
     title = f"[{ruling.row.rule}] {ruling.finding.condition} ({ruling.finding.subject})"
     if order is None:
@@ -29,10 +31,6 @@ def automatic(ruling: Ruling) -> Plan:
         f"{title}: {candidate} takes over",
         (*steps[: release + 1], *proof, *steps[release + 1 :]),
     )
-
-
-def _step(order: Instruction) -> Step:
-    return STEPS[order.verb](order)
 
 
 def _fence(order: Instruction) -> Step:
@@ -77,11 +75,12 @@ def _resume_pools(order: Instruction) -> Step:
     return Step("resume", "resume every pool", Expectation.of(Check.POOLS_RUNNING), do=order, optional=True)
 
 
-STEPS = {
-    Verb.FENCE: _fence,
-    Verb.RELEASE_LEADER_KEY: _release,
-    Verb.CONFIRM_FENCE: _confirm_fence,
-    Verb.RESUME_POOLS: _resume_pools,
+STEPS: dict[Verb, Callable[[Instruction], tuple[Step, ...]]] = {
+    Verb.FENCE: lambda order: (_fence(order),),
+    Verb.RELEASE_LEADER_KEY: lambda order: (_release(order),),
+    Verb.CONFIRM_FENCE: lambda order: (_confirm_fence(order),),
+    Verb.RESUME_POOLS: lambda order: (_resume_pools(order),),
+    Verb.REINITIALIZE: rebuild.steps,
 }
 
 

@@ -97,6 +97,7 @@ class _Hands(_Port):
     def reinitialize(self, *, host: str) -> str:
         self.estate.point()
         self.estate.beings[host] = Being.STANDBY
+        self.estate.reinitialized += 1
         return self._done()
 
     def checkpoint(self, *, host: str) -> str:

@@ -24,6 +24,7 @@ class Crashed(BaseException):
 class Being(Enum):
     PRIMARY = "primary"
     STANDBY = "standby"
+    STRANDED = "stranded"  # runs, and waits for WAL that nobody has any more
     STOPPED = "stopped"
     OFF = "off"
 
@@ -49,6 +50,7 @@ class Rehearsal:
     fenced: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
     checkpointed: set[str] = field(default_factory=set)
+    reinitialized: int = 0
     site: str = "dc1"
     writes_open: bool = True
     quorum: bool = True
@@ -194,6 +196,8 @@ class Sensors:
             Check.HOST_HELD: host in estate.held,
             Check.HOST_RETURNED: host not in estate.held,
             Check.STREAMS: being is Being.STANDBY and estate.writer is not None,
+            Check.STRANDED: being is Being.STRANDED,
+            Check.REBUILDING: being is Being.STANDBY,
         }.get(check, False)
 
 

@@ -7,6 +7,8 @@ from enum import Enum
 
 from failover.model import Layout, Node, Site
 from failover.panel import Picture, Thresholds
+from failover.rebuilds import COPIES
+from failover.stranded import Stranded
 from failover.views import (
     AgentView,
     ClusterRecord,
@@ -74,6 +76,8 @@ class Scene:
     operation: str | None = None
     maintenance: frozenset[str] = frozenset()
     tree_mismatches: dict[str, int] = field(default_factory=dict)
+    stranded: dict[str, Stranded] = field(default_factory=dict)
+    copying: frozenset[str] = frozenset()
     recent_failovers: int = 0
     streak: int = 5
     thresholds: Thresholds = field(default_factory=Thresholds)
@@ -135,6 +139,7 @@ def picture(scene: Scene, now_ns: int = 1000 * SECOND) -> Picture:
         operation=scene.operation,
         recent_failovers=scene.recent_failovers,
         tree_mismatches=scene.tree_mismatches,
+        stranded=scene.stranded,
     )
 
 
@@ -184,13 +189,14 @@ def _database(scene: Scene, observer: Node, target: Node) -> DatabaseView:
 
 def _report(scene: Scene, node: Node) -> PatroniReport:
     primary = node.name in scene.primaries
-    running = scene.state(node.name) is not Health.POSTGRES_DOWN
+    copying = node.name in scene.copying
+    running = scene.state(node.name) is not Health.POSTGRES_DOWN and not copying
     return PatroniReport(
         primary=primary,
-        state="running" if running else "crashed",
+        state="running" if running else COPIES if copying else "crashed",
         timeline=scene.timelines.get(node.name, 1),
         lsn=1000,
-        streaming=running and not primary and node.name not in scene.not_streaming,
+        streaming=running and not primary and node.name not in {*scene.not_streaming, *scene.stranded},
         paused=scene.paused,
     )
 

@@ -10,9 +10,10 @@ from failover.journal import DeposedError, Entry, Event, Outcome, Record
 from failover.plan import Operation, Plan, Step
 from failover.procedures import switchover
 from failover.proof.hands import actuators
-from failover.proof.rehearsal import Office, Rehearsal, Sensors
+from failover.proof.rehearsal import Being, Office, Rehearsal, Sensors
 from failover.proof.scenery import Health, Scene, picture
 from failover.runner import Runner
+from failover.stranded import Stranded
 from failover.transitions import Durability
 from failover.verbs import Check, Expectation
 
@@ -194,6 +195,20 @@ def test_failovers_that_repeat_are_flapping_and_the_next_one_needs_an_operator()
 
     world.estate.now += 1000.0
     assert failover(world)
+
+
+def test_a_stranded_standby_is_copied_anew_once_and_then_an_operator_is_told() -> None:
+    world = World(Scene(stranded={"dc2-db2": Stranded("dc1-db1", 1, 1 << 24)}))
+    world.estate.beings["dc2-db2"] = Being.STRANDED
+    for _ in range(4):
+        world.brain.tick()
+        world.estate.now += 20.0
+
+    (entry,) = world.entries()
+    assert entry.outcome is Outcome.DONE
+    assert entry.plan.title == "[D-06] standby-stranded (dc2-db2)"
+    assert world.estate.reinitialized == 1
+    assert any("anti-flap: rebuilt" in text for text in world.book.texts), "it is seen stranded still"
 
 
 def test_observe_only_records_what_it_would_have_done_and_touches_nothing() -> None:

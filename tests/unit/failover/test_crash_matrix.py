@@ -5,6 +5,7 @@ import json
 import pytest
 
 from failover.actuators.dispatch import DISPATCH
+from failover.conditions import Condition
 from failover.decide import History, Policy, decide
 from failover.diagnosis import diagnose
 from failover.exposure import NONE, Exposure
@@ -20,8 +21,9 @@ from failover.journal import (
 from failover.plan import Plan
 from failover.procedures import failback, failover, maintenance, recover_quorum, switchover
 from failover.proof.hands import runner
-from failover.proof.rehearsal import Crashed, Rehearsal, Sensors
+from failover.proof.rehearsal import Being, Crashed, Rehearsal, Sensors
 from failover.proof.scenery import Health, Scene, picture
+from failover.stranded import Stranded
 from failover.verbs import Check, Verb
 
 pytestmark = pytest.mark.safety
@@ -74,6 +76,19 @@ def standby_fenced() -> Rehearsal:
     return estate
 
 
+def standby_stranded() -> Rehearsal:
+    return Rehearsal(beings={**Rehearsal().beings, "dc2-db2": Being.STRANDED})
+
+
+def rebuilt() -> Plan:
+    """As soon as a standby that is stranded has been seen long enough."""
+    seen = picture(Scene(stranded={"dc2-db2": Stranded("dc1-db1", 1, 1 << 24)}))
+    held = {(Condition.STANDBY_STRANDED, "dc2-db2"): 100.0}
+    act = decide(seen, diagnose(seen), History(held), Policy()).act
+    assert act is not None
+    return failover.automatic(act)
+
+
 def no_quorum() -> Rehearsal:
     estate = Rehearsal(quorum=False, key=None, sync={"dc1-db2", "dc2-db1"})
     estate.power_off("dc1-db1")
@@ -100,6 +115,7 @@ PROCEDURES = {
     "maintenance start": (well, lambda: maintenance.start(("dc2-db1", "dc2-db2"), "dc1-db1"), {"dc1-db1"}),
     "maintenance end": (well, lambda: maintenance.end(("dc2-db1", "dc2-db2")), {"dc1-db1"}),
     "failback": (standby_fenced, lambda: failback.plan("dc2-db2"), {"dc1-db1"}),
+    "automatic rebuild": (standby_stranded, rebuilt, {"dc1-db1"}),
     "recover quorum": (no_quorum, lambda: recover_quorum.plan("dc2"), {"dc2-db1"}),
     "rejoin": (well, recover_quorum.rejoin, {"dc1-db1"}),
 }
@@ -257,6 +273,34 @@ def test_a_rewind_that_sticks_is_made_good_by_the_rebuild_and_the_operation_is_d
     assert entry.outcome is Outcome.DONE
     assert entry.events("rewind") == {Event.INTENT, Event.MISSED}
     assert "! saved 3 transactions" in entry.plan.describe()
+
+
+def test_a_rebuild_whose_orchestrator_died_is_ordered_again_only_if_it_has_not_begun() -> None:
+    """To order it while the host copies would begin the copy anew."""
+    seen = set()
+    for point in range(200):
+        if (estate := crashed(standby_stranded, rebuilt, point)) is None:
+            break
+        estate.epoch = 2
+        before = estate.beings["dc2-db2"]
+        ended = runner(estate, 2).take_over()
+        begun = ended is not None and Event.INTENT in ended.events("rebuild")
+        orders = estate.reinitialized
+        seen.add((before, begun, orders))
+        assert orders <= 1
+        assert (estate.beings["dc2-db2"] is Being.STANDBY) == (orders == 1)
+        assert ended is None or begun or ended.outcome is Outcome.ROLLED_BACK
+    assert {(Being.STRANDED, False, 0), (Being.STRANDED, True, 1), (Being.STANDBY, True, 1)} <= seen
+
+
+def test_a_standby_that_came_back_meanwhile_is_not_copied() -> None:
+    estate = well()
+
+    entry = begin(estate, rebuilt())
+
+    assert entry.outcome is Outcome.ROLLED_BACK
+    assert entry.events("rebuild") == frozenset()
+    assert estate.reinitialized == 0
 
 
 def test_the_pause_ends_by_itself_when_nobody_takes_over() -> None:

@@ -8,6 +8,7 @@ from failover.conditions import PRIMARY_LOSSES, Certainty, Condition
 from failover.diagnosis import diagnose
 from failover.panel import Panel, Picture
 from failover.proof.scenery import Health, Scene, picture
+from failover.stranded import Stranded
 from failover.views import Outcome, PoolView, Signal
 
 pytestmark = pytest.mark.safety
@@ -74,6 +75,21 @@ WORLDS = {
         "dc1-db1",
     ),
     "standby off": (WELL.with_health(Health.OFF, "dc2-db2"), Condition.STANDBY_MISSING, "dc2-db2"),
+    "standby that waits for removed WAL": (
+        replace(WELL, stranded={"dc2-db2": Stranded("dc1-db1", 1, 1 << 24)}),
+        Condition.STANDBY_STRANDED,
+        "dc2-db2",
+    ),
+    "standby that waits for removed WAL of an older timeline": (
+        replace(WELL, timelines={"dc1-db1": 2}, stranded={"dc2-db2": Stranded("dc1-db1", 1, 1 << 24)}),
+        Condition.STANDBY_STRANDED,
+        "dc2-db2",
+    ),
+    "standby that another primary than today's had no WAL for": (
+        replace(WELL, stranded={"dc2-db2": Stranded("dc2-db1", 1, 1 << 24)}),
+        Condition.STANDBY_MISSING,
+        "dc2-db2",
+    ),
     "standby on another timeline": (
         replace(WELL, timelines={"dc2-db2": 4}, not_streaming=frozenset({"dc2-db2"})),
         Condition.STANDBY_DIVERGED,

@@ -8,7 +8,10 @@ import pytest
 
 from failover.actuators.pools import Pools
 from failover.actuators.ports import EffectRefusedError
+from failover.panel import Picture
+from failover.proof.scenery import Health, Scene, picture
 from failover.sensors import Instruments, LiveSensors
+from failover.stranded import Stranded
 from failover.verbs import Check, Expectation
 from failover.views import ClusterRecord, LeaderKey, SyncKey
 
@@ -36,11 +39,18 @@ def cluster(holder: str | None, *, ordered: bool = False) -> ClusterRecord:
     )
 
 
-def sensors(holder: str | None, primaries: tuple[str, ...], *, ordered: bool = False) -> LiveSensors:
+def sensors(
+    holder: str | None,
+    primaries: tuple[str, ...],
+    *,
+    ordered: bool = False,
+    stranded: Stranded | None = None,
+    seen: Picture | None = None,
+) -> LiveSensors:
     untouched = cast("Any", None)
     return LiveSensors(
         Instruments(
-            look=untouched,
+            look=lambda: cast("Picture", seen),
             settled=untouched,
             cluster=lambda: cluster(holder, ordered=ordered),
             leader=lambda: holder,
@@ -49,6 +59,7 @@ def sensors(holder: str | None, primaries: tuple[str, ...], *, ordered: bool = F
             close_up=cast("Any", Primaries(*primaries)),
             pools=untouched,
             preferred_site=lambda: None,
+            stranded=lambda _: stranded,
         )
     )
 
@@ -92,3 +103,33 @@ def test_pools_are_led_to_nobody_while_nobody_holds_the_leader_key() -> None:
     )
     with pytest.raises(EffectRefusedError, match=f"nobody holds the leader key, and {LIKELY} does not"):
         pools.route(primary=LIKELY)
+
+
+@pytest.mark.parametrize(
+    ("found", "holds", "said"),
+    [
+        (None, False, "is not known to wait"),
+        (Stranded("dc1-db1", 0, 1 << 24), True, "waits for WAL from 0/0 on"),
+        (Stranded("dc1-db1", 0, 1 << 24, own="its timeline is unknown"), False, "timeline is unknown"),
+    ],
+)
+def test_a_standby_is_copied_anew_only_if_it_holds_nothing_of_its_own(
+    found: Stranded | None, holds: bool, said: str
+) -> None:
+    seen = sensors(OLD, (), stranded=found).observe(Expectation.of(Check.STRANDED, host=OTHER))
+    assert (seen.holds, said in seen.evidence) == (holds, True), seen.evidence
+
+
+@pytest.mark.parametrize(
+    ("scene", "holds"),
+    [
+        (Scene(stranded={OTHER: Stranded(OLD, 0, 1)}), False),
+        (Scene(copying=frozenset({OTHER})), True),
+        (Scene(), True),
+        (Scene().with_health(Health.OFF, OTHER), False),
+    ],
+    ids=["still as it was", "copies", "streams", "no answer"],
+)
+def test_a_rebuild_has_begun_when_the_host_is_not_what_it_was(scene: Scene, holds: bool) -> None:
+    seen = sensors(OLD, (), seen=picture(scene)).observe(Expectation.of(Check.REBUILDING, host=OTHER))
+    assert seen.holds is holds, seen.evidence
