@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,7 +21,11 @@ CLAIM_SECONDS = 5.0
 # by the lease's end its last attempt has ended too, so that what comes next for an entity overtakes nothing.
 LEASE = timedelta(seconds=CLAIM_SECONDS + ATTEMPT_SECONDS + 5)
 EACH = 32  # deliveries of one subscriber at a time, each of another entity
-SUBSCRIBERS = 64
+ALL = 64 * EACH  # and of all together
+
+
+Key = tuple[UUID, int]
+"""Of a delivery: subscription and position."""
 
 
 class Target(StrEnum):
@@ -48,6 +52,10 @@ class Claimed:
     attempts: int
     event: Event
 
+    @property
+    def key(self) -> Key:
+        return self.recipient.id, self.position
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -61,20 +69,25 @@ class Outcome:
 
 
 # Only the first open delivery of an entity may go: that keeps the order. A row that another worker has locked
-# is skipped, one that it has claimed is seen as claimed.
+# is skipped, one that it has claimed is seen as claimed. What this worker itself has under way stays its own,
+# also when its lease ends before it could be noted.
 _CLAIM = """
-WITH ready AS (
+WITH own AS MATERIALIZED (
+    SELECT u.id, u.position FROM unnest(%(ids)s::uuid[], %(positions)s::bigint[]) AS u (id, position)
+), ready AS (
     SELECT s.id, d.position FROM crm.subscription s CROSS JOIN LATERAL (
         SELECT d.position FROM crm.delivery d
         WHERE d.subscription_id = s.id AND d.status = 'pending' AND d.due_at <= now()
           AND (d.claimed_until IS NULL OR d.claimed_until < now())
+          AND NOT EXISTS (SELECT FROM own WHERE own.id = d.subscription_id AND own.position = d.position)
           AND NOT EXISTS (SELECT FROM crm.delivery e
                           WHERE e.subscription_id = s.id AND e.status = 'pending' AND e.entity = d.entity
                             AND e.position < d.position)
-        ORDER BY d.position LIMIT %(each)s FOR UPDATE SKIP LOCKED
+        ORDER BY d.position
+        LIMIT greatest(%(each)s - (SELECT count(*) FROM own WHERE own.id = s.id), 0)
+        FOR UPDATE OF d SKIP LOCKED
     ) d
-    WHERE s.active AND (s.hold_until IS NULL OR s.hold_until <= now()) AND s.id <> ALL (%(busy)s)
-      AND s.target = ANY (%(targets)s)
+    WHERE s.active AND (s.hold_until IS NULL OR s.hold_until <= now()) AND s.target = ANY (%(targets)s)
     LIMIT %(all)s
 ), claimed AS (
     UPDATE crm.delivery d SET claimed_until = now() + %(lease)s, attempts = d.attempts + 1
@@ -97,21 +110,24 @@ WHERE d.subscription_id = %(id)s AND d.position = n.position AND d.attempts = n.
   AND d.status = 'pending'
 """
 _REACHED = "UPDATE crm.subscription SET failures = 0, hold_until = NULL WHERE id = %(id)s AND failures > 0"
+# Attempts that were under way together count once, however many there were.
 _UNREACHED = """
-UPDATE crm.subscription SET failures = failures + 1, hold_until = %(hold_until)s WHERE id = %(id)s
+UPDATE crm.subscription SET failures = failures + 1, hold_until = %(hold_until)s
+WHERE id = %(id)s AND failures = %(failures)s
 """
 _END = (
     "UPDATE crm.subscription SET active = false, version = version + 1, changed_at = now() WHERE id = %(id)s"
 )
 
 
-async def claim(unit: WriteUnit, busy: Sequence[UUID], targets: Sequence[Target]) -> list[Claimed]:
-    """What is due now, for subscribers that are not busy."""
+async def claim(unit: WriteUnit, own: Collection[Key], targets: Sequence[Target]) -> list[Claimed]:
+    """What is due now, and has room beside what this worker has under way."""
     parameters = {
-        "busy": list(busy),
+        "ids": [id_ for id_, _ in own],
+        "positions": [position for _, position in own],
         "targets": [target.value for target in targets],
         "each": EACH,
-        "all": EACH * SUBSCRIBERS,
+        "all": max(ALL - len(own), 0),
         "lease": LEASE,
     }
     return await unit.all(_CLAIM, parameters, _claimed)
@@ -141,9 +157,10 @@ async def reached(unit: WriteUnit, recipient: UUID) -> None:
     await unit.queue(_REACHED, {"id": recipient})
 
 
-async def unreached(unit: WriteUnit, recipient: UUID, hold_until: datetime) -> None:
+async def unreached(unit: WriteUnit, recipient: Recipient, hold_until: datetime) -> None:
     """Queued: it is left alone for a while."""
-    await unit.queue(_UNREACHED, {"id": recipient, "hold_until": hold_until})
+    parameters = {"id": recipient.id, "failures": recipient.failures, "hold_until": hold_until}
+    await unit.queue(_UNREACHED, parameters)
 
 
 async def end(unit: WriteUnit, recipient: UUID) -> None:

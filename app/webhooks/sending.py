@@ -13,14 +13,13 @@ import httpcore
 from app.encoding import encode
 from app.identity import now
 from app.webhooks.addresses import AddressRefusedError, Guard, GuardedBackend
-from app.webhooks.dispatch_sql import Claimed
+from app.webhooks.dispatch_sql import ALL, Claimed
 from app.webhooks.schedule import ATTEMPT_SECONDS
 from app.webhooks.signing import Secrets, headers
 
 GONE = 410
 TOO_MANY = 429
 USER_AGENT = "twinsite-crm/1"
-MAX_CONNECTIONS = 100
 
 
 class Fate(Enum):
@@ -63,7 +62,7 @@ class WebhookSender:
         self._pools = {
             encrypted: httpcore.AsyncConnectionPool(
                 ssl_context=tls or ssl.create_default_context(),
-                max_connections=MAX_CONNECTIONS,
+                max_connections=ALL,  # fewer, and a slow subscriber's would leave the others none
                 keepalive_expiry=30.0,
                 network_backend=GuardedBackend(guard, encrypted=encrypted),
             )

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import threading
 from contextlib import asynccontextmanager, contextmanager
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -18,9 +20,17 @@ from standardwebhooks.webhooks import Webhook
 
 from app.access.policy import Role as Held
 from app.access.principal import Principal, access_of, acting_as
+from app.database.answer import Answer, Command
 from app.devserver import THROWAWAY, create_crm_database, free_port, running_server
+from app.events.types import Event
 from app.settings import Settings
+from app.webhooks import dispatch_sql
+from app.webhooks.addresses import Guard
 from app.webhooks.dispatch import Dispatcher
+from app.webhooks.dispatch_sql import EACH, Claimed, Recipient, Target
+from app.webhooks.sending import Fate, Result, WebhookSender
+from app.webhooks.signing import Secrets
+from app.worker import term as terms
 from app.worker.commands import senders_of
 from app.worker.jobs import table
 from app.worker.office import AdvisoryOffice
@@ -128,6 +138,104 @@ async def test_one_subscriber_that_fails_holds_up_no_other(own):
                 await register(own)
             await until(lambda: len(alive.got) == 5)
         assert dead.accepted == []
+
+
+async def test_what_one_subscriber_is_slow_with_holds_up_that_entity_alone(own):
+    """Its first event is answered when the later ones of other entities have come; nothing overtakes it."""
+    held, released, slow = threading.Event(), threading.Event(), []
+
+    def behave(event, _):
+        return _once(held, released) if event["entity"] == f"request:{slow[0]['id']}" else 204
+
+    with receiving(behave) as receiver:
+        await subscribe(own, receiver.url, "request.*")
+        slow.append(await register(own))
+        others = [await register(own)]
+        async with delivering(own.crm):
+            await until(held.is_set)
+            others.append(await register(own))
+            await step(own, slow[0], "take")
+            await until(lambda: len(receiver.got) == 2)
+            await step(own, others[0], "take")
+            await until(lambda: len(receiver.got) == 3)
+            assert not released.is_set()
+            released.set()
+            await until(lambda: len(receiver.got) == 5)
+    entities = [event["data"]["id"] for event in receiver.accepted]
+    assert entities == [each["id"] for each in (*others, others[0], *slow, *slow)]
+    assert [event["version"] for event in receiver.accepted[-2:]] == [1, 2]
+
+
+async def test_attempts_under_way_together_that_reach_nobody_count_once(own):
+    """Or a subscriber that is gone for a moment would be left alone for minutes."""
+    hook = await subscribe(own, "http://127.0.0.1:9/hook")
+    recipient = Recipient(UUID(hook["id"]), Target.WEBHOOK, hook["url"], 1, None, 0)
+
+    async def work(unit):
+        for failures in (0, 0, 0, 1, 1):
+            seen = replace(recipient, failures=failures)
+            await dispatch_sql.unreached(unit, seen, datetime.now(UTC) + timedelta(hours=1))
+        return Answer(200, b"{}")
+
+    with acting_as(terms.ACCESS):
+        await own.database.write(Command("crm test", terms.PRINCIPAL, None, b"", 30, audited=False), work)
+    assert (await own.get(f"{HOOKS}/{hook['id']}")).json()["failures"] == 2
+
+
+async def test_slow_subscribers_leave_the_others_their_connections():
+    """More hanging attempts than the most that a few subscribers may have under way."""
+    hanging = asyncio.Event()
+
+    async def hang(_, writer):
+        await hanging.wait()
+        writer.close()
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    sender = WebhookSender(Secrets(SECRET), Guard.of("127.0.0.0/8"))
+    serve = asyncio.start_server
+    async with await serve(hang, "127.0.0.1") as slow, await serve(answer, "127.0.0.1") as quick:
+        attempts = [asyncio.create_task(sender.send(_claimed(slow))) for _ in range(4 * EACH)]
+        await asyncio.sleep(1)
+        assert await sender.send(_claimed(quick)) == Result(Fate.DELIVERED, "204")
+        assert not any(attempt.done() for attempt in attempts)
+        hanging.set()
+        await asyncio.gather(*attempts)
+    await sender.close()
+
+
+def _claimed(server):
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+    event = Event(uuid4(), "request.taken", datetime.now(UTC), "request:1", 1, {})
+    return Claimed(Recipient(uuid4(), Target.WEBHOOK, url, 1, None, 0), 1, 1, event)
+
+
+async def test_a_mistake_with_one_event_holds_up_no_other(own, monkeypatch):
+    """It is tried again like what a subscriber refused; and the worker keeps nothing of it."""
+    send, broken = WebhookSender.send, await register(own)
+
+    async def mistaken(self, claimed):
+        if claimed.event.entity == f"request:{broken['id']}":
+            raise RuntimeError("a bug")
+        return await send(self, claimed)
+
+    monkeypatch.setattr(WebhookSender, "send", mistaken)
+    with receiving() as receiver:
+        hook = await subscribe(own, receiver.url, "request.*")
+        await step(own, broken, "take")
+        await register(own)
+        async with delivering(own.crm):
+            await until(lambda: receiver.got)
+            async with asyncio.timeout(SECONDS):
+                while "RuntimeError" not in [
+                    each["answer"] for each in await deliveries(own, hook, "pending")
+                ]:
+                    await asyncio.sleep(0.05)
+    assert len(await deliveries(own, hook, "delivered")) == 1
 
 
 async def test_a_subscriber_that_was_away_gets_everything(own):
