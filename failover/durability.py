@@ -72,11 +72,7 @@ def _standbys(panel: Panel, cluster: ClusterRecord) -> Iterator[Finding]:
         if report is None or not report.running or node.name not in cluster.members:
             state = report.state if report else "no answer"
             yield Finding(Condition.STANDBY_MISSING, node.name, (f"{node.name}: {state}",))
-        elif (
-            not report.streaming
-            and (found := panel.picture.stranded.get(node.name))
-            and found.primary == leader
-        ):
+        elif (found := panel.picture.stranded.get(node.name)) and found.primary == leader:
             yield Finding(Condition.STANDBY_STRANDED, node.name, (f"{node.name} {found.says()}",))
         elif not report.streaming and current and (report.timeline or 0) != (current.timeline or 0):
             text = f"{node.name} is on timeline {report.timeline}, {leader} on {current.timeline}"

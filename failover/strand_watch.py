@@ -30,8 +30,11 @@ LOOKS, BETWEEN_S = 20, 0.02
 
 # The startup process waits for the WAL receiver, or to try anew as neither pg_wal nor a sender had what comes
 # next. It does neither while it replays, is paused, or waits for a reader. An archive might have it some day.
+# Its timeline is the one up to which its data need WAL. Patroni's report tells that of the last checkpoint
+# while nothing streams, and of what is asked for while the receiver tries (seen: 77, 78, 77).
 _WAITING = """
-SELECT (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint
+SELECT (pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint,
+       (SELECT nullif(min_recovery_end_timeline, 0) FROM pg_control_recovery())
   FROM pg_stat_activity
  WHERE backend_type = 'startup' AND wait_event IN ('RecoveryRetrieveRetryInterval', 'RecoveryWalStream')
    AND NOT EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming')
@@ -62,19 +65,23 @@ class StrandWatch:
         """`conninfo`: to a host's database `postgres` as role `monitor`. `leader`, `history`: Patroni's."""
         self._conninfo, self._in_office, self._sleep = conninfo, in_office, sleep
         self._leader, self._history = leader, history
-        self._away: Mapping[str, int | None] = {}
+        self._away: frozenset[str] = frozenset()
         self._found: Mapping[str, Stranded] = {}
 
     def of(self, picture: Picture) -> Mapping[str, Stranded]:
-        """Standbys that are known to be stranded. Notes who is to be asked next: who does not stream."""
-        self._away = dict(_away(picture))
+        """Standbys that are known to be stranded. Notes who is to be asked next: who does not stream.
+
+        Who was found is asked until it is so no more: its receiver streams for a moment at each of its ten
+        attempts a second, and views show that now and then (seen).
+        """
+        self._away = frozenset(_away(picture))
         return self._found
 
     def watch(self, stopping: threading.Event) -> None:
         """Until `stopping` is set. Who does not answer is another finding's matter."""
         while not stopping.wait(ASKED_EVERY_S):
             try:
-                asked = tuple(self._away) if self._in_office() else ()
+                asked = self._away | self._found.keys() if self._in_office() else ()
                 found = {host: self.look(host) for host in asked}
                 self._found = {host: each for host, each in found.items() if each is not None}
             except Unanswered as error:
@@ -101,7 +108,7 @@ class StrandWatch:
                 with deadline(connection, ANSWERS_WITHIN_S):
                     row = connection.execute(_WAITING).fetchone()
                 if row is not None:
-                    return Waiting(row[0], self._away.get(host))
+                    return Waiting(*row)
                 self._sleep(BETWEEN_S)
         return None
 
@@ -114,8 +121,8 @@ class StrandWatch:
         return Kept(*row) if row else None
 
 
-def _away(picture: Picture) -> Iterator[tuple[str, int | None]]:
-    """Standbys whose PostgreSQL runs and does not stream, with the timeline that their Patroni tells."""
+def _away(picture: Picture) -> Iterator[str]:
+    """Standbys whose PostgreSQL runs and does not stream."""
     panel, cluster = Panel(picture), picture.cluster
     leader = cluster.leader.name if cluster and cluster.leader else None
     for node in picture.layout.databases:
@@ -123,4 +130,4 @@ def _away(picture: Picture) -> Iterator[tuple[str, int | None]]:
         if leader in (None, node.name) or report is None or panel.maintained(node.name):
             continue
         if report.running and not report.primary and not report.streaming:
-            yield node.name, report.timeline
+            yield node.name

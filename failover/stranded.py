@@ -17,7 +17,8 @@ from failover.model import TimelineSwitch
 class Waiting:
     """What a standby says that waits for WAL: `lsn` is where it stands. It has no archive to turn to.
 
-    `timeline`: that it replays, by Patroni's IDENTIFY_SYSTEM; None: unknown.
+    `timeline`: of its minimum recovery ending point (pg_control_recovery()), so at most behind the one that
+    it replays; None: unknown.
     """
 
     lsn: int
