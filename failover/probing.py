@@ -76,15 +76,20 @@ class Watch:
     async def make_sure(self, probes: int) -> None:
         """Probes that overlap, until one answers: a silent one takes its whole timeout, and clients wait.
 
-        What answers is asked once: a new session costs its host 19 ms of a core, a handshake 5.
+        What answers is asked once: a new session costs its host 19 ms of a core, a handshake 5. And so is a
+        Patroni that takes its time: all agents' questions at once, thirty handshakes, kept that of a crashed
+        primary from giving the leader key away (docs/measurements.md).
         """
         begun: list[asyncio.Task[Probed]] = []
         async with asyncio.TaskGroup() as group:
-            while len(begun) < probes and not any(map(_has_answered, begun)):
+            while len(begun) < probes and not self._is_heard(begun):
                 begun.append(group.create_task(self._target.probe()))
                 await asyncio.sleep(self._pace.fast_s if len(begun) < probes else 0)
             for probe in begun:
                 self._take(await probe)
+
+    def _is_heard(self, begun: list[asyncio.Task[Probed]]) -> bool:
+        return bool(begun) and (self._target.keeps_waiting or any(map(_has_answered, begun)))
 
     def _take(self, probed: Probed) -> None:
         now = self._monotonic()

@@ -36,6 +36,10 @@ class Probed:
 
 
 class Target(Protocol):
+    @property
+    def keeps_waiting(self) -> bool:
+        """A question is under way whose connection the host has accepted: it is there, and slow at most."""
+
     async def probe(self) -> Probed:
         """Never raises for what a network can do, and ends within about the timeout."""
 
@@ -63,6 +67,10 @@ class TcpTarget:
     port: int
     timeout_s: float
 
+    @property
+    def keeps_waiting(self) -> bool:
+        return False  # to be accepted is the answer
+
     async def probe(self) -> Probed:
         found = await classify(self.address, self.port, self.timeout_s)
         return replace(found, outcome=Outcome.ANSWERS) if found.outcome is Outcome.MUTE else found
@@ -81,6 +89,11 @@ class RestTarget:
         self._address, self._port = address, port
         self._tls, self._timeout_s = tls, timeout_s
         self._failed = False
+        self._accepted = 0  # of the questions under way
+
+    @property
+    def keeps_waiting(self) -> bool:
+        return self._accepted > 0
 
     async def probe(self) -> Probed:
         path = "/liveness" if self._failed else "/health"
@@ -101,12 +114,14 @@ class RestTarget:
         Raises OSError, or ValueError for what is no HTTP.
         """
         reader, writer = await asyncio.open_connection(self._address, self._port)
+        self._accepted += 1
         try:
             reached()
             await writer.start_tls(self._tls)
             writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
             head, found, body = (await reader.read()).partition(b"\r\n\r\n")
         finally:
+            self._accepted -= 1
             writer.transport.abort()
         if not found or not head.startswith(b"HTTP/1."):
             raise ValueError("the answer is no HTTP")
@@ -148,6 +163,10 @@ class SqlTarget:
         self._idle: list[psycopg.AsyncConnection[Any]] = []
         self._asked: set[asyncio.Task[str]] = set()
         self._connecting: asyncio.Task[psycopg.AsyncConnection[Any]] | None = None
+
+    @property
+    def keeps_waiting(self) -> bool:
+        return False  # a question costs the server little, and a frozen one keeps all of them waiting
 
     async def probe(self) -> Probed:
         """Why it fails is found out beside the question once that is late: a loss costs one timeout."""

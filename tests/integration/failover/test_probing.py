@@ -156,6 +156,8 @@ async def test_a_word_of_something_amiss_wakes_peers_once_and_is_no_heartbeat() 
 class Turncoat:
     """Answers until told otherwise, and counts how often it was asked."""
 
+    keeps_waiting = False
+
     def __init__(self) -> None:
         self.outcome, self.asked = Outcome.ANSWERS, 0
 
@@ -188,6 +190,8 @@ async def test_the_first_failure_alarms_and_a_nudge_does_not_wait_for_its_turn()
 class Slow:
     """Fails after a whole timeout, as a silent host does."""
 
+    keeps_waiting = False
+
     def __init__(self, together: int) -> None:
         self.under_way, self._together, self._all = 0, together, asyncio.Event()
 
@@ -208,6 +212,23 @@ async def test_the_probes_that_make_sure_overlap_and_count_one_by_one() -> None:
 
     assert target.under_way == 3
     assert (watch.signal.outcome, watch.signal.streak, changes) == (Outcome.SILENT, 3, [1, 3])
+
+
+async def test_a_patroni_that_takes_its_time_is_asked_one_question_at_a_time() -> None:
+    accepted: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: accepted.append(writer), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    target = RestTarget("127.0.0.1", port, ssl.create_default_context(), 0.5)
+    watch = Watch(target, Pace(fast_s=0.1), asyncio.get_running_loop().time, lambda: None)
+
+    await watch.make_sure(3)
+    assert (len(accepted), watch.signal.outcome, watch.signal.streak) == (1, Outcome.MUTE, 1)
+    await watch.make_sure(3)  # what it waited for is over, so the next look asks anew
+    assert (len(accepted), watch.signal.streak) == (2, 2)
+
+    server.close()
+    for writer in accepted:
+        writer.close()
 
 
 async def test_a_session_that_hangs_counts_once_for_probes_that_overlap(
