@@ -77,7 +77,7 @@ class Watch:
         """Probes that overlap, until one answers: a silent one takes its whole timeout, and clients wait.
 
         What answers is asked once: a new session costs its host 19 ms of a core, a handshake 5. And so is a
-        Patroni that takes its time: all agents' questions at once, thirty handshakes, kept that of a crashed
+        Patroni that takes its time: all agents' questions at once, some twenty, kept that of a crashed
         primary from giving the leader key away (docs/measurements.md).
         """
         begun: list[asyncio.Task[Probed]] = []
