@@ -25,7 +25,7 @@ def choose(picture: Picture, finding: Finding) -> Choice:
     First in the primary's own site while that site is well, as the clients are there; then who received most.
     """
     panel = Panel(picture)
-    leader = picture.cluster.leader.name if picture.cluster and picture.cluster.leader else ""
+    leader = picture.leader or ""
     away = panel.site_of.get(leader, "") if finding.condition in SITE_WIDE else None
     judged = {
         node.name: _objection(panel, node.name, away)

@@ -31,7 +31,6 @@ def _no_quorum(picture: Picture) -> Finding:
 
 
 def _healthy(panel: Panel) -> Finding:
-    cluster = panel.picture.cluster
-    leader = cluster.leader.name if cluster and cluster.leader else "nobody"
+    leader = panel.picture.leader or "nobody"
     sites = ", ".join(site for site in panel.sites if panel.speaking(site))
     return Finding(Condition.HEALTHY, leader, (f"{leader} is primary; {sites} agree",))

@@ -63,7 +63,7 @@ def _synchronous(panel: Panel, cluster: ClusterRecord) -> Iterator[Finding]:
 
 
 def _standbys(panel: Panel, cluster: ClusterRecord) -> Iterator[Finding]:
-    leader = cluster.leader.name if cluster.leader else None
+    leader = panel.picture.leader
     current = panel.report(leader) if leader else None
     for node in panel.picture.layout.databases:
         if node.name == leader or panel.maintained(node.name):

@@ -63,6 +63,11 @@ class Picture:
     tree_mismatches: Mapping[str, int] = field(default_factory=dict)
     stranded: Mapping[str, Stranded] = field(default_factory=dict)
 
+    @property
+    def leader(self) -> str | None:
+        """Who holds the leader key; None: nobody, or there is no session to know by."""
+        return self.cluster.leader.name if self.cluster and self.cluster.leader else None
+
 
 @dataclass(frozen=True)
 class Verdict:

@@ -142,9 +142,8 @@ def plan_maintenance_start(picture: Picture, request: Request) -> Plan:
         OrderRefusedError: one is unknown, or the primary is among them.
     """
     hosts = _hosts(picture, request)
-    leader = picture.cluster.leader.name if picture.cluster and picture.cluster.leader else ""
     try:
-        return maintenance.start(hosts, leader)
+        return maintenance.start(hosts, picture.leader or "")
     except ValueError as error:
         raise OrderRefusedError(str(error)) from error
 

@@ -55,7 +55,7 @@ def summary(items: tuple[Item, ...]) -> str:
 
 def _coordination(panel: Panel, ends: Ends, found: Inspection) -> Iterator[Item]:
     cluster = panel.picture.cluster
-    leader = cluster.leader.name if cluster and cluster.leader else "nobody"
+    leader = panel.picture.leader or "nobody"
     members = sorted(cluster.sync.members) if cluster else []
     yield Item("primary", leader == ends.leader, f"the leader key is {leader}'s")
     yield Item("synchronous set", bool(members), ", ".join(members) or "nobody is synchronous")

@@ -74,7 +74,7 @@ def _others(panel: Panel, host: str, ordered_s: Mapping[str, float]) -> Iterator
     if not any(_streams(panel, member) for member in members - {host}):
         yield "copies: no synchronous standby streams; this one, old as it is, may be the only other copy"
     for node in panel.picture.layout.databases:
-        if node.name == host or (cluster and cluster.leader and cluster.leader.name == node.name):
+        if node.name in {host, panel.picture.leader}:
             continue
         report = panel.report(node.name)
         if report is not None and report.state == COPIES:

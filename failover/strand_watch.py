@@ -123,11 +123,10 @@ class StrandWatch:
 
 def _away(picture: Picture) -> Iterator[str]:
     """Standbys whose PostgreSQL runs and does not stream."""
-    panel, cluster = Panel(picture), picture.cluster
-    leader = cluster.leader.name if cluster and cluster.leader else None
+    panel = Panel(picture)
     for node in picture.layout.databases:
         report = panel.report(node.name)
-        if leader in (None, node.name) or report is None or panel.maintained(node.name):
+        if picture.leader in (None, node.name) or report is None or panel.maintained(node.name):
             continue
         if report.running and not report.primary and not report.streaming:
             yield node.name
