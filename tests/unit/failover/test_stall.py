@@ -10,21 +10,21 @@ from failover.plan import Operation, Plan
 from failover.procedures import switchover
 from failover.proof.hands import runner
 from failover.proof.rehearsal import Rehearsal
-from failover.stall import LAST, REFERENCE, STEPS, Experience, LiveFigures, expected, step_times
+from failover.stall import LAST, RECONNECT_S, REFERENCE, STEPS, Experience, LiveFigures, expected, step_times
 
 IDLE = LiveFigures(0.0, 0.0, 0, 0.004)
 PLAN = switchover.plan(switchover.Switch("op-1", "dc1-db1", 1, "dc2-db1", "dc2"))
 
 
-def switched(*, number: int = 0, took_s: float = 0.2, epoch: int = 3, plan: Plan = PLAN) -> Entry:
-    """A switch whose steps took equally long, `number` days after the first."""
+def switched(
+    *, number: int = 0, took_s: float = 0.2, epoch: int = 3, plan: Plan = PLAN, resume_s: float = 0.2
+) -> Entry:
+    """A switch whose steps took equally long but for the order to resume, `number` days after the first."""
     records, at = [], 1_700_000_000.0 + 86_400 * number
-    for step in ("preflight", *STEPS, "verify"):
-        records += [
-            Record(Event.INTENT, step, "", epoch, at),
-            Record(Event.DONE, step, "", epoch, at + took_s),
-        ]
-        at += took_s
+    for step in ("preflight", *STEPS, "resume", "verify"):
+        ends = at + (resume_s if step == "resume" else took_s)
+        records += [Record(Event.INTENT, step, "", epoch, at), Record(Event.DONE, step, "", epoch, ends)]
+        at = ends
     return Entry(f"op-{number}", plan, "operator", "test", tuple(records), Outcome.DONE)
 
 
@@ -53,7 +53,14 @@ def test_a_switch_that_the_runner_ran_tells_how_long_its_steps_took() -> None:
     assert took is not None
     assert set(took) == set(STEPS)
     names = [step.name for step in PLAN.steps]
-    assert names[names.index("pause") : names.index("resume") + 1] == list(STEPS)
+    assert names[names.index("pause") : names.index("resume")] == list(STEPS)
+
+
+def test_nobody_waits_for_the_order_to_resume_as_each_agent_resumes_its_own_pool() -> None:
+    soon, late = (expected(IDLE, Experience.of([switched(resume_s=s)])) for s in (0.1, 3.0))
+
+    assert late == soon
+    assert soon.seconds == pytest.approx(len(STEPS) * 0.2 + 2 * IDLE.round_trip_s + RECONNECT_S)
 
 
 def test_the_estates_own_switches_replace_the_reference() -> None:
@@ -61,7 +68,7 @@ def test_the_estates_own_switches_replace_the_reference() -> None:
     past = Experience.of(newest)
 
     assert past.usual_s["promote"] == pytest.approx(0.3)
-    assert past.worst_s == pytest.approx(5 * 0.9)
+    assert past.worst_s == pytest.approx(len(STEPS) * 0.9)
     stall = expected(IDLE, past)
     assert stall.source.endswith("the last 3, the latest on 2023-11-16")
     assert stall.worst_s > stall.seconds
@@ -106,7 +113,7 @@ def test_a_plan_says_where_its_stall_comes_from() -> None:
     own, reference = (expected(IDLE, past) for past in (Experience.of([switched()]), REFERENCE))
 
     assert "own switches: the last 1" in replace(PLAN, stall=own).describe()
-    assert "measured in the lab, without load" in replace(PLAN, stall=reference).describe()
+    assert "measured in the lab, under load" in replace(PLAN, stall=reference).describe()
     assert "live: 0 bytes and two round trips of 4.0 ms" in replace(PLAN, stall=own).describe()
 
 
