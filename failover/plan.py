@@ -20,6 +20,7 @@ class Operation(StrEnum):
     AUTOMATIC = "automatic"
     MAINTENANCE_START = "maintenance-start"
     MAINTENANCE_END = "maintenance-end"
+    RETURN = "return"
     FAILBACK = "failback"
     RECOVER_QUORUM = "recover-quorum"
 

@@ -19,6 +19,7 @@ def unplanned(tracked: Tracked, budget: Budget) -> Mapping[Operation, Planner]:
     """For each operation, what makes its plan. `tracked`: the primary's track as measured last."""
     return {
         Operation.FAILOVER: lambda picture, request: plan_failover(picture, request, tracked(), budget),
+        Operation.RETURN: plan_return,
         Operation.FAILBACK: plan_failback,
         Operation.MAINTENANCE_START: plan_maintenance_start,
         Operation.MAINTENANCE_END: plan_maintenance_end,
@@ -115,8 +116,22 @@ def _no_switch_would_do(picture: Picture, chosen: Replacement) -> None:
 # --- the way back -----------------------------------------------------------------------------------------
 
 
+def plan_return(picture: Picture, request: Request) -> Plan:
+    """Argument: `host`. Raises OrderRefusedError as `plan_failback` does."""
+    return failback.let_return(_lost(picture, request))
+
+
 def plan_failback(picture: Picture, request: Request) -> Plan:
-    """Argument: `host`. Raises OrderRefusedError: no such host, or it is the primary, or streams already."""
+    """Arguments: `host`; `salvaged`: what was saved there, in words.
+
+    Raises:
+        OrderRefusedError: no such host, or it is the primary, or streams already.
+    """
+    saved = request.text("salvaged")
+    return failback.plan(_lost(picture, request), (saved,) if saved else ())
+
+
+def _lost(picture: Picture, request: Request) -> str:
     panel, host = Panel(picture), request.text("host") or ""
     if picture.layout.database(host) is None:
         raise OrderRefusedError(f"{host} is no database host")
@@ -128,8 +143,7 @@ def plan_failback(picture: Picture, request: Request) -> Plan:
     report = panel.report(host)
     if report is not None and report.streaming:
         raise OrderRefusedError(f"{host} streams already; nothing to do")
-    saved = request.text("salvaged")
-    return failback.plan(host, (saved,) if saved else ())
+    return host
 
 
 # --- maintenance ------------------------------------------------------------------------------------------

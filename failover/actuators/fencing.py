@@ -84,10 +84,12 @@ class CommandFencing:
         return host in self._off
 
     def unfence(self, host: str) -> str:
-        self._off.discard(host)
+        """Raises EffectUnknownError if it failed, or did not end in time: then it counts as off still."""
         self._under_way.pop(host, None)
         attempt = _Attempt(self._run, self._command("on", host), self._timeout_s)
-        return attempt.result(self._timeout_s)
+        evidence = attempt.result(self._timeout_s)
+        self._off.discard(host)
+        return evidence
 
     def _command(self, which: str, host: str) -> tuple[str, ...]:
         site = self._sites.get(host, "")

@@ -1,4 +1,4 @@
-"""The way back of a host that was lost: it may run again, is rewound, or is rebuilt."""
+"""The way back of a host that was lost: it may run again and is rewound, or else it is rebuilt."""
 
 from __future__ import annotations
 
@@ -9,40 +9,57 @@ REWIND_S = 60.0
 REBUILD_S = 3600.0
 
 
+def let_return(host: str) -> Plan:
+    """Lets a host run, and Patroni bring it back; destroys nothing.
+
+    What only this host has is saved on the host itself before Patroni rewinds it (decision 0403).
+    """
+    return Plan(
+        Operation.RETURN, f"let {host} return as a standby", (_unfence(host), _rewind(host, optional=False))
+    )
+
+
 def plan(host: str, warnings: tuple[str, ...] = ()) -> Plan:
     """Brings a host back as a streaming standby. Patroni rewinds by itself; if that sticks, it is rebuilt.
 
-    What only this host has is saved on the host itself before anything is rewound (decision 0403); before
-    a rebuild is ordered, `twinsite failback` sees to that.
+    A rebuild destroys what only this host has: before it is ordered, `twinsite failback` lets the host return
+    (`let_return`) and, where it runs and still does not stream, saves that.
     """
-    streams = Expectation.of(Check.STREAMS, host=host)
     return Plan(
         Operation.FAILBACK,
         f"bring {host} back as a standby",
         (
-            Step(
-                "unfence",
-                f"let {host} run again",
-                Expectation.of(Check.NOT_FENCED, host=host),
-                do=Instruction.of(Verb.UNFENCE, host=host),
-                timeout_s=60.0,
-                commits=True,
-                unconditional=True,
-            ),
-            Step(
-                "rewind",
-                f"wait for Patroni to rewind {host}",
-                streams,
-                timeout_s=REWIND_S,
-                optional=True,
-            ),
+            _unfence(host),
+            _rewind(host, optional=True),
             Step(
                 "rebuild",
                 f"rebuild {host} from the primary if it does not stream by now",
-                streams,
+                Expectation.of(Check.STREAMS, host=host),
                 do=Instruction.of(Verb.REINITIALIZE, host=host),
                 timeout_s=REBUILD_S,
             ),
         ),
         warnings=warnings,
+    )
+
+
+def _unfence(host: str) -> Step:
+    return Step(
+        "unfence",
+        f"let {host} run again",
+        Expectation.of(Check.NOT_FENCED, host=host),
+        do=Instruction.of(Verb.UNFENCE, host=host),
+        timeout_s=60.0,
+        commits=True,
+        unconditional=True,
+    )
+
+
+def _rewind(host: str, *, optional: bool) -> Step:
+    return Step(
+        "rewind",
+        f"wait for Patroni to rewind {host}",
+        Expectation.of(Check.STREAMS, host=host),
+        timeout_s=REWIND_S,
+        optional=optional,
     )

@@ -11,7 +11,6 @@ from kazoo.client import KazooClient
 from failover.desk import OrderRefusedError
 from failover.exposure import Budget, refusal
 from failover.gauge import published
-from failover.journal import Outcome
 from failover.panel import Panel, Picture
 from failover.plan import Operation
 from failover.planners_unplanned import Replacement, choose_replacement
@@ -19,10 +18,11 @@ from failover.requests import Request
 from failover.telling import settled_picture
 from twinsite.commands.switchover import target
 from twinsite.context import Context, context_of
-from twinsite.ordering import conclude, order, request, zookeeper
+from twinsite.ordering import CLOCK, conclude, order, request, zookeeper
 from twinsite.outcome import CannotError, Exit, stop
 from twinsite.ports.salvage import Salvages
 from twinsite.talk import announce, done, out, progress
+from twinsite.way_back import Reach, Standing, bring_back
 from twinsite.wiring import layout_of
 
 Why = Annotated[str, typer.Option(help="Why; kept in the journal.")]
@@ -107,23 +107,40 @@ def failback(
     hosts = [node.name for node in layout.databases if node.name in chosen]
     if not hosts:
         raise CannotError(f"{name} holds no database")
-    salvages, worst = Salvages(context), Exit.OK
+    salvages = Salvages(context)
+    reach = Reach(
+        standing=lambda host: _standing(context, host),
+        order=lambda task, about: order(context, request(task, reason, **about), wait_s=wait),
+        reached=salvages.reached,
+        save=salvages.save,
+        clock=CLOCK,
+        say=progress,
+    )
+    back, kept_away = _all_back(hosts, reach, give_up=without_saving)
+    _report(salvages, [host for host in hosts if host not in kept_away])
+    if kept_away:
+        raise CannotError("\n".join(kept_away.values()))
+    if set(back) != set(hosts):
+        raise stop(Exit.BAD)
+
+
+def _all_back(hosts: list[str], reach: Reach, *, give_up: bool) -> tuple[list[str], dict[str, str]]:
+    """Who is back, and by host why it could not be brought back: one keeps no other away."""
+    back: list[str] = []
+    kept_away: dict[str, str] = {}
     for host in hosts:
-        leader, streams = _standing(context, host)
-        if streams:
-            done(f"{host} is primary or streams from {leader}")
-            continue
-        saved = _saved(salvages, host, leader, required=not without_saving)
         announce([f"bring {host} back as a standby"])
-        entry = order(context, request(Operation.FAILBACK, reason, host=host, salvaged=saved), wait_s=wait)
-        worst = worst if entry.outcome is Outcome.DONE else Exit.BAD
-    _report(salvages, hosts)
-    if worst is not Exit.OK:
-        raise stop(worst)
+        try:
+            if bring_back(host, reach, give_up=give_up):
+                done(f"{host} is back")
+                back.append(host)
+        except CannotError as error:
+            kept_away[host] = str(error)
+    return back, kept_away
 
 
-def _standing(context: Context, host: str) -> tuple[str, bool]:
-    """The primary, and whether the host is it or streams from it.
+def _standing(context: Context, host: str) -> Standing:
+    """How the host stands to the primary.
 
     Raises:
         CannotError: there is no primary to follow.
@@ -134,20 +151,7 @@ def _standing(context: Context, host: str) -> tuple[str, bool]:
     if leader is None:
         raise CannotError("nobody holds the leader key: there is nobody to follow; see `twinsite explain`")
     report = panel.report(host)
-    return leader.name, leader.name == host or (report is not None and report.streaming)
-
-
-def _saved(salvages: Salvages, host: str, primary: str, *, required: bool) -> str:
-    """A rebuild destroys what only the host has: that is saved first, or somebody says not to."""
-    try:
-        return salvages.save(host, primary)
-    except CannotError as error:
-        if required:
-            raise CannotError(
-                f"{host} may have to be rebuilt, and what only it has could not be saved: {error};"
-                " with --without-saving that is lost"
-            ) from error
-        return f"not saved, by order: {error}"
+    return Standing(leader.name, leader.name == host or (report is not None and report.streaming))
 
 
 def _report(salvages: Salvages, hosts: list[str]) -> None:

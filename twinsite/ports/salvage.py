@@ -17,6 +17,7 @@ from twinsite.outcome import CannotError
 
 DIRECTORY = "/var/lib/postgresql/salvage"
 SAVES_WITHIN_S = 3600.0
+ANSWERS_WITHIN_S = 15.0
 
 # Nothing under way is interrupted: before a rewind was saved, and what is still saving must not be rebuilt.
 # Else Patroni is stopped meanwhile: it starts PostgreSQL whenever it can.
@@ -61,6 +62,14 @@ class Salvages:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._remote = Remote(context.lab.ssh_config if context.is_lab else None)
+
+    def reached(self, host: str) -> bool:
+        """Whether the host answers over SSH."""
+        try:
+            self._remote.script(self._context.estate.host(host), "true", timeout=ANSWERS_WITHIN_S)
+        except CommandError:
+            return False
+        return True
 
     def save(self, host: str, primary: str) -> str:
         """Saves what only the host has, or finds that there is nothing.

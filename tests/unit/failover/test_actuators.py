@@ -112,6 +112,22 @@ def test_a_switch_that_failed_is_tried_again() -> None:
     assert switch.commands[-1] == ("power", "on", "dc1-db1")
 
 
+def test_a_host_that_could_not_be_given_power_counts_as_off_still() -> None:
+    switch = Switch()
+    switch.open.set()
+    driver = fencing(switch)
+    driver.confirm("dc1-db1")
+
+    switch.code = 1
+    with pytest.raises(EffectUnknownError, match="exit status 1"):
+        driver.unfence("dc1-db1")
+    assert driver.fenced("dc1-db1")
+
+    switch.code = 0
+    driver.unfence("dc1-db1")
+    assert not driver.fenced("dc1-db1")
+
+
 @pytest.mark.safety
 def test_no_driver_promises_nothing_and_says_so() -> None:
     assert NoFencing().guarantee is Guarantee.NOTHING

@@ -114,6 +114,7 @@ PROCEDURES = {
     "ordered failover by word": (primary_off, ordered_by_word, {"dc1-db2", "dc2-db1", "dc2-db2"}),
     "maintenance start": (well, lambda: maintenance.start(("dc2-db1", "dc2-db2"), "dc1-db1"), {"dc1-db1"}),
     "maintenance end": (well, lambda: maintenance.end(("dc2-db1", "dc2-db2")), {"dc1-db1"}),
+    "return": (standby_fenced, lambda: failback.let_return("dc2-db2"), {"dc1-db1"}),
     "failback": (standby_fenced, lambda: failback.plan("dc2-db2"), {"dc1-db1"}),
     "automatic rebuild": (standby_stranded, rebuilt, {"dc1-db1"}),
     "recover quorum": (no_quorum, lambda: recover_quorum.plan("dc2"), {"dc2-db1"}),
@@ -273,6 +274,24 @@ def test_a_rewind_that_sticks_is_made_good_by_the_rebuild_and_the_operation_is_d
     assert entry.outcome is Outcome.DONE
     assert entry.events("rewind") == {Event.INTENT, Event.MISSED}
     assert "! saved 3 transactions" in entry.plan.describe()
+
+
+def test_a_host_is_let_run_first_and_a_return_destroys_nothing_where_the_rewind_sticks() -> None:
+    class Stuck(Rehearsal):
+        def _follow(self) -> None:
+            """Patroni does not bring the host back by itself."""
+
+    estate = Stuck(fenced={"dc2-db2"})
+    estate.power_off("dc2-db2")
+
+    entry = begin(estate, failback.let_return("dc2-db2"))
+
+    assert [step.name for step in entry.plan.steps] == ["unfence", "rewind"]
+    assert entry.outcome is Outcome.INCOMPLETE
+    assert (estate.beings["dc2-db2"], estate.fenced, estate.reinitialized) == (Being.STOPPED, set(), 0)
+    for plan in (failback.let_return("dc2-db2"), failback.plan("dc2-db2")):
+        assert plan.steps[0].do is not None
+        assert plan.steps[0].do.verb is Verb.UNFENCE
 
 
 def test_a_rebuild_whose_orchestrator_died_is_ordered_again_only_if_it_has_not_begun() -> None:

@@ -7,7 +7,13 @@ import pytest
 from failover.desk import OrderRefusedError
 from failover.exposure import Budget, Sample, Track
 from failover.plan import Operation, Plan
-from failover.planners_unplanned import plan_failback, plan_failover, plan_maintenance_start
+from failover.planners_unplanned import (
+    plan_failback,
+    plan_failover,
+    plan_maintenance_start,
+    plan_return,
+    unplanned,
+)
 from failover.proof.scenery import Health, Scene, picture
 from failover.requests import Request
 from failover.verbs import Verb
@@ -93,13 +99,19 @@ def test_the_way_back_is_for_a_standby_that_does_not_stream() -> None:
 
     plan = plan_failback(seen, asked(Operation.FAILBACK, host="dc2-db2"))
     assert verbs(plan) == [Verb.UNFENCE, Verb.REINITIALIZE]
+    assert verbs(plan_return(seen, asked(Operation.RETURN, host="dc2-db2"))) == [Verb.UNFENCE]
     for host, words in {
         "dc1-db1": "is the primary",
         "dc2-db1": "streams already",
         "x": "no database",
     }.items():
-        with pytest.raises(OrderRefusedError, match=words):
-            plan_failback(seen, asked(Operation.FAILBACK, host=host))
+        for planner, task in ((plan_failback, Operation.FAILBACK), (plan_return, Operation.RETURN)):
+            with pytest.raises(OrderRefusedError, match=words):
+                planner(seen, asked(task, host=host))
+
+
+def test_agents_carry_out_each_order_of_the_way_back() -> None:
+    assert {Operation.RETURN, Operation.FAILBACK} <= unplanned(lambda: None, Budget()).keys()
 
 
 def test_a_primary_is_switched_away_before_it_is_held() -> None:
