@@ -11,9 +11,7 @@ import concurrent.futures
 import contextlib
 import logging
 import threading
-import time
 import uuid
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -26,116 +24,24 @@ from failover.brain import Brain
 from failover.decide import Mode
 from failover.duties import Duties, ZooKeeperTrouble
 from failover.estate_reader import VIEWS
-from failover.heartbeats import Heartbeats
+from failover.eyes import Eyes
 from failover.homing import Homing, server_serves
 from failover.journal_store import open_operation
 from failover.leader_watch import LeaderWatch
-from failover.model import Node
 from failover.order_desk import OrderDesk
 from failover.pool_gate import PoolGate
-from failover.probing import Watch
 from failover.systemd import notify
-from failover.targets import PRIMARY, RestTarget, SqlTarget, Target, TcpTarget
-from failover.views import AgentView, DatabaseView, Outcome, PeerView, Signal, encode
+from failover.views import AgentView, encode
 from failover.znodes import ANSWER_S
 
 log = logging.getLogger(__name__)
 
-PATRONI_PORT, POSTGRESQL_PORT = 8008, 5432
 # Between two decisions in office; between two looks whether the office is free; and between two decisions
 # while this agent's own probes have begun to fail, for as long as a loss takes to be confirmed.
 TICK_S, IDLE_TICK_S = 0.2, 0.5
-ALERT_TICK_S, ALERT_FOR_S = 0.05, 3.0
-# A site whose hosts were all asked at once is not asked so again within this time: of a starved site each
-# question makes the next fail.
-NUDGE_EVERY_S = 0.5
+ALERT_TICK_S = 0.05
 # The loop answers its own threads within this, or they ask again.
 PROMOTION_ANSWER_S = 1.0
-
-
-class Eyes:
-    """All watches of an agent, and the view they add up to."""
-
-    def __init__(self, config: AgentConfig, changed: Callable[[], None]) -> None:
-        self._config = config
-        self._changed = changed
-        self._alarmed_at = float("-inf")
-        self._nudged_at: dict[str, float] = {}
-        self._by_site: dict[str, list[Watch]] = defaultdict(list)
-        tls, pace, port = config.tls(), config.pace, config.heartbeat_port
-        limit = pace.timeout_s
-        self._databases = {
-            node.name: (
-                self._watch(node, RestTarget(node.address, PATRONI_PORT, tls, limit), lambda _: pace.slow_s),
-                self._watch(
-                    node,
-                    SqlTarget(config.conninfo(node.address), node.address, POSTGRESQL_PORT, limit),
-                    lambda signal: pace.interval_s if signal.detail == PRIMARY else pace.calm_s,
-                ),
-            )
-            for node in config.layout.databases
-        }
-        peers = tuple(node for node in config.observers if node.name != config.name)
-        self._peers = {
-            node.name: self._watch(node, TcpTarget(node.address, port, limit), lambda _: pace.slow_s)
-            for node in peers
-        }
-        addresses = {node.name: node.address for node in peers}
-        self.heartbeats = Heartbeats(config.name, addresses, port, time.monotonic, woken=changed)
-
-    def _watch(self, node: Node, target: Target, every_s: Callable[[Signal], float]) -> Watch:
-        """What fails makes everything else of its site be asked at once: is it one host, or all of them?"""
-        watch = Watch(
-            target,
-            self._config.pace,
-            time.monotonic,
-            self._changed,
-            alarmed=lambda: self._nudge(node.site),
-            every_s=every_s,
-        )
-        self._by_site[node.site].append(watch)
-        return watch
-
-    @property
-    def alert(self) -> bool:
-        """Something failed or turned a moment ago. Read from any thread."""
-        return time.monotonic() - self._alarmed_at < ALERT_FOR_S
-
-    def _nudge(self, site: str) -> None:
-        if not self.alert:
-            self.heartbeats.wake()
-        self._alarmed_at = now = time.monotonic()
-        if now - self._nudged_at.get(site, float("-inf")) < NUDGE_EVERY_S:
-            return
-        self._nudged_at[site] = now
-        for watch in self._by_site[site]:
-            watch.nudge()
-
-    async def is_primary(self, host: str) -> bool:
-        """Asks PostgreSQL there now."""
-        probed = await self._databases[host][1].ask()
-        return probed.outcome is Outcome.ANSWERS and probed.detail == PRIMARY
-
-    def watches(self) -> tuple[Watch, ...]:
-        pairs = [watch for pair in self._databases.values() for watch in pair]
-        return (*pairs, *self._peers.values())
-
-    def view(self, incarnation: str, sequence: int, epoch: int) -> AgentView:
-        return AgentView(
-            observer=self._config.name,
-            site=self._config.me.site,
-            incarnation=incarnation,
-            sequence=sequence,
-            epoch=epoch,
-            databases=tuple(
-                DatabaseView(host, rest.signal, sql.signal, rest.report)
-                for host, (rest, sql) in self._databases.items()
-            ),
-            peers=tuple(
-                PeerView(host, watch.signal, self.heartbeats.heard_ms(host))
-                for host, watch in self._peers.items()
-            ),
-        )
 
 
 class Publisher:

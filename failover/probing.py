@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from failover.targets import Probed, Target
 from failover.views import NEVER, Outcome, PatroniReport, Signal
@@ -44,8 +44,10 @@ def follow(before: Signal, probed: Probed, since_s: float, now_s: float) -> Sign
 class Watch:
     """Probes one target for ever and keeps its signal.
 
-    `changed` is called when the view is worth publishing at once, `alarmed` when it answered before and now
-    fails or says something else (a standby became primary).
+    `changed` is called when the view is worth publishing at once: a target fell silent, surely so, or answers
+    again. What it says of itself waits for the next publication, at most `Pace.calm_s`, and so does a
+    refusal, until it has lasted (`alarmed`). `alarmed` is called with what was found when the target answered
+    before and now fails or says something else (a standby became primary).
     """
 
     def __init__(
@@ -55,11 +57,11 @@ class Watch:
         monotonic: Callable[[], float],
         changed: Callable[[], None],
         *,
-        alarmed: Callable[[], None] | None = None,
+        alarmed: Callable[[Signal], None] | None = None,
         every_s: Callable[[Signal], float] | None = None,
     ) -> None:
         self._target, self._pace, self._monotonic, self._changed = target, pace, monotonic, changed
-        self._alarmed = alarmed or (lambda: None)
+        self._alarmed = alarmed or (lambda _: None)
         self._every_s = every_s or (lambda _: pace.interval_s)
         self._since = 0.0
         self._nudged = asyncio.Event()
@@ -96,11 +98,12 @@ class Watch:
         before, self.signal = self.signal, follow(self.signal, probed, self._since, now)
         if self.signal.streak == 1:
             self._since = now
-        turned = before.outcome is not self.signal.outcome or _gist(probed.report) != _gist(self.report)
         self.report = probed.report
         if before.answers and (self.signal.fails or self.signal.detail != before.detail):
-            self._alarmed()
-        if turned or self.signal.streak == self._pace.sure_after:
+            self._alarmed(self.signal)
+        turned = before.outcome is not self.signal.outcome
+        urgent = self.signal.outcome is not Outcome.REFUSED
+        if urgent and (turned or self.signal.streak == self._pace.sure_after):
             self._changed()
 
     def nudge(self) -> None:
@@ -137,8 +140,3 @@ class Watch:
 
 def _has_answered(probe: asyncio.Task[Probed]) -> bool:
     return probe.done() and probe.result().outcome is Outcome.ANSWERS
-
-
-def _gist(report: PatroniReport | None) -> PatroniReport | None:
-    """A report without its LSN, which under load is another each time and is not worth a publication."""
-    return None if report is None else replace(report, lsn=None)

@@ -169,7 +169,10 @@ class SqlTarget:
         return False  # a question costs the server little, and a frozen one keeps all of them waiting
 
     async def probe(self) -> Probed:
-        """Why it fails is found out beside the question once that is late: a loss costs one timeout."""
+        """Why it fails is found out beside the question once that is late: a loss costs one timeout.
+
+        A server that says itself why it ends a session has refused, whatever its port does meanwhile.
+        """
         question = asyncio.create_task(self._question())
         question.add_done_callback(_heard)  # also when the agent is ended meanwhile
         await asyncio.wait({question}, timeout=self._timeout_s / 2)
@@ -180,6 +183,8 @@ class SqlTarget:
             error = ""
         except (psycopg.Error, OSError) as failure:
             error = type(failure).__name__
+            if getattr(failure, "sqlstate", None):
+                return Probed(Outcome.REFUSED, error)
         return replace(await (reason or self._classify(self._timeout_s)), detail=error)
 
     async def _question(self) -> str | None:

@@ -101,11 +101,12 @@ TABLE: tuple[Row, ...] = (
         "P-05",
         Condition.PRIMARY_PROCESS_DOWN,
         Reaction.ACT,
-        "PostgreSQL is gone and Patroni is there. Patroni fails over by itself (primary_start_timeout 0),"
-        " some loops later; the key is released if it has not at once. Not while it carries out an"
-        " order to switch, which stops PostgreSQL on purpose.",
+        "PostgreSQL is gone and Patroni is there. Patroni fails over by itself (primary_start_timeout 0)"
+        " as soon as the kernel tells it, within a second even on a full machine; the key is released"
+        " if it has not by then. Not while it carries out an order to switch, which stops PostgreSQL on"
+        " purpose.",
         (Verb.RELEASE_LEADER_KEY,),
-        patience_s=0.2,
+        patience_s=0.5,
     ),
     Row(
         "P-06",

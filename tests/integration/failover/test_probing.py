@@ -107,6 +107,28 @@ async def test_a_watch_counts_and_reports_what_changed(mute_port: int) -> None:
     assert (watch.signal.outcome, watch.signal.streak, len(changes)) == (Outcome.ANSWERS, 2, 1)
 
 
+async def test_a_refusal_is_not_published_at_once_and_an_answer_after_it_is() -> None:
+    published: list[Outcome] = []
+    target = Turncoat()
+    clock = asyncio.get_running_loop().time
+    watch = Watch(target, Pace(), clock, lambda: published.append(watch.signal.outcome))
+    await watch.once()
+    for target.outcome in (Outcome.REFUSED, Outcome.REFUSED, Outcome.REFUSED, Outcome.ANSWERS):
+        await watch.once()
+
+    assert published == [Outcome.ANSWERS, Outcome.ANSWERS]
+
+
+async def test_a_server_that_ends_a_session_with_a_word_refuses(postgres_server: PrivateServer) -> None:
+    """Its port accepts: a bare connect would tell of a frozen server."""
+    target = SqlTarget(conninfo(postgres_server), "127.0.0.1", postgres_server.port, TIMEOUT_S)
+    assert (await target.probe()).outcome is Outcome.ANSWERS
+    os.kill(only_backend(target), signal.SIGTERM)
+
+    assert await target.probe() == Probed(Outcome.REFUSED, "AdminShutdown")
+    assert (await target.probe()).outcome is Outcome.ANSWERS
+
+
 async def test_datagrams_are_heard_from_peers_only() -> None:
     loop = asyncio.get_running_loop()
     port = free_port()
@@ -171,7 +193,7 @@ async def test_the_first_failure_alarms_and_a_nudge_does_not_wait_for_its_turn()
     clock = asyncio.get_running_loop().time
     neighbour, target = Turncoat(), Turncoat()
     beside = Watch(neighbour, pace, clock, lambda: None)
-    watch = Watch(target, pace, clock, lambda: None, alarmed=beside.nudge)
+    watch = Watch(target, pace, clock, lambda: None, alarmed=lambda _: beside.nudge())
     async with asyncio.timeout(WAIT_S):
         running = asyncio.create_task(beside.forever())
         while beside.signal.streak < pace.sure_after:

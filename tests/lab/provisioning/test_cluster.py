@@ -91,7 +91,7 @@ def test_settings_that_durability_rests_on_hold_on_every_member(connect, host):
         "full_page_writes": "on",
         "synchronous_commit": "on",
         "restart_after_crash": "off",
-        "wal_sender_timeout": "3s",
+        "wal_sender_timeout": "2s",
         "jit": "off",
         "password_encryption": "scram-sha-256",
     }
