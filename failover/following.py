@@ -12,12 +12,14 @@ from kazoo.exceptions import NoNodeError
 
 from failover.course import heading, narrate
 from failover.decide import Mode
+from failover.estate_reader import VIEWS
 from failover.events import current as announcement
 from failover.journal import Entry
 from failover.journal_store import JournalReader
 from failover.leadership import holder
 from failover.requests import Reply, Request, RequestBox
-from failover.znodes import Unanswered
+from failover.unheard import deaf, vacancy, without_agents
+from failover.znodes import Unanswered, children
 
 # An election takes a session's end (4 s) and the moment for which others stand back.
 OFFICE_WITHIN_S = 8.0
@@ -82,7 +84,7 @@ class Counter:
             LetGoError: interrupted by the operator after it had begun, or ZooKeeper does not tell whether it
                 has.
         """
-        self.require_office()
+        self.require_office(request)
         self._await_turn(wait_s)
         self._box.submit(request)
         try:
@@ -92,6 +94,8 @@ class Counter:
             raise self._let_go(request) from None
         finally:
             self._withdraw(request)
+        if began is None and (began := self._journal.entry(request.id)) is None:
+            raise OrderFailedError(f"{self._silence(request)}; the order was withdrawn, nothing was begun")
         return self.follow(began)
 
     def _withdraw(self, request: Request) -> None:
@@ -100,7 +104,7 @@ class Counter:
             self._box.withdraw(request)
 
     def _let_go(self, request: Request) -> Exception:
-        """The order may have been taken in the very moment in which it was withdrawn."""
+        """The order may have been taken in the very moment in which it was withdrawn, and not later."""
         if self._journal.entry(request.id) is None:
             return OrderFailedError("withdrawn before anybody took it: nothing was begun")
         return LetGoError(_goes_on(request.id))
@@ -111,19 +115,19 @@ class Counter:
         Raises:
             OrderFailedError: nobody answers, or it was refused.
         """
-        self.require_office(acting=False)
+        self.require_office(request)
         self._box.submit(request)
         try:
             reply = self._until(lambda: self._reply(request), TAKEN_WITHIN_S)
         finally:
-            self._box.withdraw(request)
+            self._withdraw(request)
         if reply is None:
-            raise OrderFailedError(f"no agent answered within {TAKEN_WITHIN_S:g} s")
+            raise OrderFailedError(self._silence(request))
         if not reply.accepted:
             raise OrderFailedError(f"refused by {reply.by}: {reply.text}")
         return reply
 
-    def require_office(self, *, acting: bool = True) -> str:
+    def require_office(self, request: Request) -> str:
         """Who is in office.
 
         Raises:
@@ -131,17 +135,26 @@ class Counter:
         """
         holder = self._until(self._holder, OFFICE_WITHIN_S)
         if holder is None:
-            raise OrderFailedError(
-                f"no agent is in office (waited {OFFICE_WITHIN_S:g} s): see that units twinsite-agent run;"
-                " `twinsite switchover --plain` needs none"
-            )
+            waited = f"no agent is in office (waited {OFFICE_WITHIN_S:g} s)"
+            raise OrderFailedError(waited + vacancy(self._voices()) + without_agents(request))
         announced = announcement(self._client)
-        if acting and announced is not None and announced.policy.mode is Mode.OBSERVE:
+        if announced is not None and announced.policy.mode is Mode.OBSERVE:
             raise OrderFailedError(
-                f"the agents' mode is observe-only (agent_mode in the inventory): {holder} acts on nothing;"
-                " `twinsite switchover --plain` does without them"
+                f"the agents' mode is observe-only: {holder} acts on nothing; set agent_mode: active in the"
+                f" inventory and provision{without_agents(request)}"
             )
         return holder
+
+    def _silence(self, request: Request) -> str:
+        """Why nobody answered, and what helps."""
+        holder = self._holder()
+        if holder is None:
+            return "no agent is in office any more" + vacancy(self._voices()) + without_agents(request)
+        return deaf(holder, TAKEN_WITHIN_S) + without_agents(request)
+
+    def _voices(self) -> tuple[str, ...]:
+        """The agents that have a session with ZooKeeper."""
+        return children(self._client, VIEWS)
 
     def follow(self, entry: Entry) -> Entry:
         """Says each step as it begins and ends, until the operation's end.
@@ -191,8 +204,8 @@ class Counter:
         if self._until(lambda: self._journal.current() is None or None, wait_s) is None:
             raise OperationBusyError(running)
 
-    def _taken(self, request: Request, wait_s: float) -> Entry:
-        """Waits until the order is in the journal, through an election of ZooKeeper's too."""
+    def _taken(self, request: Request, wait_s: float) -> Entry | None:
+        """Waits until the order is in the journal, through an election of ZooKeeper's too; None: in vain."""
         deadline = self._clock.monotonic() + max(wait_s, TAKEN_WITHIN_S)
         silence: Exception | None = None
         while self._clock.monotonic() < deadline:
@@ -208,7 +221,7 @@ class Counter:
                 f"ZooKeeper does not answer ({silence!r}): {request.id} may have been begun."
                 f" Look: twinsite operation show {request.id}"
             ) from silence
-        raise OrderFailedError(f"{self._holder() or 'nobody'} is in office and did not begin it in time")
+        return None
 
     def _begun(self, request: Request, wait_s: float) -> Entry | None:
         """The order as the journal has it. Whoever was faster is named."""

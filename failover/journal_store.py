@@ -11,10 +11,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import NodeExistsError
+from kazoo.exceptions import NodeExistsError, NoNodeError
 
-from failover.journal import Entry, JournalStore, OperationRunningError, entry_from_json, entry_to_json
+from failover.journal import (
+    Entry,
+    JournalError,
+    JournalStore,
+    OperationRunningError,
+    entry_from_json,
+    entry_to_json,
+)
 from failover.leadership import Leadership, TransactionError
+from failover.plan import Operation
+from failover.requests import path_of
 from failover.znodes import children, content, text
 
 log = logging.getLogger(__name__)
@@ -23,6 +32,12 @@ OPERATIONS = "/twinsite/operations"
 CURRENT = "/twinsite/current-operation"
 # ZooKeeper keeps the journal in memory; the disk copies keep what is older.
 KEPT = 200
+# Of a znode in a transaction's check: that it is there.
+ANY_VERSION = -1
+
+
+class OrderWithdrawnError(JournalError):
+    """The operator has left, or the order was withdrawn; nothing was begun."""
 
 
 class JournalReader:
@@ -62,16 +77,28 @@ class ZooKeeperJournal(JournalReader):
         self._client.ensure_path(OPERATIONS)
 
     def open(self, entry: Entry) -> None:
-        """Raises OperationRunningError, DeposedError or TransactionError (the id is taken)."""
+        """What was ordered is opened only while its request stands.
+
+        For planning takes seconds, and whoever withdraws an order is told that nothing was begun.
+
+        Raises:
+            OperationRunningError: another is open.
+            OrderWithdrawnError: the request is gone.
+            DeposedError, TransactionError: as `Leadership.commit`; the id is taken.
+        """
         transaction = self._leadership.stamped()
         transaction.create(CURRENT, entry.id.encode())
         transaction.create(_path(entry.id), _bytes(entry))
+        if entry.plan.operation is not Operation.AUTOMATIC:
+            transaction.check(path_of(entry.id), ANY_VERSION)
         try:
             self._leadership.commit(transaction)
         except TransactionError as refused:
             running = self.current()
             if isinstance(refused.cause, NodeExistsError) and running:
                 raise OperationRunningError(running) from refused
+            if isinstance(refused.cause, NoNodeError):
+                raise OrderWithdrawnError(f"{entry.id} was withdrawn before it was begun") from refused
             raise
 
     def save(self, entry: Entry) -> None:

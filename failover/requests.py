@@ -126,31 +126,31 @@ class RequestBox:
 
     def submit(self, request: Request) -> None:
         self.prepare()
-        made = self._client.create_async(_path(request.id), Document(request).to_bytes(), ephemeral=True)
+        made = self._client.create_async(path_of(request.id), Document(request).to_bytes(), ephemeral=True)
         made.get(timeout=ANSWER_S)
 
     def withdraw(self, request: Request) -> None:
         try:
-            self._client.delete_async(_path(request.id)).get(timeout=ANSWER_S)
+            self._client.delete_async(path_of(request.id)).get(timeout=ANSWER_S)
         except NoNodeError:
             return
 
     def reply_to(self, request: Request) -> Reply | None:
         """Raises NoNodeError when the request is gone (the session that made it was lost)."""
-        data, _ = self._client.get_async(_path(request.id)).get(timeout=ANSWER_S)
+        data, _ = self._client.get_async(path_of(request.id)).get(timeout=ANSWER_S)
         return Document.from_bytes(bytes(data)).reply
 
     def answer(self, request: Request, reply: Reply) -> None:
         """Nobody may be there any more to read it."""
         try:
-            written = self._client.set_async(_path(request.id), Document(request, reply).to_bytes())
+            written = self._client.set_async(path_of(request.id), Document(request, reply).to_bytes())
             written.get(timeout=ANSWER_S)
         except NoNodeError:
             return
 
     def waiting(self) -> tuple[Request, ...]:
         """Requests without a reply, oldest first. What cannot be read is passed over."""
-        paths = (_path(name) for name in children(self._client, REQUESTS))
+        paths = (path_of(name) for name in children(self._client, REQUESTS))
         found = (_document(node) for node in read(self._client, *paths))
         open_ones = [each.request for each in found if each is not None and each.reply is None]
         return tuple(sorted(open_ones, key=lambda request: request.id))
@@ -163,5 +163,6 @@ def _document(node: Node | None) -> Document | None:
         return None
 
 
-def _path(name: str) -> str:
+def path_of(name: str) -> str:
+    """Where the request of that id lies, as long as who made it is there and has not withdrawn it."""
     return f"{REQUESTS}/{name}"

@@ -90,7 +90,6 @@ def resume(ctx: typer.Context, name: Id = "", reason: Reason = "") -> None:
         entry = _entry(JournalReader(client), name)
         if entry.outcome is None:
             counter = Counter(client, CLOCK, progress)
-            counter.require_office()
             reply = counter.control(request(Control.RESUME, reason, id=entry.id))
             progress(f"{reply.by}: {reply.text}")
             conclude(counter.follow(entry))

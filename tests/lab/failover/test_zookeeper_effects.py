@@ -14,9 +14,10 @@ from failover.actuators.pools import Pools
 from failover.actuators.ports import EffectRefusedError
 from failover.actuators.preferences import PreferredSite
 from failover.journal import DeposedError, Entry, OperationRunningError, Outcome
-from failover.journal_store import Copied, FileJournal, ZooKeeperJournal
+from failover.journal_store import Copied, FileJournal, OrderWithdrawnError, ZooKeeperJournal
 from failover.leadership import EPOCH, LEADER, Leadership
 from failover.plan import Operation, Plan
+from failover.requests import Request, RequestBox
 from failover.verbs import Instruction
 
 pytestmark = pytest.mark.lab
@@ -221,7 +222,7 @@ def test_a_deposed_orchestrator_cannot_release_the_key(client) -> None:
 
 
 def entry(name: str) -> Entry:
-    return Entry(name, Plan(Operation.FAILBACK, f"plan of {name}", ()), "operator", "test")
+    return Entry(name, Plan(Operation.AUTOMATIC, f"plan of {name}", ()), "operator", "test")
 
 
 def test_the_journal_takes_one_operation_at_a_time_and_keeps_it_for_a_successor(client, tmp_path) -> None:
@@ -246,6 +247,24 @@ def test_the_journal_takes_one_operation_at_a_time_and_keeps_it_for_a_successor(
     while FileJournal(tmp_path).entries() != copied.entries():
         assert time.monotonic() < deadline, "no copy on disk"
         time.sleep(0.05)
+
+
+def test_an_order_that_was_withdrawn_while_it_was_planned_is_not_begun(client) -> None:
+    zk, operator = client(), RequestBox(client())
+    journal = ZooKeeperJournal(zk, in_office(zk))
+    journal.prepare()
+    asked = Request("op-1", Operation.FAILBACK, "operator", "test", 1.0)
+    ordered = Entry("op-1", Plan(Operation.FAILBACK, "bring back", ()), "operator", "test")
+
+    operator.submit(asked)
+    operator.withdraw(asked)
+    with pytest.raises(OrderWithdrawnError, match="op-1 was withdrawn"):
+        journal.open(ordered)
+    assert (journal.current(), journal.entries()) == (None, ())
+
+    operator.submit(asked)
+    journal.open(ordered)
+    assert journal.current() == ordered
 
 
 def test_a_deposed_orchestrator_cannot_write_the_journal(client) -> None:

@@ -11,10 +11,13 @@ from kazoo.exceptions import ConnectionLoss
 from kazoo.handlers.threading import KazooTimeoutError
 
 from failover import following
-from failover.following import SILENCE_BORNE_S, Clock, Counter, LetGoError, Say
+from failover.decide import Mode, Policy
+from failover.events import Announcement
+from failover.following import SILENCE_BORNE_S, Clock, Counter, LetGoError, OrderFailedError, Say
 from failover.journal import Entry, Outcome
+from failover.panel import Thresholds
 from failover.plan import Operation, Plan
-from failover.requests import Reply, Request
+from failover.requests import Control, Reply, Request
 
 T = TypeVar("T")
 RUNNING = Entry("op-1", Plan(Operation.FAILBACK, "bring db1 back", ()), "operator", "test")
@@ -110,6 +113,61 @@ def test_an_order_is_followed_though_its_withdrawal_stays_unanswered(order):
 
 def test_an_ensemble_that_elects_as_an_order_is_taken_ends_no_watch(order):
     assert order(Box(), None, ConnectionLoss(), KazooTimeoutError(), RUNNING, ENDED) == ENDED
+
+
+@pytest.fixture
+def voices(monkeypatch: pytest.MonkeyPatch):
+    """The agents that have a session with ZooKeeper."""
+    heard: list[str] = []
+    monkeypatch.setattr(following, "children", lambda *_: tuple(heard))
+    return heard
+
+
+def test_an_order_that_nobody_takes_ends_with_who_should_have_and_what_helps(order) -> None:
+    with pytest.raises(OrderFailedError, match=r"wit-zk1 is in office and did not take notice within 15 s"):
+        order(Box(), None)
+
+
+def test_an_order_taken_as_it_was_given_up_is_followed(order) -> None:
+    """It went through the journal's transaction before the request was withdrawn."""
+    looks = int(following.TAKEN_WITHIN_S) - 1
+    assert order(Box(), *[None] * looks, RUNNING, ENDED) == ENDED
+
+
+@pytest.mark.parametrize(
+    ("speaking", "words"),
+    [
+        ([], "none has a session with ZooKeeper. Start twinsite-agent"),
+        (["dc1-app1"], "dc1-app1 has a session"),
+        (["dc1-app1", "wit-zk1"], "dc1-app1, wit-zk1 have a session"),
+    ],
+)
+def test_where_nobody_is_in_office_the_agents_that_speak_are_named_in_bounded_time(
+    monkeypatch, voices, speaking, words
+) -> None:
+    voices.extend(speaking)
+    monkeypatch.setattr(following, "holder", lambda _: None)
+    waited: list[float] = []
+    clock = Clock(lambda: sum(waited), waited.append)
+
+    with pytest.raises(OrderFailedError) as refused:
+        Counter(None, clock, print).order(Request("op-1", Operation.SWITCHOVER, "anna", "test", 0.0))  # type: ignore[arg-type]
+
+    assert words in str(refused.value)
+    assert "--plain" in str(refused.value)
+    assert sum(waited) == pytest.approx(following.OFFICE_WITHIN_S, abs=0.2)
+
+
+@pytest.mark.parametrize("task", [Operation.FAILBACK, Control.ABORT])
+def test_agents_that_only_observe_are_asked_for_nothing_and_the_way_out_is_named(monkeypatch, task) -> None:
+    observing = Announcement(1.0, "wit-zk1", 1, Policy(Mode.OBSERVE), Thresholds(), ())
+    monkeypatch.setattr(following, "holder", lambda _: "wit-zk1")
+    monkeypatch.setattr(following, "announcement", lambda _: observing)
+    counter = Counter(None, Clock(lambda: 0.0, lambda _: None), print)  # type: ignore[arg-type]
+
+    with pytest.raises(OrderFailedError, match=r"observe-only.*set agent_mode: active") as refused:
+        counter.require_office(Request("op-1", task, "anna", "test", 0.0))
+    assert "--plain" not in str(refused.value)
 
 
 def test_whoever_hears_nothing_of_an_order_is_told_that_it_may_have_been_begun(order):
