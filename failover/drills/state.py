@@ -7,7 +7,8 @@ reported as not caught up; it is never silently left out.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any, LiteralString, TypeVar
 
@@ -65,15 +66,19 @@ class SqlStateReader:
         """Return each node's rows of the run, once it has replayed what the primary had at the start.
 
         A read that fails is done again until the deadline: a conflict with the replay ends one, a busy node
-        is late for another, and neither says anything of the rows.
+        is late for another, and neither says anything of the rows. All nodes are read at once, so that a
+        dead one takes no other's time.
         Two nodes out of recovery are both returned as primaries: the caller sees that something is wrong.
         """
         deadline = time.monotonic() + deadline_s
-        found = {host: self._position(host, deadline) for host in self._hosts}
-        target = next((p for p in found.values() if p is not None and not p.in_recovery), None)
-        return FinalState(
-            tuple(self._node(host, found[host], target, run_id, deadline) for host in self._hosts)
-        )
+        # Each node's reading waits for its position, so there is a thread for either.
+        with ThreadPoolExecutor(2 * len(self._hosts)) as pool:
+            found = {host: pool.submit(self._position, host, deadline) for host in self._hosts}
+            target = _first_primary(found.values())
+            nodes = [
+                pool.submit(self._node, host, found[host], target, run_id, deadline) for host in self._hosts
+            ]
+            return FinalState(tuple(node.result() for node in nodes))
 
     def _position(self, host: str, deadline: float) -> _Position | None:
         def read() -> _Position:
@@ -83,9 +88,15 @@ class SqlStateReader:
         return _insist(read, deadline)
 
     def _node(
-        self, host: str, position: _Position | None, target: _Position | None, run_id: str, deadline: float
+        self,
+        host: str,
+        found: Future[_Position | None],
+        target: _Position | None,
+        run_id: str,
+        deadline: float,
     ) -> NodeState:
         unread = NodeState(host, is_primary=False, caught_up=False, timeline=None, markers={}, executions={})
+        position = found.result()
         if position is None or target is None:
             return unread
 
@@ -103,6 +114,12 @@ class SqlStateReader:
                 )
 
         return _insist(read, deadline) or unread
+
+
+def _first_primary(found: Iterable[Future[_Position | None]]) -> _Position | None:
+    """As soon as one has answered; None when all have, or have not by the deadline, and none is primary."""
+    positions = (each.result() for each in as_completed(found))
+    return next((each for each in positions if each is not None and not each.in_recovery), None)
 
 
 def _insist(read: Callable[[], T], deadline: float) -> T | None:

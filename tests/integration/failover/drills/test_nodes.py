@@ -236,6 +236,25 @@ def test_a_node_that_cannot_be_read_is_named(filled):
     assert final.primary.node == "primary"
 
 
+def test_a_dead_host_takes_no_time_from_the_others(filled):
+    """Who is late, and is asked again, has the whole deadline as well."""
+    refusals = [psycopg.OperationalError("the database system is starting up")] * 2
+
+    def connect(host):
+        if host == "gone":
+            raise psycopg.OperationalError("no route to host")
+        if host == "standby" and refusals:
+            raise refusals.pop()
+        return psycopg.connect(filled.url(host, Role.AUDIT), autocommit=True)
+
+    final = SqlStateReader(("gone", "primary", "standby"), connect).collect("r1", deadline_s=5)
+    assert [(node.node, node.caught_up) for node in final.nodes] == [
+        ("gone", False),
+        ("primary", True),
+        ("standby", True),
+    ]
+
+
 def test_a_read_that_fails_is_done_again(filled):
     refusals = [psycopg.OperationalError("canceling statement due to conflict with recovery")] * 2
 
