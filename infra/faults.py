@@ -17,6 +17,7 @@ from typing import Protocol
 from infra import cgroups, processes
 from infra.hosts import Machine
 from infra.topology import Estate, LinkQuality
+from infra.volume import Volume
 from infra.wan import Wan
 
 
@@ -266,16 +267,18 @@ class DiskFull(Fault):
         return f"fill the PostgreSQL volume of {self.host}"
 
     def check(self, ground: Ground) -> None:
-        if ground.machine(self.host).volume is None:
-            raise FaultError(f"{self.host} has no PostgreSQL volume to fill")
+        self._volume(ground)
 
     def inject(self, ground: Ground) -> None:
-        if (volume := ground.machine(self.host).volume) is not None:
-            volume.fill()
+        self._volume(ground).fill()
 
     def heal(self, ground: Ground) -> None:
-        if (volume := ground.machine(self.host).volume) is not None:
-            volume.empty()
+        self._volume(ground).empty()
+
+    def _volume(self, ground: Ground) -> Volume:
+        if (volume := ground.machine(self.host).volume) is None:
+            raise FaultError(f"{self.host} has no PostgreSQL volume to fill")
+        return volume
 
 
 def _needs_running(machine: Machine) -> None:

@@ -279,7 +279,7 @@ class Lab:
         """Why it could not be mended; None when it was."""
         try:
             fault.heal(self)
-        except (HostError, WanError, FreezeError, CommandError) as error:
+        except (FaultError, HostError, WanError, FreezeError, CommandError) as error:
             return f"{fault.describe()}: {error}"
         self.book.remove(fault)
         return None

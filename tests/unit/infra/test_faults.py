@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +11,7 @@ from infra.faults import (
     Direction,
     DiskFull,
     Fault,
+    FaultError,
     Freeze,
     Isolation,
     LinkCut,
@@ -145,3 +147,33 @@ def test_a_site_without_power_has_no_power_switch_either(estate: Estate) -> None
 def test_isolating_a_site_silences_all_of_its_links(estate: Estate) -> None:
     assert isolation_of(estate, "a") == (LinkCut(("a", "b")), LinkCut(("a", "c")))
     assert isolation_of(estate, "a-db") == (Isolation("a-db"),)
+
+
+class Tank:
+    """A volume that notes what is done to it."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def fill(self) -> None:
+        self.done.append("fill")
+
+    def empty(self) -> None:
+        self.done.append("empty")
+
+
+def test_a_full_disk_needs_a_volume_and_is_given_it_back() -> None:
+    tank = Tank()
+    there, nowhere = (
+        SimpleNamespace(machine=lambda _, volume=volume: SimpleNamespace(volume=volume))
+        for volume in (tank, None)
+    )
+    full = DiskFull("a-db")
+
+    full.check(there)
+    full.inject(there)
+    full.heal(there)
+    assert tank.done == ["fill", "empty"]
+    for act in (full.check, full.inject, full.heal):
+        with pytest.raises(FaultError, match="a-db has no PostgreSQL volume"):
+            act(nowhere)
