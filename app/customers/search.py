@@ -60,6 +60,7 @@ SEARCH = Read(
     FROM (SELECT crm.staleness() AS seconds) AS stale LEFT JOIN ({_FOUND}) AS found ON true
     WHERE {READ_GATE}""",
     _row,
+    planned_once=True,
 )
 
 

@@ -20,7 +20,7 @@ from app.database.copies import Durability, Gate, Sites
 from app.database.execution import UNKNOWN_DETAIL, Execution, Promise, Work, explain
 from app.database.outcome import Failure, Verdict, judge
 from app.database.route import Route, RouteName, RouteOverloadedError, RouteUnavailableError, Seen
-from app.database.units import Parameters, Read, UnitAbandonedError
+from app.database.units import PLAN_ONCE, Parameters, Read, UnitAbandonedError
 from app.errors import Problem, ProblemError, not_found
 from app.settings import Settings
 
@@ -194,6 +194,8 @@ class Database:
         }
         async with route.connection() as connection:
             with connection.shut_after(self._settings.request_deadline_seconds):
+                if statement.planned_once:
+                    connection.statements.queue(PLAN_ONCE)
                 reply = connection.statements.queue(statement.sql, {**parameters, **gate})
                 await connection.statements.send()
         return [statement.make(row) for row in reply.rows()]

@@ -65,12 +65,22 @@ RETURNING fingerprint, status, headers, body, {WHERE_COMMITTED}
 """
 
 
+# For the statements that leave with it, which are one transaction up to their end.
+PLAN_ONCE = "SELECT set_config('plan_cache_mode', 'force_generic_plan', true)"
+
+
 @dataclass(frozen=True, slots=True)
 class Read(Generic[T]):
-    """A read-only statement and how to make one of its rows into a T. One round trip, no BEGIN."""
+    """A read-only statement and how to make one of its rows into a T. One round trip, no BEGIN.
+
+    `planned_once`: one plan is good for all parameters. PostgreSQL weighs that anew at each execution, by
+    planning for what was given, where it takes the one plan for much dearer: the search cost five times as
+    much. Not for a statement whose best index depends on how frequent a value is.
+    """
 
     sql: str
     make: Callable[[TupleRow], T]
+    planned_once: bool = False
 
     def __post_init__(self) -> None:
         if READ_GATE not in self.sql:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -128,7 +128,7 @@ async def routed(unit: WriteUnit, id_: UUID, decision: Decision) -> None:
 
 
 def explanation(decision: Decision) -> Jsonb:
-    considered = [asdict(each) for each in decision.considered]
+    considered = [{"rule": each.rule, "fits": each.fits, "why": each.why} for each in decision.considered]
     return Jsonb({"rule": decision.rule, "considered": considered})
 
 

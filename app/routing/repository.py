@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import orjson
 from psycopg.rows import TupleRow
 from pydantic import TypeAdapter
 
@@ -19,7 +21,8 @@ from app.topics.schemas import TopicForm
 
 HOME_ZONE = "Europe/Moscow"
 _RULES = TypeAdapter(tuple[RuleForm, ...])
-_ADDED = "'{version,changed_at,changed_by}'::text[]"
+_ADDED = frozenset({"version", "changed_at", "changed_by"})  # to what was entered
+_KEPT = 256  # entries read; an estate has some dozens
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,12 @@ class Setting:
     rules: tuple[RuleForm, ...]
 
 
-SETTING = f"""
-SELECT to_jsonb(t) - {_ADDED}, t.version, q.unit, to_jsonb(k) - {_ADDED}, g.time_zone, g.code,
+# Entries as text: the same text was read before, nearly always (`_topic` and so on).
+SETTING = """
+SELECT to_json(t)::text, t.version, q.unit, to_json(k)::text, g.time_zone, g.code,
        p.region, p.customer_type, p.planned_volume, coalesce(p.vip, false), p.manager,
        coalesce(p.contract_unit, crm.contract_unit(c.id)), c.stage, c.name,
-       (SELECT coalesce(jsonb_agg(to_jsonb(a) - {_ADDED}), '[]') FROM crm.assignment_rule a WHERE a.active)
+       (SELECT coalesce(json_agg(a), '[]')::text FROM crm.assignment_rule a WHERE a.active)
 FROM crm.topic t
 JOIN crm.queue q ON q.code = t.queue
 JOIN crm.calendar k ON k.code = t.calendar
@@ -51,10 +55,8 @@ LEFT JOIN crm.region g ON g.code = coalesce(%(region)s, p.region)
 WHERE t.code = %(topic)s
 """
 PEOPLE = """
-SELECT p.code, p.unit, p.skills, p.lines, p.regions, p.capacity,
-       (SELECT count(*) FROM crm.request r WHERE r.assignee = p.code AND r.status <> 'closed')
-FROM crm.person p
-WHERE p.active AND p.present AND (p.unit = ANY(%(units)s) OR p.code = %(manager)s)
+SELECT p.code, p.unit, p.skills, p.lines, p.regions, p.capacity, p.load
+FROM crm.people_at_work(%(units)s::text[], %(manager)s) AS p
 """
 
 
@@ -74,16 +76,35 @@ async def people(unit: WriteUnit, units: Iterable[str], manager: str | None) -> 
 def made_setting(row: TupleRow) -> Setting:
     topic, version, queue_unit, calendar, zone, region, *profile, stage, name, rules = row
     return Setting(
-        topic=TopicForm.model_validate(topic),
+        topic=_topic(topic),
         topic_version=version,
         queue_unit=queue_unit,
-        calendar=CalendarForm.model_validate(calendar).working(zone or HOME_ZONE),
+        calendar=_calendar(calendar, zone or HOME_ZONE),
         profile=_profile(profile),
         party=Party(stage) if stage else Party.UNKNOWN,
         customer_name=name,
         region=region,
-        rules=_RULES.validate_python(rules),
+        rules=_rules(rules),
     )
+
+
+@lru_cache(maxsize=_KEPT)
+def _topic(text: str) -> TopicForm:
+    return TopicForm.model_validate(_entered(orjson.loads(text)))
+
+
+@lru_cache(maxsize=_KEPT)
+def _calendar(text: str, zone: str) -> WorkingCalendar:
+    return CalendarForm.model_validate(_entered(orjson.loads(text))).working(zone)
+
+
+@lru_cache(maxsize=_KEPT)
+def _rules(text: str) -> tuple[RuleForm, ...]:
+    return _RULES.validate_python([_entered(entry) for entry in orjson.loads(text)])
+
+
+def _entered(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value for name, value in entry.items() if name not in _ADDED}
 
 
 def _profile(row: Any) -> ProfileForm:

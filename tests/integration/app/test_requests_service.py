@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import psycopg
 import pytest
 
 REQUESTS = "/api/v1/requests"
@@ -93,6 +94,18 @@ async def test_load_is_shared_by_capacity_and_skill(api, number):
     given = [(await desk.register())["assignee"] for _ in range(4)]
     assert sorted(given[:3]) == sorted([able, able, other])
     assert given[3] is None  # all are at their capacity: it waits in the unit
+
+
+async def test_load_is_counted_up_to_the_capacity_whatever_the_caller_sees(crm, desk):
+    busy = await desk.person("busy", capacity=2)
+    free = await desk.person("free", capacity=5)
+    for _ in range(4):
+        id_ = (await desk.register())["id"]
+        await desk.post(f"requests/{id_}/assign", {"operator": "head", "assignee": busy}, 200)
+    with psycopg.connect(crm.url()) as nobody:  # who was granted nothing
+        assert nobody.execute("SELECT count(*) FROM crm.request").fetchone() == (0,)
+        people = nobody.execute("SELECT code, load FROM crm.people_at_work(%s, NULL)", ([desk.unit],))
+        assert dict(people.fetchall()) == {busy: 2, free: 0}
 
 
 async def test_vip_goes_to_the_personal_manager_and_the_answer_says_why(desk, company):

@@ -9,8 +9,10 @@ import pytest
 
 from app.database.connection import CrmConnection
 from app.database.statements import PREPARED_MAX
+from tests.integration.app.conftest import running_api
 
 PREPARED = "SELECT statement FROM pg_prepared_statements"
+PLANS = "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE statement LIKE %(like)s"
 
 
 @pytest.fixture
@@ -117,3 +119,21 @@ async def test_who_is_cancelled_leaves_a_session_of_use(session, admin):
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert await _answer(session, "SELECT 1") == [(1,)]
+
+
+async def test_the_search_is_planned_once_and_not_anew_for_what_is_looked_for(crm):
+    async with running_api(crm.url(), pool_max_size=1) as api:
+        for word in (
+            "7707083893",
+            "8 (916) 123-45-67",
+            "Ромашка",
+            "север",
+            "ООО Вектор",
+            "x@example.com",
+            "77",
+        ):
+            answer = await api.get(f"/api/v1/customers/search?q={word}&fresh=true")
+            assert answer.status_code == 200
+        async with api.database.primary.connection() as connection:
+            plans = await _answer(connection, PLANS, {"like": "%find_by_words%"})
+    assert plans == [(0, 7)]

@@ -91,3 +91,28 @@ def test_near_numbers_are_few_and_never_the_one_typed(number):
 @pytest.mark.parametrize("text", ["", "Ромашка", "12345", "1" * 16, "77-А"])
 def test_what_is_no_number_has_no_near_ones(text):
     assert identifiers.near_forms(text) == ()
+
+
+def _passes(number):
+    return any(_accepts(check, number) for check in (identifiers.inn, identifiers.ogrn, identifiers.snils))
+
+
+def _accepts(check, text):
+    try:
+        return bool(check(text))
+    except IdentifierError:
+        return False
+
+
+@given(st.from_regex(r"[1-9][0-9]{9,14}", fullmatch=True))
+def test_near_numbers_with_check_digits_are_those_that_the_checks_accept(typed):
+    places = range(len(typed))
+    wrong = {typed[:n] + digit + typed[n + 1 :] for n in places for digit in "0123456789"}
+    exchanged = {typed[:n] + typed[n + 1] + typed[n] + typed[n + 2 :] for n in places[:-1]}
+    expected = {number for number in wrong | exchanged if number != typed and _passes(number)}
+    assert {near for near in identifiers.near_forms(typed) if not near.startswith("+")} == expected
+
+
+def test_a_sole_trader_whose_remainder_has_two_digits_is_known_by_its_last():
+    assert 30450011600005 % 13 == 10
+    assert identifiers.ogrn("304500116000050") == "304500116000050"
