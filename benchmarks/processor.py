@@ -13,7 +13,10 @@ import psycopg
 
 from app.devserver import CrmDatabase
 
-_SESSIONS = "SELECT pid FROM pg_stat_activity WHERE usename = %s AND pid <> pg_backend_pid()"
+_SESSIONS = """
+SELECT pid FROM pg_stat_activity
+WHERE usename = %s AND datname = current_database() AND pid <> pg_backend_pid()
+"""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ def of_process(pid: int) -> float:
 
 
 def of_sessions(database: CrmDatabase, user: str) -> float:
-    """The same of the sessions that a user has open."""
+    """The same of the sessions that a user has open in this database."""
     with psycopg.connect(database.admin_url, autocommit=True) as connection:
         pids = [int(row[0]) for row in connection.execute(_SESSIONS, (user,))]
     return sum(map(of_process, pids))
