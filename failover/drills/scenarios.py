@@ -153,6 +153,17 @@ _ALL = (
         leadership=Leadership.EITHER,
     ),
     Scenario(
+        name="standby-host-loss",
+        title="The synchronous standby at the other site loses power",
+        story=(
+            "The host at the other site that each commit waits for is cut off its power. Commits wait until "
+            "Patroni has another there; the primary has to stay."
+        ),
+        fault=PowerCut(Role.REMOTE_COPY),
+        budget=FAILOVER_BUDGET,
+        leadership=Leadership.STAYS,
+    ),
+    Scenario(
         name="app-host-loss",
         title="The host that holds the entry loses power",
         story="The application host with the virtual address of the primary's site is cut off its power.",

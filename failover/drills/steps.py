@@ -20,6 +20,7 @@ class Role(StrEnum):
     PRIMARY_SITE = "primary's site"
     OTHER_SITE = "other data site"
     WITNESS_SITE = "witness's site"
+    REMOTE_COPY = "synchronous standby at the other data site"
     ENTRY_HOST = "application host that holds the entry of the primary's site"
     ZOOKEEPER_LEADER = "host of the ZooKeeper leader"
     ORCHESTRATOR = "host of the agent in office"
@@ -53,11 +54,18 @@ def set_scene(estate: Estate, status: ClusterStatus, ports: Ports) -> Scene:
             Role.PRIMARY_SITE: primary.site,
             Role.OTHER_SITE: others[0],
             Role.WITNESS_SITE: witnesses[0],
+            Role.REMOTE_COPY: _copy_at(others[0], estate, status),
             Role.ENTRY_HOST: ports.cluster.entry_holder(primary.site),
             Role.ZOOKEEPER_LEADER: ports.cluster.zookeeper_leader(),
             Role.ORCHESTRATOR: ports.orchestrator.holder() or "nobody",
         }
     )
+
+
+def _copy_at(site: str, estate: Estate, status: ClusterStatus) -> str:
+    """Whom each commit waits for at that site; where replication is asynchronous, nobody."""
+    names = sorted(status.synchronous_names)
+    return next((name for name in names if estate.host(name).site == site), "nobody")
 
 
 class Step(Protocol):

@@ -2,6 +2,7 @@
 
 # ruff: noqa: ARG002 - stand-ins have the signature of what they stand in for
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -118,6 +119,13 @@ def test_the_cast_is_found_before_anything_breaks(world, estate):
     assert scene[Role.OTHER_SITE] == "dc2"
     assert scene[Role.ENTRY_HOST] == "dc1-app1"
     assert scene[Role.WITNESS_SITE] == "wit"
+    assert scene[Role.REMOTE_COPY] == "dc2-db1"
+
+
+def test_the_copy_that_commits_wait_for_is_nobody_where_replication_is_asynchronous(world, estate):
+    status = world.ports().cluster.status()
+    alone = replace(status, members=tuple(replace(member, synchronous=False) for member in status.members))
+    assert set_scene(estate, alone, world.ports())[Role.REMOTE_COPY] == "nobody"
 
 
 def test_every_scenario_heals_each_of_its_steps(world, estate):
