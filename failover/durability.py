@@ -53,7 +53,7 @@ def _synchronous(panel: Panel, cluster: ClusterRecord) -> Iterator[Finding]:
         yield Finding(
             Condition.CROSS_SITE_DURABILITY_LOST,
             cluster.leader.name,
-            (f"synchronous: {named}; acknowledged writes have no copy outside {home}",),
+            (f"synchronous: {named}; what commits has no copy outside {home}",),
         )
     if len(members) < panel.thresholds.sync_wanted:
         wanted = panel.thresholds.sync_wanted

@@ -145,7 +145,7 @@ class Gauge:
         """The beginning and the end of an exposure, for the history."""
         site = self._site_of.get(after.primary, "")
         if before.exposed_from is None and after.exposed_from is not None:
-            self._tell(f"exposed: writes acknowledged by {after.primary} have copies in {site} only")
+            self._tell(f"exposed: what {after.primary} commits has copies in {site} only")
         begun, ended = before.exposed_from, after.last
         if begun is not None and after.exposed_from is None and ended is not None:
             same = (before.primary, begun.timeline) == (after.primary, ended.timeline)
