@@ -45,7 +45,6 @@ CANDIDATES = Read(
     SELECT {CARD} FROM candidate JOIN crm.customer c ON c.id = candidate.id
     WHERE {READ_GATE} AND c.id IS DISTINCT FROM %(besides)s AND c.kind = %(kind)s""",
     customer,
-    planned_once=True,
 )
 
 
