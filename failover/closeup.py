@@ -6,6 +6,7 @@ that had to be published first would cost some tenths of a second.
 
 from __future__ import annotations
 
+import select
 import socket
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -15,6 +16,8 @@ import psycopg
 from failover.deadline import deadline
 
 CONNECTS_WITHIN_S = 0.3
+# For so long one look waits for the end of a session; it returns in the moment that the session ends.
+LISTENS_S = 0.1
 POSTGRESQL_PORT, PATRONI_PORT = 5432, 8008
 
 
@@ -43,6 +46,13 @@ class DirectCloseUp:
         self._sessions: dict[str, psycopg.Connection[tuple[object, ...]]] = {}
 
     def stopped(self, host: str) -> bool:
+        """As long as the server keeps the session that `promoted` made, it is not asked anything.
+
+        For each connection it starts a process: some dozen a second are a part of a core that its shutdown
+        then waits for.
+        """
+        if self._keeps_session(host):
+            return False
         address = self._addresses[host]
         return _refuses(address, POSTGRESQL_PORT) and _accepts(address, PATRONI_PORT)
 
@@ -77,6 +87,16 @@ class DirectCloseUp:
             session = psycopg.connect(self._conninfo(host, "postgres"), autocommit=True, connect_timeout=2)
             self._sessions[host] = session
         return _within(session, query, CONNECTS_WITHIN_S).fetchone()
+
+    def _keeps_session(self, host: str) -> bool:
+        """There is one, and the server does not end it within a moment."""
+        session = self._sessions.get(host)
+        if session is None:
+            return False
+        if not session.closed and not select.select([session.fileno()], [], [], LISTENS_S)[0]:
+            return True
+        self._forget(host)
+        return False
 
     def _forget(self, host: str) -> None:
         session = self._sessions.pop(host, None)

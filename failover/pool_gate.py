@@ -30,7 +30,7 @@ PAUSES_WITHIN_S = 1.0
 ASKED_EVERY_S = 5.0
 RETRY_S = 0.2
 # Between two looks at a server that is being promoted; each is a question on a session that is there.
-PROMOTION_ASKED_EVERY_S = 0.03
+PROMOTION_ASKED_EVERY_S = 0.05
 # PgBouncer's database for reads, beside the one that is paused (role pgbouncer).
 REPLICA_SUFFIX = "_replica"
 

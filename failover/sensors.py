@@ -100,7 +100,8 @@ class LiveSensors:
 
     def _preflight(self, asked: Expectation) -> Observation:
         ends = Ends(asked.text("leader"), asked.text("candidate"))
-        self._through.close_up.promoted(ends.candidate)  # a session with it is there when clients wait
+        for host in (ends.leader, ends.candidate):
+            self._through.close_up.promoted(host)  # a session with it is there when clients wait
         found = self._through.inspector.inspect((ends.leader, ends.candidate))  # seconds, on a busy machine
         items = check(Panel(self._through.settled()), ends, found)
         return Observation(all(item.holds for item in items), summary(items))

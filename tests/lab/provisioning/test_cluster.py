@@ -114,6 +114,26 @@ def test_the_kernel_tells_patroni_when_its_postmaster_ends(on, host):
 
 
 @pytest.mark.parametrize("host", DATABASES)
+def test_patroni_chooses_no_standby_that_claims_more_than_it_was_sent(on, host):
+    """The query that this very Patroni puts together, asked without a server (run_patroni.py)."""
+    script = (
+        "import sys, types; sys.path.insert(0, '/usr/local/lib/twinsite'); import run_patroni\n"
+        "from patroni import global_config\n"
+        "type(global_config).is_synchronous_mode = True\n"
+        "server = types.SimpleNamespace(wal_name='wal', lsn_name='lsn', wal_flush='', role='primary',"
+        " TL_LSN='', _major_version=170000, _should_query_slots=False, can_advance_slots=False,"
+        " slots_handler=types.SimpleNamespace(pg_replication_slots_query=lambda _: ''))\n"
+        "for change in (lambda: None, run_patroni.believe_only_what_was_sent):\n"
+        "    change(); print(run_patroni.Postgresql.cluster_info_query.fget(server))\n"
+    )
+    python = "/opt/twinsite/patroni/venv/bin/python"
+    shipped, ours = on(host).check_output("%s -c %s", python, script).splitlines()
+
+    assert "WHERE w.state = 'streaming')" in shipped
+    assert "WHERE w.state = 'streaming' AND w.flush_lsn <= w.sent_lsn)" in ours
+
+
+@pytest.mark.parametrize("host", DATABASES)
 def test_no_account_trusts_and_none_comes_without_tls(connect, host):
     with connect(host) as session:
         rows = session.execute("SELECT type, auth_method, error FROM pg_hba_file_rules").fetchall()

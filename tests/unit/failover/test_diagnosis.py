@@ -9,7 +9,7 @@ from failover.diagnosis import diagnose
 from failover.panel import Panel, Picture
 from failover.proof.scenery import Health, Scene, picture
 from failover.stranded import Stranded
-from failover.views import Outcome, PoolView, Signal
+from failover.views import Outcome, Signal
 
 pytestmark = pytest.mark.safety
 
@@ -169,13 +169,8 @@ def test_a_calm_view_counts_longer_until_anybody_sees_something_amiss() -> None:
             )
         )
 
-    held = picture(WELL)
-    first, *others = held.sightings
-    paused = replace(first, view=replace(first.view, pool=PoolView(reachable=True, paused=True)))
-
-    assert aged(held).speaking("wit")
+    assert aged(picture(WELL)).speaking("wit")
     assert not aged(picture(WELL.with_site(Health.OFF, "dc1"))).speaking("wit")
-    assert not aged(replace(held, sightings=(paused, *others))).speaking("wit")
 
 
 def test_views_of_the_primarys_own_site_can_contradict_and_then_nobody_is_sure() -> None:

@@ -7,7 +7,7 @@ import pytest
 from failover.panel import Picture, everyone_counts
 from failover.proof.scenery import Scene, picture
 from failover.telling import LOOKS_EVERY_MS, settle
-from failover.views import SightingBook, ViewError, decode, encode
+from failover.views import Outcome, PoolView, SightingBook, Signal, ViewError, decode, encode
 
 
 def views():
@@ -89,3 +89,19 @@ def test_who_says_nothing_is_not_waited_for_for_ever() -> None:
 
     assert not everyone_counts(seen)
     assert agents.now_ms <= 3800 + seen.thresholds.calm_ms + 2 * LOOKS_EVERY_MS
+
+
+@pytest.mark.parametrize(
+    ("outcome", "hurries"),
+    [(Outcome.ANSWERS, False), (Outcome.REFUSED, False), (Outcome.MUTE, True), (Outcome.SILENT, True)],
+)
+def test_only_what_is_silent_makes_everybody_publish_faster(outcome: Outcome, hurries: bool) -> None:
+    calm = views()[0]
+    assert not calm.restless
+    found = (replace(calm.databases[0], postgres=Signal(outcome)), *calm.databases[1:])
+    assert replace(calm, databases=found).restless is hurries
+
+
+def test_a_pool_that_is_held_makes_nobody_hurry() -> None:
+    calm = views()[0]
+    assert not replace(calm, pool=PoolView(reachable=True, paused=True, held_ms=10, operation="7")).restless

@@ -8,10 +8,18 @@ away). kazoo draws a server by lot unless it is told not to, and Patroni 4.1.5 d
 When it notices that its PostgreSQL has ended: it looks once a loop, so half a second late on average. The
 kernel tells at once (pidfd_open(2)), and Patroni's own loop then decides as it always does.
 
+Whom it takes for a synchronous standby: whoever streams and says how far it has written. So does one that
+had received more of the old primary than the new one, for the second or two until it is rewound, and its
+word counts there as a confirmation of WAL that it does not have: as long as the new primary is behind it,
+commits are acknowledged that only the primary holds, and afterwards none is until that standby is gone
+(seen once as a second pause of 2 s after a loss; docs/decisions/0205-diverged-standbys.md). What was never
+sent cannot have been confirmed.
+
 How its threads take turns: the loop that decides shares Python's lock with those that answer health checks.
 """
 
 import functools
+import inspect
 import os
 import select
 import sys
@@ -23,6 +31,9 @@ from patroni.__main__ import main
 from patroni.ha import Ha
 
 PostmasterProcess = postgresql.postmaster.PostmasterProcess
+Postgresql = postgresql.Postgresql
+# Of Patroni's own query (postgresql/__init__.py, `cluster_info_query`).
+STREAMS, WAS_SENT_IT = "w.state = 'streaming'", "w.flush_lsn <= w.sent_lsn"
 # Each thread may keep Python's lock for so long; 5 ms by default.
 YIELDS_AFTER_S = 0.001
 
@@ -74,9 +85,26 @@ def tell(watchman: Watchman) -> None:
     Ha.__init__, PostmasterProcess.__init__ = telling_ha, telling_process
 
 
+def believe_only_what_was_sent() -> None:
+    """Leave diverged standbys out of what Patroni chooses synchronous ones from.
+
+    Raises RuntimeError when this is a Patroni that asks otherwise.
+    """
+    ask = Postgresql.cluster_info_query.fget
+    if STREAMS not in inspect.getsource(ask):
+        raise RuntimeError("this Patroni chooses synchronous standbys by another query: see run_patroni.py")
+
+    @functools.wraps(ask)
+    def asking(self: Postgresql) -> str:
+        return ask(self).replace(STREAMS, f"{STREAMS} AND {WAS_SENT_IT}")
+
+    Postgresql.cluster_info_query = property(asking)
+
+
 if __name__ == "__main__":
     sys.setswitchinterval(YIELDS_AFTER_S)
     # In the order of the configuration.
     KazooClient.__init__ = functools.partialmethod(KazooClient.__init__, randomize_hosts=False)
     tell(Watchman())
+    believe_only_what_was_sent()
     sys.exit(main())
