@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, date, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 MAX_OPAQUE = 200
+# Further out is a mistake of its sender, and arithmetic would leave what Python and PostgreSQL can hold.
+FIRST_YEAR, LAST_YEAR = 1900, 3000
 # Nothing PostgreSQL or a log line would choke on: no NUL, no other control characters.
 _CONTROL_FREE = r"^[^\x00-\x1f\x7f]*$"
 _NUL_FREE = r"^[^\x00]*$"
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MOMENT = re.compile(
+    _DAY.pattern + r"[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?([Zz]|[+-][0-9]{2}:?[0-9]{2})"
+)
 
 
 def _not_blank(text: str) -> str:
@@ -17,6 +25,44 @@ def _not_blank(text: str) -> str:
         raise ValueError("must not be blank")
     return text
 
+
+def _is_written(value: object, form: re.Pattern[str], kind: type[date]) -> bool:
+    """`pydantic` alone would take numbers and digits too, for seconds or milliseconds since 1970."""
+    return type(value) is kind or (isinstance(value, str) and form.fullmatch(value) is not None)
+
+
+def _day_written(value: object) -> object:
+    if not _is_written(value, _DAY, date):
+        raise ValueError("expected a date, as 2026-01-31")
+    return value
+
+
+def _moment_written(value: object) -> object:
+    if not _is_written(value, _MOMENT, datetime):
+        raise ValueError("expected a date and time with an offset, as 2026-01-31T09:30:00+03:00")
+    return value
+
+
+def _plausible(day: date) -> date:
+    if not FIRST_YEAR <= day.year < LAST_YEAR:
+        raise ValueError(f"expected a year from {FIRST_YEAR} to {LAST_YEAR - 1}")
+    return day
+
+
+def _in_utc(moment: datetime) -> datetime:
+    _plausible(moment)
+    return moment.astimezone(UTC)
+
+
+def day_of(text: str) -> date:
+    """As a `Day` is read. Raises ValueError."""
+    _day_written(text)
+    return _plausible(date.fromisoformat(text))
+
+
+Day = Annotated[date, BeforeValidator(_day_written), AfterValidator(_plausible)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment_written), AfterValidator(_in_utc)]
+"""Of RFC 3339, or ISO 8601 without seconds. No input has a bare date or datetime instead."""
 
 Opaque = Annotated[str, StringConstraints(min_length=1, max_length=MAX_OPAQUE, pattern=_CONTROL_FREE)]
 """The sender's own text, kept as it is."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import AwareDatetime
 
 from app import pagination
 from app.audit import repository
 from app.audit.model import Kind
 from app.audit.schemas import AuditEntry, ChainHead, ChainHeads
-from app.fields import Opaque
+from app.fields import Moment, Opaque
 from app.http import BASE, LIST_PROBLEMS, READ_PROBLEMS, StrictRoute, TheDatabase, TheFreshness, shown
 from app.pagination import DEFAULT_LIMIT, Cursor, Limit, Page
 from app.problems import problems
@@ -25,8 +24,8 @@ async def audit_filters(
     subject: Annotated[Opaque | None, Query(description="Of what: `customers/0198…`")] = None,
     site: Annotated[Opaque | None, Query()] = None,
     kind: Annotated[Kind | None, Query()] = None,
-    since: Annotated[AwareDatetime | None, Query()] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Before this moment")] = None,
+    since: Annotated[Moment | None, Query()] = None,
+    until: Annotated[Moment | None, Query(description="Before this moment")] = None,
 ) -> dict[str, str]:
     """Those that were given, by their names in repository.FILTERS."""
     given: dict[str, str | None] = {

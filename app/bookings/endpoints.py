@@ -8,7 +8,6 @@ from uuid import UUID
 
 import psycopg
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime
 
 from app.bookings import events, repository
 from app.bookings.schemas import Availability, AvailabilityForm, Booking, BookingForm, BookingKind, Slots
@@ -17,6 +16,7 @@ from app.database.units import WriteUnit
 from app.directory.model import Code
 from app.encoding import encode
 from app.errors import FieldError, Problem, ProblemError, invalid, not_found
+from app.fields import Moment
 from app.http import (
     BASE,
     READ_PROBLEMS,
@@ -55,8 +55,8 @@ async def add_availability(form: AvailabilityForm, command: KeyedCommand, databa
 @router.get("/slots", response_model=Slots, responses=problems(*READ_PROBLEMS))
 async def free_slots(
     kind: Annotated[BookingKind, Query()],
-    since: Annotated[AwareDatetime, Query()],
-    until: Annotated[AwareDatetime, Query()],
+    since: Annotated[Moment, Query()],
+    until: Annotated[Moment, Query()],
     database: TheDatabase,
     freshness: TheFreshness,
     *,

@@ -9,10 +9,10 @@ from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from app.directory.model import Code
-from app.fields import Form, Short
+from app.fields import Form, Moment, Short
 
 LONGEST = timedelta(days=1)
 
@@ -27,8 +27,8 @@ class AvailabilityForm(Form):
 
     person: Code
     kind: BookingKind
-    start: AwareDatetime
-    end: AwareDatetime
+    start: Moment
+    end: Moment
     slot_minutes: Annotated[int, Field(ge=5, le=480)] = 30
 
     @model_validator(mode="after")
@@ -43,7 +43,7 @@ class BookingForm(Form):
 
     person: Code
     kind: BookingKind
-    start: AwareDatetime
+    start: Moment
     contact: Short
     request_id: UUID | None = None
 

@@ -8,9 +8,9 @@ from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, StringConstraints, model_validator
+from pydantic import StringConstraints, model_validator
 
-from app.fields import Form, Opaque, Short
+from app.fields import Form, Moment, Opaque, Short
 
 Link = Annotated[str, StringConstraints(pattern=r"^https?://[!-~]{1,900}$")]
 
@@ -29,9 +29,9 @@ class CallForm(Form):
     operator: Short | None = None
     customer_id: UUID | None = None
     request_id: UUID | None = None
-    started_at: AwareDatetime
-    answered_at: AwareDatetime | None = None
-    ended_at: AwareDatetime | None = None
+    started_at: Moment
+    answered_at: Moment | None = None
+    ended_at: Moment | None = None
     recording: Link | None = None
     personal_data_changed: bool = False
 

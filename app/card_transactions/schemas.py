@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from app.cards.numbers import is_card_number
-from app.fields import Form, Opaque, Short
+from app.fields import Form, Moment, Opaque, Short
 
 MAX_BATCH = 1000
 # PostgreSQL's timestamptz would take more; a transaction outside of these years is a mistake of its sender.
@@ -25,10 +25,10 @@ def _no_card_number(text: str) -> str:
     return text
 
 
-def _plausible(moment: AwareDatetime) -> AwareDatetime:
+def _plausible(moment: datetime) -> datetime:
     if not FIRST_YEAR <= moment.year < LAST_YEAR:
         raise ValueError(f"expected a year from {FIRST_YEAR} to {LAST_YEAR - 1}")
-    return moment.astimezone(UTC)
+    return moment
 
 
 Token = Annotated[
@@ -36,7 +36,7 @@ Token = Annotated[
 ]
 Quantity = Annotated[Decimal, Field(max_digits=12, decimal_places=3)]
 Amount = Annotated[Decimal, Field(max_digits=14, decimal_places=2)]
-Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]
+Occurred = Annotated[Moment, AfterValidator(_plausible)]
 
 
 class TransactionForm(Form):
@@ -49,7 +49,7 @@ class TransactionForm(Form):
     quantity: Quantity
     amount: Amount
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-    occurred_at: Moment
+    occurred_at: Occurred
 
 
 class BatchForm(Form):

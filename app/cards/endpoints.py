@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from app.card_transactions.schemas import Moment
+from app.card_transactions.schemas import Occurred
 from app.cards import service
 from app.cards.keys import CardKeys
 from app.cards.schemas import (
@@ -130,8 +130,8 @@ async def get_card(card_id: UUID, database: TheDatabase, freshness: TheFreshness
 )
 async def list_card_transactions(
     card_id: UUID,
-    since: Annotated[Moment, Query()],
-    until: Annotated[Moment, Query()],
+    since: Annotated[Occurred, Query()],
+    until: Annotated[Occurred, Query()],
     database: TheDatabase,
     freshness: TheFreshness,
     *,

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr
 
-from app.card_transactions.schemas import Amount, Moment, Quantity, Token
+from app.card_transactions.schemas import Amount, Occurred, Quantity, Token
 from app.cards.numbers import CardNumber
 from app.fields import Form, Opaque, Short
 
@@ -89,7 +89,7 @@ class CheckForm(Form):
     product: Short
     quantity: Quantity
     amount: Amount
-    occurred_at: Moment | None = None
+    occurred_at: Occurred | None = None
 
 
 class Refusal(StrEnum):

@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from app.deals.schemas import Payment
 from app.directory.model import Code
-from app.fields import Form, Long, Opaque, Short
+from app.fields import Day, Form, Long, Opaque, Short
 from app.records.model import Filter, Noun, Record
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
@@ -37,9 +37,9 @@ class Conditions(Form):
     """What is agreed."""
 
     unit: Code = Field(description="Who serves the contract")
-    signed_on: date
-    valid_from: date
-    valid_until: date | None = Field(None, description="The last day; null: without end")
+    signed_on: Day
+    valid_from: Day
+    valid_until: Day | None = Field(None, description="The last day; null: without end")
     prolongation: Prolongation | None = None
     payment: Payment = Payment.PREPAID
     deferral_days: Annotated[int, Field(ge=0, le=365)] = 0
@@ -113,7 +113,7 @@ class ProductsForm(Form):
 class ProlongForm(Form):
     """`until`: the new last day; left out: by the contract's own terms."""
 
-    until: date | None = None
+    until: Day | None = None
     note: Short | None = None
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from app.directory.model import Code, Directory, Entry, Localized
-from app.fields import Form, Long, Opaque, Short
+from app.fields import Day, Form, Long, Opaque, Short, day_of
 from app.records.model import Filter, Noun, Record
 
 
@@ -40,8 +40,8 @@ class Terms(Form):
     deferral_days: Annotated[int, Field(ge=0, le=365)] | None = None
     credit_limit: Annotated[Decimal, Field(ge=0, max_digits=14, decimal_places=2)] | None = None
     discount_percent: Annotated[Decimal, Field(ge=0, le=100, max_digits=5, decimal_places=2)] | None = None
-    starts: date | None = None
-    ends: date | None = None
+    starts: Day | None = None
+    ends: Day | None = None
     unit: Code | None = Field(None, description="Who will serve the contract")
     contract_number: Opaque | None = None
     comment: Long | None = None
@@ -222,7 +222,7 @@ def read_value(term: Term, value: Decimal | str) -> Decimal | date | str:
         return _number(term, value)
     if isinstance(value, Decimal):
         raise ValueError(f"{term} is compared with a text")  # noqa: TRY004 - pydantic reads ValueError
-    return date.fromisoformat(value) if kind is date else value
+    return day_of(value) if kind is date else value
 
 
 def _number(term: Term, value: Decimal | str) -> Decimal:

@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from app.customers.sections import NAMES
 from app.directory.model import Code, Directory, Entry, Localized, LocalizedText
-from app.fields import Form, Opaque, Raw, Short
+from app.fields import Form, Moment, Opaque, Raw, Short
 
 
 class Evidence(StrEnum):
@@ -81,7 +81,7 @@ class RepresentativeForm(Form):
     name: Raw
     phone: Raw | None = None
     topics: Annotated[tuple[Code, ...], Field(max_length=50)] = ()
-    valid_until: AwareDatetime | None = None
+    valid_until: Moment | None = None
     document: Opaque | None = None
 
 

@@ -9,10 +9,10 @@ from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from app.directory.model import Directory, Entry, Localized
-from app.fields import Form, Opaque, Short
+from app.fields import Form, Moment, Opaque, Short
 
 Points = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2)]
 Change = Annotated[Decimal, Field(max_digits=12, decimal_places=2)]
@@ -44,8 +44,8 @@ class AccrualRuleForm(Entry):
     stations: Names = ()
     basis: Basis
     rate: Rate
-    valid_from: AwareDatetime | None = None
-    valid_until: AwareDatetime | None = None
+    valid_from: Moment | None = None
+    valid_until: Moment | None = None
 
     @model_validator(mode="after")
     def _begins_before_it_ends(self) -> Self:

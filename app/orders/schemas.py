@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
@@ -13,7 +12,7 @@ from pydantic import Field
 from app.catalogue.schemas import Packaging
 from app.contracts.schemas import Quantity
 from app.directory.model import Code
-from app.fields import Form, Long, Opaque, Short
+from app.fields import Day, Form, Long, Opaque, Short
 from app.records.model import Filter, Noun, Record
 
 Percent = Annotated[Decimal, Field(gt=0, le=100, max_digits=5, decimal_places=2)]
@@ -46,7 +45,7 @@ class Requisites(Form):
     consignee_inn: Opaque | None = None
     delivery: Delivery | None = None
     address: Short | None = None
-    wanted_on: date | None = None
+    wanted_on: Day | None = None
 
 
 class Vehicle(Form):

@@ -9,10 +9,10 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime
 
 from app.database.database import Found
 from app.directory.model import Code
+from app.fields import Moment
 from app.http import READ_PROBLEMS, StrictRoute, TheDatabase, TheFreshness, shown
 from app.problems import problems
 from app.reports import repository
@@ -26,8 +26,8 @@ from app.reports.schemas import (
 )
 
 router = APIRouter(prefix="/reports", tags=["reports"], route_class=StrictRoute)
-Since = Annotated[AwareDatetime, Query()]
-Until = Annotated[AwareDatetime, Query()]
+Since = Annotated[Moment, Query()]
+Until = Annotated[Moment, Query()]
 TheFormat = Annotated[Format, Query(alias="format")]
 RESPONSES: dict[int | str, dict[str, Any]] = {
     **problems(*READ_PROBLEMS),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from app.directory.model import Directory, Entry, Localized
-from app.fields import Form, Short
+from app.fields import Day, Form, Short
 from app.sla.clock import Interval, WorkingCalendar
 
 MIN_WEEKLY_MINUTES = 300  # less would put a deadline years away
@@ -57,7 +56,7 @@ class WeekdayHours(Hours):
 class SpecialDay(Form):
     """A day unlike its weekday: a moved working Saturday, a shortened day, a company's own holiday."""
 
-    day: date
+    day: Day
     hours: Annotated[tuple[Hours, ...], Field(max_length=6)] = ()
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from app.card_transactions.schemas import Moment
+from app.card_transactions.schemas import Occurred
 from app.directory.model import Code, Directory, Entry, Localized
 from app.fields import Form, Short
 from app.identity import now
@@ -29,7 +29,7 @@ def _has_happened(moment: datetime) -> datetime:
     return moment
 
 
-Happened = Annotated[Moment, AfterValidator(_has_happened)]
+Happened = Annotated[Occurred, AfterValidator(_has_happened)]
 
 
 class ProductKind(StrEnum):
