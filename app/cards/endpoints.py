@@ -126,7 +126,7 @@ async def get_card(card_id: UUID, database: TheDatabase, freshness: TheFreshness
 @router.get(
     "/{card_id}/transactions",
     response_model=Purchases,
-    responses=problems(*LIST_PROBLEMS),
+    responses=problems(*LIST_PROBLEMS, Problem.NOT_FOUND),
 )
 async def list_card_transactions(
     card_id: UUID,

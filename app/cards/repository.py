@@ -21,7 +21,7 @@ from app.cards.schemas import (
     Purchase,
     Usage,
 )
-from app.database.units import READ_GATE, Read, WriteUnit
+from app.database.units import READ_GATE, Read, Whole, WriteUnit
 
 NUMBER_CONSTRAINT = "card_lookup_pkey"
 _LIMITS = tuple(Limits.model_fields)
@@ -99,6 +99,7 @@ PURCHASES = Read(
       AND (d.occurred_at, d.processing_id) < (%(before)s, %(before_id)s)
     ORDER BY d.occurred_at DESC, d.processing_id DESC LIMIT %(rows)s""",
     lambda row: Purchase(*row),
+    Whole.row("card", "crm.card", "id"),
 )
 
 # The owner is looked up with the asker's eyes: a foreign key would see all customers.

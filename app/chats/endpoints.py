@@ -42,6 +42,7 @@ from app.streams import EVENTS, lasting, streamed
 
 router = APIRouter(prefix="/chats", tags=["chats"], route_class=StrictRoute)
 PAGED = problems(*LIST_PROBLEMS)
+OF_ONE = problems(*LIST_PROBLEMS, Problem.NOT_FOUND)
 EARLIEST = UUID(int=0)  # before every message
 
 
@@ -63,7 +64,7 @@ async def list_chats(
     return shown(page, found)
 
 
-@router.get("/{customer_id}/messages", response_model=Page[ChatMessage], responses=PAGED)
+@router.get("/{customer_id}/messages", response_model=Page[ChatMessage], responses=OF_ONE)
 async def list_chat(
     customer_id: UUID,
     database: TheDatabase,

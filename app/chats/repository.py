@@ -6,16 +6,9 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from app.chats.schemas import ChatMessage
-from app.database.units import READ_GATE, Read, WriteUnit
+from app.database.units import READ_GATE, Read, Whole, WriteUnit
 
 _COLUMNS = "m.id, m.customer_id, m.author, m.of_customer, m.text, m.created_at"
-CHAT = Read(
-    f"""
-    SELECT {_COLUMNS} FROM crm.chat_message m
-    WHERE {READ_GATE} AND m.customer_id = %(customer_id)s AND m.id < %(below)s
-    ORDER BY m.id DESC LIMIT %(rows)s""",
-    lambda row: ChatMessage(*row),
-)
 # A message after which there is none in its chat.
 LATEST = Read(
     f"""
@@ -51,6 +44,14 @@ REACHED = Read(
     WHERE {READ_GATE} AND c.id = %(customer_id)s
       AND (crm.granted('reads') @> '{{chat:*}}' OR crm.reached_by_customer('chat', o.id))""",
     lambda row: Newest(*row),
+)
+CHAT = Read(
+    f"""
+    SELECT {_COLUMNS} FROM crm.chat_message m
+    WHERE {READ_GATE} AND m.customer_id = %(customer_id)s AND m.id < %(below)s
+    ORDER BY m.id DESC LIMIT %(rows)s""",
+    lambda row: ChatMessage(*row),
+    Whole("customer", REACHED),
 )
 # Of chats and the last messages that are known of them: where there is a later one.
 NEWEST = Read(

@@ -48,6 +48,7 @@ from app.problems import problems
 
 router = APIRouter(tags=["community"], route_class=StrictRoute)
 PAGED = problems(*LIST_PROBLEMS)
+OF_ONE = problems(*LIST_PROBLEMS, Problem.NOT_FOUND)
 ThePeer = Annotated[Name, Path(description="With whom")]
 
 
@@ -144,7 +145,7 @@ async def list_conversations(
     return shown(page, found)
 
 
-@router.get("/conversations/{peer}/messages", response_model=Page[Letter], responses=PAGED)
+@router.get("/conversations/{peer}/messages", response_model=Page[Letter], responses=OF_ONE)
 async def list_letters(
     peer: ThePeer,
     database: TheDatabase,

@@ -9,7 +9,7 @@ from typing import Any
 from psycopg.rows import TupleRow
 
 from app.community.schemas import Category, Conversation, Letter, Member, Post
-from app.database.units import READ_GATE, Read, WriteUnit
+from app.database.units import READ_GATE, Read, Whole, WriteUnit
 
 
 def _post(row: TupleRow) -> Post:
@@ -58,6 +58,9 @@ LETTERS = Read(
       AND (l.sender, l.recipient) IN ((%(as_principal)s, %(peer)s), (%(peer)s, %(as_principal)s))
     ORDER BY l.id DESC LIMIT %(rows)s""",
     lambda row: Letter(*row),
+    Whole(
+        "client", Read(f"SELECT true FROM crm.portal_members() m WHERE {READ_GATE} AND m.id = %(peer)s", bool)
+    ),
 )
 CONVERSATIONS = Read(
     f"""

@@ -45,8 +45,9 @@ def _merge(row: TupleRow) -> Merge:
 OF_CARD = Read(
     f"""
     SELECT {_COLUMNS} FROM crm.customer_merge m
-    WHERE {READ_GATE} AND m.target_id = %(id)s ORDER BY m.id DESC LIMIT 200""",
+    WHERE {READ_GATE} AND m.target_id = %(customer_id)s ORDER BY m.id DESC LIMIT 200""",
     _merge,
+    repository.CUSTOMER,
 )
 _INSERT = f"""
 INSERT INTO crm.customer_merge AS m (id, source_id, target_id, reason, actor, at, fields, contacts, rows)
@@ -133,7 +134,7 @@ async def undo(database: Database, command: Command, target_id: UUID, merge_id: 
 
 
 async def of_card(database: Database, id_: UUID, freshness: Freshness) -> Found[Merge]:
-    return await database.read(OF_CARD, {"id": id_}, freshness)
+    return await database.read(OF_CARD, {"customer_id": id_}, freshness)
 
 
 async def _lock_both(unit: WriteUnit, source_id: UUID, target_id: UUID) -> tuple[Customer, Customer]:

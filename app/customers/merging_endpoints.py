@@ -45,7 +45,7 @@ async def merge_customers(
     return written(await merging.merge(database, command, customer_id, form))
 
 
-@router.get("/merges", response_model=Merges, responses=problems(*READ_PROBLEMS))
+@router.get("/merges", response_model=Merges, responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND))
 async def list_merges(customer_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
     """What was merged into this card."""
     found = await merging.of_card(database, customer_id, freshness)

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from app import cleansing
 from app.customers.schemas import Contact, ContactKind, Customer, CustomerKind, Details, Requisites, Stage
 from app.database.rows import stored
-from app.database.units import READ_GATE, Read, WriteUnit
+from app.database.units import READ_GATE, Read, Whole, WriteUnit
 from app.identity import new_id
 
 # The kinds of crm.customer_key that are made of the card itself; other slices add their own (`add_key`).
@@ -45,6 +45,7 @@ def _contact(kind: str, value: str, person: str | None) -> Contact:
     return stored(Contact, {"kind": _CONTACT_KINDS[kind], "value": value, "person": person})
 
 
+CUSTOMER = Whole.row("customer", "crm.customer", "customer_id")
 BY_ID = Read(f"SELECT {CARD} FROM crm.customer c WHERE {READ_GATE} AND c.id = %(id)s", customer)
 
 PAGE = Read(

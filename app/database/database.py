@@ -159,8 +159,14 @@ class Database:
     async def read(self, statement: Read[T], parameters: Parameters, freshness: Freshness) -> Found[T]:
         """All rows. From a replica if that is allowed and one answers, else from the primary.
 
-        Raises ProblemError when no suitable server answers.
+        Raises ProblemError when no suitable server answers; not-found for parts of what is not there.
         """
+        found = await self._read(statement, parameters, freshness)
+        if not found.rows and (whole := statement.part_of) is not None:
+            (await self._read(whole.there, parameters, freshness)).one(whole.word)
+        return found
+
+    async def _read(self, statement: Read[T], parameters: Parameters, freshness: Freshness) -> Found[T]:
         problem: ProblemError | None = None
         for route in self._candidates(freshness):
             try:

@@ -73,6 +73,7 @@ PLAN_ONCE = "SELECT set_config('plan_cache_mode', 'force_generic_plan', true)"
 class Read(Generic[T]):
     """A read-only statement and how to make one of its rows into a T. One round trip, no BEGIN.
 
+    `part_of`: without that, no rows are not an empty list but a 404.
     `planned_once`: one plan is good for all parameters. PostgreSQL weighs that anew at each execution, by
     planning for what was given, where it takes the one plan for much dearer: the search cost five times as
     much. Not for a statement whose best index depends on how frequent a value is.
@@ -80,11 +81,29 @@ class Read(Generic[T]):
 
     sql: str
     make: Callable[[TupleRow], T]
+    part_of: Whole | None = None
     planned_once: bool = False
 
     def __post_init__(self) -> None:
         if READ_GATE not in self.sql:
             raise ValueError(f"a read must pass the gate {READ_GATE}: {self.sql}")
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What the rows of a read are parts of. Looked for where there are none: a 404, or an empty list.
+
+    `there`: a read that finds it by the same parameters.
+    """
+
+    word: str
+    there: Read[Any]
+
+    @classmethod
+    def row(cls, word: str, table: str, parameter: str) -> Whole:
+        """The row of that id, if whoever asks reaches it."""
+        sql = f"SELECT true FROM {table} AS w WHERE {READ_GATE} AND w.id = %({parameter})s"
+        return cls(word, Read(sql, bool))
 
 
 class UnitAbandonedError(Exception):

@@ -69,10 +69,10 @@ async def entitle_representative(
     return written(await service.entitle(database, command, customer_id, form))
 
 
-@_people.get("", response_model=Representatives, responses=problems(*READ_PROBLEMS))
+@_people.get("", response_model=Representatives, responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND))
 async def list_representatives(customer_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
     """Who speaks or spoke for the customer; newest first."""
-    found = await database.read(repository.REPRESENTATIVES, {"id": customer_id}, freshness)
+    found = await database.read(repository.REPRESENTATIVES, {"customer_id": customer_id}, freshness)
     return shown(Representatives(found.rows), found)
 
 

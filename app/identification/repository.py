@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg.rows import TupleRow
 
 from app import cleansing
-from app.customers.repository import CARD, customer
+from app.customers.repository import CARD, CUSTOMER, customer
 from app.database.units import READ_GATE, Read, WriteUnit
 from app.identification.deciding import Known
 from app.identification.schemas import (
@@ -130,9 +130,10 @@ def _plain(value: Any) -> Any:
 
 _REPRESENTATIVE = "r.id, r.customer_id, r.name, r.phone, r.topics, r.valid_until, r.document, r.revoked_at"
 REPRESENTATIVES = Read(
-    f"SELECT {_REPRESENTATIVE} FROM crm.representative r WHERE {READ_GATE} AND r.customer_id = %(id)s"
-    " ORDER BY r.id DESC LIMIT 200",
+    f"SELECT {_REPRESENTATIVE} FROM crm.representative r"
+    f" WHERE {READ_GATE} AND r.customer_id = %(customer_id)s ORDER BY r.id DESC LIMIT 200",
     lambda row: Representative(*row),
+    CUSTOMER,
 )
 _ENTITLE = f"""
 INSERT INTO crm.representative AS r (id, customer_id, name, phone, topics, valid_until, document)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.database.units import READ_GATE, Read
 from app.directory.repository import maker
 from app.knowledge.schemas import ARTICLES
+from app.requests.repository import REQUEST
 
 FOR_REQUEST = Read(
     f"""
@@ -13,4 +14,5 @@ FOR_REQUEST = Read(
     FROM crm.request r JOIN crm.article a ON a.active AND a.topics @> ARRAY[r.topic]
     WHERE {READ_GATE} AND r.id = %(id)s ORDER BY a.code LIMIT 100""",
     maker(ARTICLES),
+    REQUEST,
 )

@@ -55,7 +55,7 @@ async def get_account(customer_id: UUID, database: TheDatabase, freshness: TheFr
 @accounts.get(
     "/{customer_id}/entries",
     response_model=Page[LedgerEntry],
-    responses=problems(*LIST_PROBLEMS),
+    responses=problems(*LIST_PROBLEMS, Problem.NOT_FOUND),
 )
 async def list_entries(
     customer_id: UUID,

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from psycopg.rows import TupleRow
 
+from app.customers.repository import CUSTOMER
 from app.database.units import READ_GATE, Read, WriteUnit
 from app.identity import now
 from app.loyalty.schemas import Account, EntryKind, LedgerEntry
@@ -76,6 +77,7 @@ ENTRIES = Read(
     WHERE {READ_GATE} AND c.id = %(customer_id)s AND p.entry_id < %(below)s
     ORDER BY p.entry_id DESC LIMIT %(rows)s""",
     _entry,
+    CUSTOMER,
 )
 _FIND = f"""
 SELECT {_ENTRY} FROM crm.ledger_entry e

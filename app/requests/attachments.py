@@ -17,6 +17,7 @@ from pydantic import Field, StringConstraints
 from app.database.units import READ_GATE, Read, WriteUnit
 from app.errors import FieldError, invalid
 from app.fields import Form
+from app.requests.repository import REQUEST
 
 MAX_BYTES = 5 * 1024 * 1024  # decoded; the whole body must also fit CRM_MAX_BODY_BYTES
 
@@ -145,6 +146,7 @@ OF_REQUEST = Read(
     SELECT a.id, a.request_id, a.name, a.media_type, a.size, encode(a.sha256, 'hex'), a.actor, a.created_at
     FROM crm.attachment a WHERE {READ_GATE} AND a.request_id = %(id)s ORDER BY a.id LIMIT 500""",  # noqa: S608 - of constants
     _attachment,
+    REQUEST,
 )
 CONTENT = Read(
     f"""

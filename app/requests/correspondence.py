@@ -12,6 +12,7 @@ from app.database.units import READ_GATE, Read, WriteUnit
 from app.identity import new_id, now
 from app.requests import events
 from app.requests.channels import Channel
+from app.requests.repository import REQUEST
 from app.requests.schemas import CustomerRequest, Direction, Message
 from app.routing.repository import Setting
 from app.topics.schemas import Occasion
@@ -43,6 +44,7 @@ OF_REQUEST = Read(
     SELECT m.id, m.request_id, m.direction, m.channel, m.author, m.body, m.external_id, m.created_at
     FROM crm.request_message m WHERE {READ_GATE} AND m.request_id = %(id)s ORDER BY m.id LIMIT 1000""",  # noqa: S608 - of constants
     _message,
+    REQUEST,
 )
 
 

@@ -31,7 +31,7 @@ from app.requests.dossier import InboundForm, MessageForm
 from app.requests.schemas import Message
 
 router = APIRouter(tags=["requests"], route_class=StrictRoute)
-OF_REQUEST = problems(*READ_PROBLEMS)
+OF_REQUEST = problems(*READ_PROBLEMS, Problem.NOT_FOUND)
 ADDING = problems(*WRITE_PROBLEMS, Problem.NOT_FOUND, Problem.ALREADY_EXISTS, Problem.WRONG_STATE)
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
-from app.database.units import READ_GATE, Read, WriteUnit
+from app.database.units import READ_GATE, Read, Whole, WriteUnit
 from app.requests.channels import Channel
 from app.requests.schemas import (
     Assignment,
@@ -56,6 +56,7 @@ def _with_history(row: TupleRow) -> RequestWithHistory:
     return RequestWithHistory(**_values(row[:-1]), history=events)
 
 
+REQUEST = Whole.row("request", "crm.request", "id")
 WITH_HISTORY = Read(
     f"""
     SELECT {_COLUMNS},

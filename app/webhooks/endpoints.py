@@ -130,7 +130,7 @@ async def rotate_secret(webhook_id: UUID, command: KeyedCommand, database: TheDa
     return written(await service.rotate(database, command, webhook_id))
 
 
-@router.get("/{webhook_id}/deliveries", response_model=Deliveries, responses=problems(*READ_PROBLEMS))
+@router.get("/{webhook_id}/deliveries", response_model=Deliveries, responses=ONE)
 async def list_deliveries(
     webhook_id: UUID,
     database: TheDatabase,

@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
-from app.database.units import READ_GATE, Read, WriteUnit
+from app.database.units import READ_GATE, Read, Whole, WriteUnit
 from app.webhooks.schemas import Delivery, DeliveryStatus, Subscription, SubscriptionForm
 
 _COLUMNS = (
@@ -80,11 +80,14 @@ SECRET: Read[tuple[int, datetime | None]] = Read(
 DELIVERIES = Read(
     f"""
     SELECT d.position, e.id, e.type, d.entity, d.status, d.attempts, d.due_at, d.answer, d.finished_at
-    FROM crm.delivery d JOIN crm.event e ON e.position = d.position
-    WHERE {READ_GATE} AND d.subscription_id = %(id)s AND d.position < %(below)s
+    FROM crm.subscription s
+    JOIN crm.delivery d ON d.subscription_id = s.id
+    JOIN crm.event e ON e.position = d.position
+    WHERE {READ_GATE} AND s.id = %(id)s AND {_OURS} AND d.position < %(below)s
       AND (%(status)s::text IS NULL OR d.status = %(status)s)
     ORDER BY d.position DESC LIMIT %(limit)s""",
     _delivery,
+    Whole("subscription", ONE),
 )
 
 

@@ -84,12 +84,12 @@ async def replay(database: Database, command: Command, id_: UUID, form: ReplayFo
 async def secret(
     database: Database, id_: UUID, freshness: Freshness, secrets: Secrets | None
 ) -> tuple[Secret, Found[object]]:
+    found = await database.read(repository.SECRET, {"id": id_}, freshness)
+    number, rotated_at = found.one("subscription")
     if secrets is None:
         raise ProblemError(
             Problem.WRONG_STATE, "this installation has no CRM_ACCESS_SECRET", state="no secret"
         )
-    found = await database.read(repository.SECRET, {"id": id_}, freshness)
-    number, rotated_at = found.one("subscription")
     current, *previous = secrets.current(id_, number, rotated_at, now())
     until = rotated_at + OVERLAP if previous and rotated_at else None
     return Secret(current, previous[0] if previous else None, until), Found(found.rows, found.from_replica)
