@@ -15,6 +15,7 @@ from prometheus_client import (
     Histogram,
     generate_latest,
     multiprocess,
+    start_http_server,
 )
 
 MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -104,6 +105,13 @@ def forget_dead_workers(directory: Path) -> None:
         pid = int(path.stem.rpartition("_")[2])
         if not Path(f"/proc/{pid}").exists():
             multiprocess.mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]
+
+
+def serve(listen: str | None) -> None:
+    """The page of a process that is alone, at ADDRESS:PORT; nowhere if that is None."""
+    if listen is not None:
+        address, _, port = listen.rpartition(":")
+        start_http_server(int(port), address)
 
 
 def exposition() -> tuple[bytes, str]:

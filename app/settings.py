@@ -117,6 +117,7 @@ class Settings(BaseSettings):
     # where the intake listens for LMTP; the mail server that takes ours, as HOST:PORT.
     mail_addresses: str = ""
     mail_listen: str = "127.0.0.1:2424"
+    mail_metrics_listen: str | None = None
     smtp: str | None = None
     # How long a stream of events lasts before its client comes again, and proves again who it is; and how
     # many a process holds open, in all and for one person or system.
@@ -138,7 +139,7 @@ class Settings(BaseSettings):
             ip_network(part)
         return value
 
-    @field_validator("listen", "mail_listen", "smtp", "worker_metrics_listen")
+    @field_validator("listen", "mail_listen", "mail_metrics_listen", "smtp", "worker_metrics_listen")
     @classmethod
     def _listen_has_a_port(cls, value: str | None) -> str | None:
         if value is None:

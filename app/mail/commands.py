@@ -7,7 +7,7 @@ import signal
 
 import typer
 
-from app import logs
+from app import logs, metrics
 from app.database.database import Database
 from app.mail.intake import Mailbox, server_of
 from app.settings import Settings
@@ -20,6 +20,7 @@ def mail_intake() -> None:
     if not settings.mail_addresses:
         typer.echo("CRM_MAIL_ADDRESSES: name the addresses whose letters are taken", err=True)
         raise typer.Exit(2)
+    metrics.serve(settings.mail_metrics_listen)
     asyncio.run(_take(settings))
 
 

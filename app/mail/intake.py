@@ -30,6 +30,9 @@ log = structlog.get_logger(__name__)
 PRINCIPAL = Principal("mail", frozenset({Role.SYSTEM}))
 MAX_BYTES = 25 * 1024 * 1024
 DEADLINE_SECONDS = 30.0
+# Of a whole letter: aiosmtpd's clock does not start anew while one comes in. RFC 5321 (4.5.3.2.7) wants five
+# minutes at least before a server gives up.
+LETTER_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +129,24 @@ def _answered(outcome: str, answer: str) -> str:
     return answer.replace("\r", " ").replace("\n", " ")[:500]
 
 
+class LongLines(LMTP):
+    """A line may be as long as a letter.
+
+    RFC 5321 (4.5.3.1.6) has lines of 1,000 bytes, and asks servers for no limit where they can do without.
+    Programs write longer ones and mail servers pass them on (Postfix folds them, others do not); aiosmtpd by
+    itself would answer 500, and the letter would go back to its writer.
+    """
+
+    line_length_limit = MAX_BYTES + 2
+
+
 def server_of(database: Database, mailbox: Mailbox, host: str) -> LMTP:
     """One connection's protocol; for `loop.create_server`."""
-    return LMTP(
+    return LongLines(
         Intake(database, mailbox),
         data_size_limit=MAX_BYTES,
         enable_SMTPUTF8=True,
         hostname=host,
         ident="twinsite",
-        timeout=60,
+        timeout=LETTER_SECONDS,
     )

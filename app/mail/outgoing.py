@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
+import socket
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
+from threading import Event, Thread
 from uuid import UUID
 
 from app.database.database import Database, Freshness
@@ -22,7 +26,8 @@ from app.requests.reference import reference_of
 from app.webhooks.dispatch_sql import Claimed
 from app.webhooks.sending import Fate, Result
 
-SMTP_SECONDS = 10.0
+SMTP_SECONDS = 10.0  # a step
+LETTER_SECONDS = 15.0  # all of them: less than a delivery's lease, within which nobody else sends the letter
 SMTP_AT_ONCE = 8
 PERMANENT = 500
 
@@ -74,6 +79,28 @@ def _line(text: str) -> str:
     return " ".join(text.split())
 
 
+@contextmanager
+def hung_up_on(server: smtplib.SMTP, seconds: float) -> Iterator[None]:
+    """End the conversation after so long. smtplib's timeout begins anew with each byte that it is sent."""
+    done = Event()
+
+    def watch() -> None:
+        wait = seconds
+        while not done.wait(wait):  # again: it may just be connecting to another address
+            with suppress(OSError):
+                if server.sock is not None:
+                    server.sock.shutdown(socket.SHUT_RDWR)
+            wait = 1.0
+
+    watcher = Thread(target=watch, name="smtp watch", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+
+
 class MailSender:
     """By one mail server, which takes it from there."""
 
@@ -99,9 +126,13 @@ class MailSender:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._post, message)
 
     def _post(self, message: EmailMessage) -> Result:
+        server = smtplib.SMTP(timeout=SMTP_SECONDS)
         try:
-            with smtplib.SMTP(*self._server, timeout=SMTP_SECONDS) as server:
+            with hung_up_on(server, LETTER_SECONDS):
+                server.connect(*self._server)
                 server.send_message(message)
+                with suppress(smtplib.SMTPException, OSError):  # it has the letter, however we part
+                    server.quit()
         except smtplib.SMTPRecipientsRefused as error:
             code, text = next(iter(error.recipients.values()))
             fate = Fate.REFUSED if code >= PERMANENT else Fate.FAILED
@@ -112,6 +143,8 @@ class MailSender:
             )
         except (smtplib.SMTPException, OSError) as error:
             return Result(Fate.UNREACHED, f"{type(error).__name__}: {error}"[:200])
+        finally:
+            server.close()
         return Result(Fate.DELIVERED, "250")
 
     async def close(self) -> None:

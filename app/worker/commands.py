@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 
-from prometheus_client import start_http_server
-
-from app import logs
+from app import logs, metrics
 from app.database.database import Database
 from app.mail.intake import Mailbox
 from app.mail.outgoing import MailSender
@@ -32,9 +30,7 @@ def worker() -> None:
     """
     settings = Settings.from_environment()
     logs.configure(settings)
-    if settings.worker_metrics_listen is not None:
-        address, _, port = settings.worker_metrics_listen.rpartition(":")
-        start_http_server(int(port), address)
+    metrics.serve(settings.worker_metrics_listen)
     asyncio.run(_work(settings))
 
 

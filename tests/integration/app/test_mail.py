@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import smtplib
+import subprocess
+import sys
 import threading
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from email.message import EmailMessage
 from email.utils import make_msgid
 from uuid import UUID
 
+import httpx
 import psycopg
 import pytest
 from aiosmtpd.controller import Controller
 
 from app.devserver import THROWAWAY, create_crm_database, free_port, running_server
-from app.mail import letters
-from app.mail.intake import Intake, Mailbox, server_of
+from app.mail import letters, outgoing
+from app.mail.intake import MAX_BYTES, Intake, Mailbox, server_of
 from app.requests.reference import reference_of
 from app.settings import Settings
 from app.webhooks.dispatch import Dispatcher
+from app.webhooks.sending import Fate
 from app.worker.commands import senders_of
 from app.worker.jobs import table
 from app.worker.office import AdvisoryOffice
 from tests.integration.app.test_worker import until, working
+from tests.integration.serving import START_SECONDS
 
 REQUESTS = "/api/v1/requests"
 BOX = "crm@crm.example"
+RFC_5321_SECONDS = 300  # 4.5.3.2.7
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
 
 
@@ -75,7 +82,8 @@ async def deliver(port, message, sender="ivan@firma.example"):
     def talk():
         with smtplib.LMTP("127.0.0.1", port) as client:
             try:
-                client.sendmail(sender, [BOX], message.as_bytes())
+                content = message if isinstance(message, bytes) else message.as_bytes()
+                client.sendmail(sender, [BOX], content)
             except smtplib.SMTPResponseException as error:
                 return error.smtp_code, error.smtp_error.decode()
             return 250, ""
@@ -187,6 +195,35 @@ async def test_a_letter_outlives_the_loss_of_the_database(start_api):
             assert len(await requests(api)) == 1
 
 
+def test_the_intake_tells_its_figures():
+    """Also while there is no database."""
+    port, page = free_port(), f"127.0.0.1:{free_port()}"
+    settings = {
+        "CRM_DATABASE_URL": f"host=127.0.0.1 port={free_port()} dbname=crm",
+        "CRM_MAIL_ADDRESSES": BOX,
+        "CRM_MAIL_LISTEN": f"127.0.0.1:{port}",
+        "CRM_MAIL_METRICS_LISTEN": page,
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "app", "mail-intake"], env={**os.environ, **settings}
+    ) as process:
+        try:
+            assert asyncio.run(_delivered(port)) == 451
+            told = httpx.get(f"http://{page}/metrics").text
+        finally:
+            process.terminate()
+    assert 'crm_letters_total{outcome="later"} 1.0' in told
+
+
+async def _delivered(port):
+    """The answer, once somebody listens."""
+    async with asyncio.timeout(START_SECONDS):
+        while True:
+            with suppress(OSError):
+                return (await deliver(port, written()))[0]
+            await asyncio.sleep(0.1)
+
+
 async def test_what_the_database_refuses_waits_until_it_is_mended(own, lmtp):
     """A rule of the database that a letter breaks is a mistake of ours, and no customer's."""
     message = written()
@@ -239,10 +276,77 @@ async def test_a_mistake_before_the_letter_is_sent_says_come_again_too(lmtp, mon
     assert await asyncio.to_thread(talk) == 451
 
 
+@pytest.mark.parametrize("length", [1_002, 70_000, 3_000_000])
+async def test_a_line_may_be_as_long_as_a_letter(own, lmtp, length):
+    """RFC 5321 has lines of 1,000 bytes; not every mail server folds what programs write."""
+    message = (
+        b"From: ivan@firma.example\r\nSubject: =?utf-8?q?long?=\r\n\r\n" + b"x" * length + b"\r\nthe end"
+    )
+    assert (await deliver(lmtp, message))[0] == 250
+    (request,) = await requests(own)
+    (letter,) = await items(own, request, "messages")
+    assert letter["text"].startswith("x" * 1_002)
+    assert length > letters.MAX_TEXT or letter["text"].endswith("the end")
+
+
+async def test_only_a_letter_that_is_too_large_is_refused_for_that(lmtp):
+    message = b"From: ivan@firma.example\r\n\r\n" + b"x" * MAX_BYTES
+    assert (await deliver(lmtp, message))[0] == 552
+
+
+async def test_a_letter_may_take_its_time(own):
+    """What comes slowly comes: the clock that ends a silent session must not end one."""
+    assert server_of(own.database, Mailbox.of(BOX), "test")._timeout_duration >= RFC_5321_SECONDS
+
+
 def _transaction(client):
     client.mail("ivan@firma.example")
     client.rcpt(BOX)
     return client.data(written().as_bytes())[0]
+
+
+async def trickling(server):
+    """A mail server that never ends its greeting, a byte at a time."""
+
+    async def greet(_, writer):
+        with suppress(ConnectionError):
+            writer.write(b"220")
+            while True:
+                writer.write(b"-")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+
+    return await asyncio.start_server(greet, *server)
+
+
+async def test_a_mail_server_that_trickles_is_hung_up_on(monkeypatch):
+    """smtplib waits anew with each byte; nobody else would get a letter meanwhile."""
+    monkeypatch.setattr(outgoing, "LETTER_SECONDS", 0.5)
+    address = "127.0.0.1", free_port()
+    server = await trickling(address)
+    sender = outgoing.MailSender(None, Mailbox.of(BOX), f"127.0.0.1:{address[1]}")
+    async with server, asyncio.timeout(30):
+        result = await asyncio.to_thread(sender._post, written())
+    await sender.close()
+    assert result.fate is Fate.UNREACHED
+    assert result.answer.startswith("SMTPServerDisconnected")
+
+
+async def test_a_letter_that_was_taken_is_not_sent_again_however_they_part():
+    class Rude(MailServer):
+        async def handle_QUIT(self, *_):  # noqa: N802
+            return "500 no"
+
+    rude = Rude()
+    controller = Controller(rude, hostname="127.0.0.1", port=free_port(), ready_timeout=60)
+    controller.start()
+    sender = outgoing.MailSender(None, Mailbox.of(BOX), f"127.0.0.1:{controller.port}")
+    try:
+        result = await asyncio.to_thread(sender._post, written())
+    finally:
+        controller.stop()
+        await sender.close()
+    assert (result.fate, len(rude.letters)) == (Fate.DELIVERED, 1)
 
 
 async def test_an_answer_leaves_by_smtp_and_its_answer_comes_back(own, lmtp):
