@@ -83,6 +83,13 @@ def test_what_is_changed_on_the_way_is_not(change, said):
     assert said in fault
 
 
+def test_a_signature_with_something_else_in_it_is_none():
+    """A lenient reader of base64 leaves out what it does not know."""
+    sent = signed(uuid4(), b"{}")
+    sent["webhook-signature"] = sent["webhook-signature"].replace("v1,", "v1,!")
+    assert fault_of(SECRET, sent, b"{}", datetime.now(UTC).timestamp()) is not None
+
+
 def test_neither_is_another_secrets_nor_another_versions_nor_an_old_one():
     sent, now = signed(uuid4(), b"{}"), datetime.now(UTC).timestamp()
     assert fault_of(OTHER, sent, b"{}", now) is not None
@@ -139,6 +146,13 @@ def test_before_it_has_a_secret_it_puts_everything_off(stand):
     stand.receiver.secret = None
     assert stand.send(uuid4(), b"{}").status == 503
     assert stand.lines() == []
+
+
+def test_the_attempts_of_each_event_are_counted(stand):
+    one, other = uuid4(), uuid4()
+    for id_ in (one, other, one, one):
+        stand.send(id_, taken("m", id_))
+    assert [line["attempt"] for line in stand.lines()] == [1, 1, 2, 3]
 
 
 # -- bad moments -----------------------------------------------------------------------------------
