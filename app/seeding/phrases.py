@@ -48,6 +48,11 @@ CHATS = {
     "kk": ("Қайырлы күн! Көлік қашан келеді?", "Сәлеметсіз бе! Жөнелту ертең таңертең."),
     "en": ("Good afternoon! When will the lorry come?", "Hello! It leaves tomorrow morning."),
 }
+LETTERS = {
+    "ru": ("Коллеги, вы довольны маслом для дизелей?", "Да, второй год берём его же."),
+    "kk": ("Әріптестер, дизель майына көңіліңіз тола ма?", "Иә, екінші жыл соны аламыз."),
+    "en": ("Are you content with the diesel oil?", "Yes, we have bought it for two years."),
+}
 
 
 def language(random: Random) -> str:

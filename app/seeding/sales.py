@@ -23,6 +23,7 @@ from app.seeding.estate import FIRST_DAY, PERIOD
 from app.seeding.goods import Good
 from app.seeding.ground import Buyer, Ground
 from app.seeding.orders import Buying
+from app.seeding.portal import client
 from app.seeding.story import Story, id_at
 
 ORDERS = 6  # of a contract
@@ -99,7 +100,7 @@ def _buying(random: Random, selling: Selling, agreed: Agreed, goods: Sequence[Go
     buyer = selling.buyer
     language = phrases.language(random)
     return Buying(
-        agreed.contract.record, allowed, buyer.name, buyer.facts.inn, f"portal:erp-{buyer.number}",
+        agreed.contract.record, allowed, buyer.name, buyer.facts.inn, client(buyer.number),
         selling.owner, language,
     )  # fmt: skip
 

@@ -25,7 +25,7 @@ from app.orders.schemas import ORDERS
 from app.records.model import Noun, R, RecordEvent
 from app.requests.repository import stored_row
 from app.requests.schemas import Event
-from app.seeding import estate, repository, staff
+from app.seeding import estate, portal_store, repository, staff
 from app.seeding.claims import Complaint, Routed
 from app.seeding.goods import Good, goods
 from app.seeding.ground import Buyer, Desk, Ground
@@ -48,13 +48,19 @@ def seed_sales(dsn: str, contracts: int, customers: int, seed: int) -> Iterator[
     with psycopg.connect(dsn, autocommit=True, connect_timeout=10, application_name="crm seed") as connection:
         with _transaction(connection):
             ground = _prepared(connection, products, contracts, seed)
+            password_hash = portal_store.new_password_hash()
+            portal_store.open_to_staff(connection, password_hash)
         companies = estate.companies_among(customers)
         numbers = iter(range(contracts))
         done = 0
         while batch := list(islice(numbers, BATCH)):
             wanted = {number: estate.company_number(number % companies) for number in batch}
             with _transaction(connection):
-                _batch(connection, ground, products, wanted, seed)
+                buyers = _buyers(connection, wanted)
+                portal_store.place(connection, ground, buyers)  # requests are placed with their customers
+                _store(connection, list(accounts(seed, ground, products, buyers.items())))
+                portal_store.open_portal(connection, buyers, password_hash)
+                portal_store.write_letters(connection, buyers, seed)
             done += len(batch)
             yield done
 
@@ -84,14 +90,10 @@ def _prepared(connection: Connection, products: Sequence[Good], contracts: int, 
     )
 
 
-def _batch(
-    connection: Connection, ground: Ground, products: Sequence[Good], wanted: Mapping[int, int], seed: int
-) -> None:
+def _buyers(connection: Connection, wanted: Mapping[int, int]) -> Mapping[int, Buyer]:
+    """By the number of the contract, as wanted; without those that are not there."""
     found = repository.buyers(connection, wanted.values())
-    there: Iterator[tuple[int, Buyer]] = (
-        (number, found[company]) for number, company in wanted.items() if company in found
-    )
-    _store(connection, list(accounts(seed, ground, products, there)))
+    return {number: found[company] for number, company in wanted.items() if company in found}
 
 
 def _store(connection: Connection, made: Sequence[Account]) -> None:

@@ -9,8 +9,10 @@ from typer.testing import CliRunner
 from app.access.policy import Role as Held
 from app.cli import app
 from app.devserver import create_crm_database
+from app.signin.secrets import password_matches
 from tests.integration.app.sales import CATALOGUE, CLAIMS, CONTRACTS, DEALS, ORDERS, asking, day, named
 
+PASSWORD = "long enough for all"
 SIZES = {"customers": 120, "contracts": 60, "number": 7}
 # Without what the base gives by chance: the ids of customers and requests' explanations are compared apart.
 LOOK = """
@@ -23,6 +25,13 @@ TABLES = (
     *("deal", "task", "contract", "sales_order", "claim", "claim_document", "chat_message", "record_event"),
     "request",
 )
+HASHED = "SELECT md5(string_agg(t::text, ',' ORDER BY t::text)), count(*) FROM "
+BESIDE = {
+    "account": "(SELECT a.id, a.title, a.roles, a.units, a.regions FROM crm.account a) AS t",
+    "letter": "crm.letter AS t",
+    "zone": "(SELECT o.external_id, o.zone_manager, o.zone_unit, o.zone_region FROM crm.customer o"
+    " WHERE o.zone_manager IS NOT NULL) AS t",
+}
 DIRECTORIES = ("unit", "person", "catalogue_product")
 
 
@@ -36,6 +45,7 @@ def seed(database, monkeypatch, **changes):
 def found_in(database):
     with psycopg.connect(database.admin_url, autocommit=True) as connection:
         counted = {table: connection.execute(LOOK.format(table=table)).fetchone() for table in TABLES}
+        counted |= {what: connection.execute(f"{HASHED}{of}").fetchone() for what, of in BESIDE.items()}
         allowed = "SELECT md5(string_agg(p::text, '' ORDER BY p::text)), count(*) FROM crm.contract_product p"
         return counted | {"contract_product": connection.execute(allowed).fetchone()}
 
@@ -47,6 +57,17 @@ def seeded(postgres_server):
     with pytest.MonkeyPatch.context() as monkeypatch:
         seed(database, monkeypatch)
         yield database
+
+
+def signed_in(database, code):
+    """Whoever has that account, as the API would know it."""
+    with psycopg.connect(database.admin_url) as connection:
+        row = connection.execute(
+            "SELECT a.roles, a.units, a.regions, a.customer FROM crm.account a WHERE a.id = %s", (code,)
+        ).fetchone()
+    (role,), units, regions, customer = row
+    zone = {"units": tuple(units), "regions": tuple(regions), "customer": customer and str(customer)}
+    return asking(code, Held(role), **zone)
 
 
 @pytest.fixture
@@ -87,7 +108,7 @@ def test_the_same_number_gives_the_same_sales_and_seeding_again_changes_nothing(
     assert found_in(again) == first
     other = create_crm_database(postgres_server, "seeded_otherwise")
     seed(other, monkeypatch, number=8)
-    assert {name for name, found in found_in(other).items() if found == first[name]} == set()
+    assert {name for name, found in found_in(other).items() if found == first[name]} == {"zone"}
 
 
 async def test_the_catalogue_of_a_seeded_customer_has_facets_and_its_goods_can_be_changed(desk):
@@ -227,3 +248,41 @@ async def test_seeded_staff_and_chats(desk):
         assert [message["of_customer"] for message in messages] == [False, True]
         answer = await desk.post(f"/api/v1/chats/{customer}/messages", {"text": "Спасибо"})
         assert answer.status_code == 201
+
+
+async def test_the_staff_reach_their_customers_and_clients_their_own_and_their_letters(desk, seeded):
+    contract = next(each for each in await _all(desk, CONTRACTS) if each["status"] == "active")
+    owner = contract["customer_id"]
+    card = f"/api/v1/customers/{owner}"
+    with psycopg.connect(seeded.admin_url) as connection:
+        manager, unit = connection.execute(
+            "SELECT o.zone_manager, o.zone_unit FROM crm.customer o WHERE o.id = %s", (owner,)
+        ).fetchone()
+        client, stranger = connection.execute(
+            "SELECT min(a.id) FILTER (WHERE a.customer = o), min(a.id) FILTER (WHERE a.customer <> o)"
+            " FROM crm.account a, (VALUES (%s::uuid)) AS v (o)",
+            (owner,),
+        ).fetchone()
+        sender, recipient = connection.execute("SELECT l.sender, l.recipient FROM crm.letter l").fetchone()
+    assert unit == contract["unit"] == manager.partition(".")[0]
+    for code in (manager, f"{unit}.01", client):
+        with signed_in(seeded, code):
+            assert (await desk.get(card)).status_code == 200, code
+    with signed_in(seeded, stranger):
+        assert (await desk.get(card)).status_code == 404
+    with signed_in(seeded, sender):
+        assert len(await _all(desk, f"/api/v1/conversations/{recipient}/messages")) == 2
+        assert recipient in [each["name"] for each in (await desk.get("/api/v1/members")).json()["items"]]
+
+
+async def test_everybody_seeded_signs_in_by_the_password_of_the_seed(seeded, postgres_server, monkeypatch):
+    with psycopg.connect(seeded.admin_url) as connection:
+        hashes = connection.execute("SELECT DISTINCT a.password_hash FROM crm.account a").fetchall()
+    assert len(hashes) == 1
+    assert not password_matches(hashes[0][0], PASSWORD), "nobody was told one"
+    base = create_crm_database(postgres_server, "seeded_with_password")
+    monkeypatch.setenv("CRM_SEED_PASSWORD", PASSWORD)
+    seed(base, monkeypatch, contracts=2, customers=10)
+    with psycopg.connect(base.admin_url) as connection:
+        ((kept,),) = connection.execute("SELECT DISTINCT a.password_hash FROM crm.account a").fetchall()
+    assert password_matches(kept, PASSWORD)
