@@ -107,6 +107,13 @@ class TransactionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PointsRow:
+    """The bonus account; there is none before the first points."""
+
+    balance: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class ContractRow:
     """`valid_until` is the last day, null without end."""
 
@@ -231,6 +238,12 @@ SECTIONS: tuple[Section, ...] = (
                WHERE d.card_token = k.token AND d.occurred_at > now() - interval '3 months'
                ORDER BY d.occurred_at DESC LIMIT 20) AS t
            ORDER BY t.occurred_at DESC LIMIT 20""",
+    ),
+    Section(
+        "points",
+        PointsRow,
+        Resource.LOYALTY,
+        "SELECT a.balance::text FROM crm.ledger_account a WHERE a.owner = c.id",
     ),
 )
 NAMES = tuple(section.name for section in SECTIONS)

@@ -26,6 +26,7 @@ from app.customers.sections import (
     CardRow,
     ContractRow,
     NoteRow,
+    PointsRow,
     ProfileRow,
     RequestRow,
     Section,
@@ -53,6 +54,7 @@ class Window:
     claims: Sequence[StepRow] | None = None
     cards: Sequence[CardRow] | None = None
     transactions: Sequence[TransactionRow] | None = None
+    points: Sequence[PointsRow] | None = None
     withheld: Sequence[str] = field(default=())
 
     @property

@@ -33,6 +33,8 @@ async def _filled(api, company, number, admin):
         " VALUES (%s, %s, 'АЗС-0012', 'AI-95', 40, 2200, 'RUB', now(), now())",
         (f"p-{number}", token),
     )
+    points = {"reference": f"welcome-{number}", "points": "150", "reason": "Привет"}
+    assert (await api.post(f"/api/v1/loyalty-accounts/{card['id']}/corrections", points)).status_code == 201
     return card, request
 
 
@@ -48,6 +50,7 @@ async def test_one_call_returns_everything_about_the_customer(api, company, numb
     assert [each["started_at"] for each in window["calls"]] == ["2026-01-02T03:04:05Z"]
     assert [(each["last_four"], each["status"]) for each in window["cards"]] == [("4242", "active")]
     assert [(each["station"], each["amount"]) for each in window["transactions"]] == [("АЗС-0012", "2200.00")]
+    assert window["points"] == [{"balance": "150.00"}]
     assert window["contracts"] == window["deals"] == window["orders"] == window["claims"] == []
     assert window["bookings"] == window["profile"] == window["withheld"] == []
 
@@ -69,7 +72,7 @@ async def test_a_role_sees_the_sections_that_are_meant_for_it(api, company, numb
     assert [each["id"] for each in shown["portal"]["open_requests"]] == [request["id"]]
     assert shown["mail"]["withheld"] == [
         *("bookings", "contracts", "deals", "orders", "claims"),
-        *("cards", "transactions"),
+        *("cards", "transactions", "points"),
     ]
     assert all(set(window["withheld"]) <= set(NAMES) for window in shown.values())
 
