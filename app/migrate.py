@@ -5,6 +5,8 @@ Rules for a file in app/migrations/ (docs/decisions/0104-migrations.md):
 - the version before it must go on serving while it runs and after it: add, do not rename or drop;
 - what ends the service of an older release stands in a file `NNNN_name.finish.sql` of its own: it is applied
   only when the operator says that no host serves an older release, or to an empty database;
+- what cannot run in a transaction (an index built concurrently, rows removed in batches) stands in a file
+  `NNNN_name.alone.sql` (or `.finish.alone.sql`): statements apart by an empty line, and safe to be repeated;
 - it takes no lock that waits longer than `LOCK_TIMEOUT`: it gives up, and is tried again.
 """
 
@@ -21,11 +23,14 @@ import psycopg
 from psycopg import errors
 
 DIRECTORY = Path(__file__).parent / "migrations"
-FILE_NAME = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)(?P<finishes>\.finish)?\.sql")
+FILE_NAME = re.compile(
+    r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)(?P<finishes>\.finish)?(?P<alone>\.alone)?\.sql"
+)
 
 ADVISORY_LOCK = (0x7769_6E73, 1)  # two-integer key space: cannot meet the API's one-bigint keys
 LOCK_TIMEOUT = "3s"
 LOCK_ATTEMPTS = 5
+PATIENT_TIMEOUT = "10min"  # of a migration that stands alone
 QUEUE_SECONDS = 120.0  # how long to wait for another migration run to end
 REQUIRED_ROLES = ("crm_owner", "crm_app", "crm_audit", "monitor")
 
@@ -36,12 +41,13 @@ class MigrationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """`finishes`: what it takes away, an older release still needs."""
+    """`finishes`: what it takes away, an older release still needs. `alone`: outside a transaction."""
 
     version: int
     name: str
     sql: str
     finishes: bool = False
+    alone: bool = False
 
     @property
     def sha256(self) -> str:
@@ -59,7 +65,15 @@ def load(directory: Path = DIRECTORY) -> tuple[Migration, ...]:
         if match is None:
             raise MigrationError(f"{path.name}: expected a name like 0001_foundation.sql")
         sql = path.read_text(encoding="utf-8")
-        found.append(Migration(int(match["version"]), match["name"], sql, match["finishes"] is not None))
+        found.append(
+            Migration(
+                int(match["version"]),
+                match["name"],
+                sql,
+                match["finishes"] is not None,
+                match["alone"] is not None,
+            )
+        )
     versions = [migration.version for migration in found]
     if len(set(versions)) != len(versions):
         raise MigrationError(f"a number is used twice: {versions}")
@@ -151,7 +165,7 @@ def _applied(connection: psycopg.Connection) -> dict[int, str]:
 def _apply(connection: psycopg.Connection, migration: Migration) -> None:
     for attempt in range(1, LOCK_ATTEMPTS + 1):
         try:
-            _apply_once(connection, migration)
+            (_apply_alone if migration.alone else _apply_once)(connection, migration)
         except errors.LockNotAvailable as error:
             # A queue for a table lock stops every later reader: better to step back and let them pass.
             if attempt == LOCK_ATTEMPTS:
@@ -168,7 +182,22 @@ def _apply_once(connection: psycopg.Connection, migration: Migration) -> None:
     with connection.transaction():
         connection.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_TIMEOUT,))
         connection.execute(migration.sql.encode())  # simple protocol: many statements in one call
-        connection.execute(
-            "INSERT INTO crm.schema_migration (version, name, sha256) VALUES (%s, %s, %s)",
-            (migration.version, migration.name, migration.sha256),
-        )
+        _record(connection, migration)
+
+
+def _apply_alone(connection: psycopg.Connection, migration: Migration) -> None:
+    """Each statement commits by itself; a repeated run finds in the file how to clear away what was left.
+
+    Waiting is harmless here: building an index concurrently waits for transactions, and nobody for it.
+    """
+    connection.execute("SELECT set_config('lock_timeout', %s, false)", (PATIENT_TIMEOUT,))
+    for statement in filter(None, map(str.strip, migration.sql.split("\n\n"))):
+        connection.execute(statement.encode())
+    _record(connection, migration)
+
+
+def _record(connection: psycopg.Connection, migration: Migration) -> None:
+    connection.execute(
+        "INSERT INTO crm.schema_migration (version, name, sha256) VALUES (%s, %s, %s)",
+        (migration.version, migration.name, migration.sha256),
+    )

@@ -29,12 +29,10 @@ _INDEXES = (
     "customer_inn_kpp_key",
     "customer_ogrn_kpp_key",
     "customer_words_idx",
-    "customer_key_customer_idx",
+    "customer_external_id_idx",
+    "contact_value_idx",
 )
-_CONSTRAINTS = (
-    ("crm.customer_key", "customer_key_pkey", "PRIMARY KEY (value, kind, customer_id)"),
-    ("crm.contact", "contact_value_key", "UNIQUE (customer_id, kind, value)"),
-)
+_CONSTRAINTS = (("crm.contact", "contact_value_key", "UNIQUE (customer_id, kind, value)"),)
 _PART = 500_000
 _CUSTOMERS = """
 INSERT INTO crm.customer (id, kind, stage, name, inn, kpp, external_id, given, words, created_at, updated_at)
@@ -66,14 +64,9 @@ _CONTACTS = f"""
 INSERT INTO crm.contact (id, customer_id, kind, value, position)
 SELECT overlay(c.id::text PLACING 'c' FROM 1 FOR 1)::uuid, c.id, 'phone', {_PHONE}, 1
 FROM crm.customer c WHERE c.id BETWEEN %(from)s AND %(to)s
-"""
-_KEYS = f"""
-INSERT INTO crm.customer_key (value, kind, customer_id)
-SELECT k.value, k.kind, c.id
-FROM crm.customer c CROSS JOIN LATERAL (VALUES
-    (c.inn, 'inn'), ('1' || lpad(right(c.inn, 9), 12, '0'), 'ogrn'), (c.external_id, 'external_id'),
-    ({_PHONE}, 'phone'), (c.external_id || '@company.ru', 'email')) AS k (value, kind)
-WHERE c.id BETWEEN %(from)s AND %(to)s
+UNION ALL
+SELECT overlay(c.id::text PLACING 'e' FROM 1 FOR 1)::uuid, c.id, 'email', c.external_id || '@company.ru', 2
+FROM crm.customer c WHERE c.id BETWEEN %(from)s AND %(to)s
 """
 _WORDS = """
 INSERT INTO crm.name_word (word)
@@ -101,7 +94,7 @@ def _part(connection: psycopg.Connection, first: int, last: int) -> None:
     }
     connection.execute(_CUSTOMERS, {"first": first, "last": last, **words})
     ends = {"from": customer_id(first), "to": customer_id(last)}
-    for statement in (_CONTACTS, _KEYS, _WORDS):
+    for statement in (_CONTACTS, _WORDS):
         connection.execute(statement, ends)
 
 

@@ -29,7 +29,7 @@ CANDIDATES = Read(
         SELECT k.customer_id
         FROM unnest(%(values)s::text[], %(kinds)s::text[]) AS given (value, kind)
         CROSS JOIN LATERAL (
-            SELECT f.customer_id FROM crm.customer_key f
+            SELECT f.customer_id FROM crm.exact_key f
             WHERE f.value = given.value AND f.kind = given.kind LIMIT {A_KEY}) AS k
     ), named AS MATERIALIZED (
         SELECT n.customer_id

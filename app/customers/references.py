@@ -60,9 +60,6 @@ REFERENCES = (
         "crm.customer_profile", "customer_id", Way.ONE, "the living card's own says more", key="customer_id"
     ),
     Reference(
-        "crm.contact", "customer_id", Way.STAYS, "the distinct ones are copied, each card keeps its own"
-    ),
-    Reference(
         "crm.ledger_account", "owner", Way.STAYS, "its points go over by an entry of the ledger, and back"
     ),
     Reference("crm.customer_merge", "source_id", Way.STAYS, "the record of what was done"),

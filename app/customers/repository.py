@@ -15,7 +15,7 @@ from app.database.rows import stored
 from app.database.units import READ_GATE, Read, Whole, WriteUnit
 from app.identity import new_id
 
-# The kinds of crm.customer_key that are made of the card itself; other slices add their own (`add_key`).
+# The kinds of crm.exact_key that are made of the card itself; other slices add their own (`add_key`).
 OWN_KEYS = ("inn", "ogrn", "snils", "external_id", "address", "phone", "email")
 DUPLICATE_CONSTRAINTS = frozenset(
     {"customer_inn_kpp_key", "customer_ogrn_kpp_key", "customer_legal_entity_fkey"}
@@ -59,8 +59,7 @@ PAGE_BY_EXTERNAL_ID = Read(
     f"""
     SELECT {CARD} FROM crm.customer c
     WHERE {READ_GATE} AND c.id < %(below)s AND c.merged_into IS NULL
-      AND c.id IN (SELECT k.customer_id FROM crm.customer_key k
-                   WHERE k.value = %(external_id)s AND k.kind = 'external_id')
+      AND c.external_id = %(external_id)s
     ORDER BY c.id DESC LIMIT %(rows)s""",
     customer,
 )
@@ -108,6 +107,7 @@ WITH word AS (
     INSERT INTO crm.customer_key (value, kind, customer_id)
     SELECT k.value, k.kind, %(id)s
     FROM unnest(%(key_values)s::text[], %(key_kinds)s::text[]) AS k (value, kind)
+    WHERE k.kind = 'address' OR crm.keys_are_doubled()
 )
 INSERT INTO crm.contact (id, customer_id, kind, value, person, position)
 SELECT t.id, %(id)s, t.kind, t.value, t.person, t.position

@@ -21,12 +21,12 @@ NEAR_SCORE = 0.9  # of a number that differs by one digit
 _FOUND = f"""
     WITH exact AS MATERIALIZED (
         SELECT k.customer_id, min(k.kind) AS matched, 1.0::real AS score
-        FROM (SELECT * FROM crm.customer_key WHERE value = ANY(%(exact)s) AND kind <> 'name'
+        FROM (SELECT * FROM crm.exact_key WHERE value = ANY(%(exact)s)
               LIMIT 10 * %(rows)s) AS k
         GROUP BY k.customer_id
     ), near AS MATERIALIZED (
         SELECT k.customer_id, min(k.kind) AS matched, {NEAR_SCORE}::real AS score
-        FROM (SELECT * FROM crm.customer_key
+        FROM (SELECT * FROM crm.exact_key
               WHERE value = ANY(CASE WHEN EXISTS (SELECT FROM exact) THEN '{{}}' ELSE %(near)s::text[] END)
                 AND kind IN ('inn', 'ogrn', 'snils', 'phone')
               LIMIT 10 * %(rows)s) AS k

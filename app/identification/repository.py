@@ -38,7 +38,7 @@ WITH found AS MATERIALIZED (
     UNION
     SELECT k.customer_id
     FROM unnest(%(values)s::text[], %(kinds)s::text[]) AS given (value, kind)
-    CROSS JOIN LATERAL (SELECT f.customer_id FROM crm.customer_key f
+    CROSS JOIN LATERAL (SELECT f.customer_id FROM crm.exact_key f
                         WHERE f.value = given.value AND f.kind = given.kind LIMIT {A_KEY}) AS k
     WHERE %(customer_id)s::uuid IS NULL
     UNION

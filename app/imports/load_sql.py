@@ -29,9 +29,11 @@ REGISTERED = "SELECT ogrn, inn FROM crm.legal_entity WHERE ogrn = ANY(%(ogrns)s)
 
 # A load outruns the figures that the planner has of the tables, and a nested loop chosen for ten rows takes
 # minutes for thirty thousand. So there is none: the base is looked up by arrays of keys, which is a look into
-# an index for each whatever the figures say, and what was found is hashed.
+# an index for each, and what was found is hashed. Nor is a table read whole where an index leads to its rows:
+# the planner takes every array for ten keys, and comparing each row with thirty thousand never ended.
 STAGING = """
 SET LOCAL enable_nestloop = off;
+SET LOCAL enable_seqscan = off;
 CREATE TEMP TABLE incoming (
     id uuid, kind text, stage text, name text, inn text, kpp text, ogrn text, snils text, address text,
     external_id text, given jsonb, words text[], people text[], address_key text, card uuid
@@ -58,19 +60,15 @@ MATCH = (
     WHERE found.inn = i.inn AND found.kpp = coalesce(i.kpp, '')
     """,
     """
-    WITH known AS MATERIALIZED (
-        SELECT k.value, k.customer_id FROM crm.customer_key k
-        WHERE k.kind = 'external_id' AND k.value = ANY (ARRAY(
+    WITH cards AS MATERIALIZED (
+        SELECT c.id, c.external_id, c.kind, c.inn, coalesce(c.merged_into, c.id) AS card
+        FROM crm.customer c WHERE c.external_id = ANY (ARRAY(
             SELECT external_id FROM incoming WHERE card IS NULL AND external_id IS NOT NULL))
-    ), cards AS MATERIALIZED (
-        SELECT c.id, c.kind, c.inn, coalesce(c.merged_into, c.id) AS card
-        FROM crm.customer c WHERE c.id = ANY (ARRAY(SELECT customer_id FROM known))
     )
     UPDATE incoming i SET card = found.card
     FROM (
         SELECT DISTINCT ON (j.id) j.id, c.card
-        FROM incoming j JOIN known k ON k.value = j.external_id
-        JOIN cards c ON c.id = k.customer_id AND c.kind = j.kind
+        FROM incoming j JOIN cards c ON c.external_id = j.external_id AND c.kind = j.kind
         WHERE j.card IS NULL AND (c.inn IS NULL OR j.inn IS NULL)
         ORDER BY j.id, c.id
     ) AS found
@@ -82,7 +80,7 @@ MATCH = (
         FROM incoming j JOIN incoming_contact t ON t.incoming_id = j.id
         WHERE j.card IS NULL AND j.inn IS NULL AND j.external_id IS NULL
     ), known AS MATERIALIZED (
-        SELECT k.value, k.kind, k.customer_id FROM crm.customer_key k
+        SELECT k.value, k.kind, k.customer_id FROM crm.contact k
         WHERE k.value = ANY (ARRAY(SELECT value FROM sought))
     ), cards AS MATERIALIZED (
         SELECT c.id, c.kind, c.name, coalesce(c.merged_into, c.id) AS card
@@ -108,10 +106,13 @@ SELECT count(c.merged_into) FROM (
 ENTITIES = """
 INSERT INTO crm.legal_entity (ogrn, inn)
 SELECT ogrn, inn FROM (SELECT DISTINCT ogrn, inn FROM incoming WHERE ogrn IS NOT NULL) AS told
+WHERE ogrn NOT IN (SELECT e.ogrn FROM crm.legal_entity e WHERE e.ogrn = ANY (ARRAY(
+    SELECT ogrn FROM incoming WHERE ogrn IS NOT NULL)))
 ORDER BY ogrn COLLATE "C"
-ON CONFLICT (ogrn) DO NOTHING
 """
-# A card made by a form since the match breaks a unique key here, and the batch starts over. The loader is
+# A card made by a form since the match breaks a unique key here, as an OGRN above, and the batch starts over.
+# Sorted, as all that follows: neighbours of an index go into the same page while it is at hand; by bytes, as
+# forms do too, and cheaper than by the rules of a language. The loader is
 # nobody in particular, so its cards lie in no zone; said here, the columns' defaults need not find that out.
 NEW_CARDS = """
 INSERT INTO crm.customer (id, kind, stage, name, inn, kpp, ogrn, snils, address, external_id, given, words,
@@ -119,12 +120,14 @@ INSERT INTO crm.customer (id, kind, stage, name, inn, kpp, ogrn, snils, address,
 SELECT id, kind, stage, name, inn, kpp, ogrn, snils, address, external_id, given, array_to_tsvector(words),
        now(), now(), NULL, NULL, NULL, NULL
 FROM incoming WHERE card IS NULL
+ORDER BY inn COLLATE "C", kpp COLLATE "C"
 """
 NEW_CONTACTS = """
 INSERT INTO crm.contact (id, customer_id, kind, value, person, position)
 SELECT t.id, i.id, t.kind, t.value, t.person, t.position
 FROM incoming i JOIN incoming_contact t ON t.incoming_id = i.id
 WHERE i.card IS NULL
+ORDER BY t.id
 """
 # Fills what a card lacks and adds contacts; a card that gains nothing keeps its version. Notes who gained.
 ENRICH = """
@@ -176,52 +179,43 @@ WITH told AS MATERIALIZED (
 INSERT INTO enriched (card) SELECT id FROM gained
 """
 WORDS = """
+WITH told AS MATERIALIZED (
+    SELECT DISTINCT unnest(CASE WHEN card IS NULL THEN words ELSE people END) AS word FROM incoming
+), known AS MATERIALIZED (
+    SELECT w.word FROM crm.name_word w WHERE w.word = ANY (ARRAY(SELECT word FROM told))
+)
 INSERT INTO crm.name_word (word)
-SELECT told.word
-FROM (SELECT DISTINCT unnest(CASE WHEN card IS NULL THEN words ELSE people END) AS word FROM incoming) AS told
-WHERE NOT EXISTS (SELECT FROM crm.name_word w WHERE w.word = told.word)
-ORDER BY told.word COLLATE "C"
+SELECT word FROM told WHERE word NOT IN (SELECT word FROM known) ORDER BY word COLLATE "C"
 ON CONFLICT DO NOTHING
 """
-# Sorted: neighbours of the index then go into the same page while it is at hand. Here as wherever rows are
-# sorted before they are written: by bytes, as forms do too, and cheaper than by the rules of a language.
+# The address; and, while the release before may still look for them there, what stands on the card.
 NEW_KEYS = """
 INSERT INTO crm.customer_key (value, kind, customer_id)
 SELECT k.value, k.kind, k.owner
 FROM (
-    SELECT inn AS value, 'inn' AS kind, id AS owner FROM incoming WHERE card IS NULL AND inn IS NOT NULL
+    SELECT address_key AS value, 'address' AS kind, id AS owner FROM incoming
+    WHERE card IS NULL AND address_key IS NOT NULL
     UNION ALL
-    SELECT ogrn, 'ogrn', id FROM incoming WHERE card IS NULL AND ogrn IS NOT NULL
-    UNION ALL
-    SELECT external_id, 'external_id', id FROM incoming WHERE card IS NULL AND external_id IS NOT NULL
-    UNION ALL
-    SELECT snils, 'snils', id FROM incoming WHERE card IS NULL AND snils IS NOT NULL
-    UNION ALL
-    SELECT address_key, 'address', id FROM incoming WHERE card IS NULL AND address_key IS NOT NULL
-    UNION ALL
-    SELECT t.value, t.kind, i.id FROM incoming i JOIN incoming_contact t ON t.incoming_id = i.id
-    WHERE i.card IS NULL
+    SELECT e.value, e.kind, e.customer_id
+    FROM crm.exact_key e WHERE crm.keys_are_doubled()
+      AND e.customer_id = ANY (ARRAY(SELECT id FROM incoming WHERE card IS NULL))
 ) AS k
 ORDER BY k.value COLLATE "C", k.kind, k.owner
 """
 # An enriched card is found by what it holds now.
 ENRICHED_KEYS = """
 WITH cards AS MATERIALIZED (
-    SELECT c.id, c.inn, c.ogrn, c.snils, c.external_id, c.address
-    FROM crm.customer c WHERE c.id = ANY (ARRAY(SELECT card FROM enriched))
+    SELECT c.id, c.address FROM crm.customer c WHERE c.id = ANY (ARRAY(SELECT card FROM enriched))
 )
 INSERT INTO crm.customer_key (value, kind, customer_id)
 SELECT k.value, k.kind, k.owner
 FROM (
-    SELECT unnest(ARRAY[inn, ogrn, snils, external_id]) AS value,
-           unnest('{inn,ogrn,snils,external_id}'::text[]) AS kind, id AS owner
-    FROM cards
-    UNION ALL
-    SELECT i.address_key, 'address', c.id
+    SELECT i.address_key AS value, 'address' AS kind, c.id AS owner
     FROM incoming i JOIN cards c ON c.id = i.card AND c.address = i.address
     UNION ALL
-    SELECT t.value, t.kind, t.customer_id
-    FROM crm.contact t WHERE t.customer_id = ANY (ARRAY(SELECT card FROM enriched))
+    SELECT e.value, e.kind, e.customer_id
+    FROM crm.exact_key e WHERE crm.keys_are_doubled()
+      AND e.customer_id = ANY (ARRAY(SELECT card FROM enriched))
 ) AS k
 WHERE k.value IS NOT NULL
 ORDER BY k.value COLLATE "C", k.kind, k.owner

@@ -165,7 +165,7 @@ async def unit_of(unit: WriteUnit, person: str) -> str | None:
 _SOLE = """
 SELECT CASE WHEN count(*) = 1 THEN min(k.customer_id::text)::uuid END FROM (
     SELECT DISTINCT coalesce(c.merged_into, c.id) AS customer_id
-    FROM crm.customer_key f JOIN crm.customer c ON c.id = f.customer_id
+    FROM crm.exact_key f JOIN crm.customer c ON c.id = f.customer_id
     WHERE f.value = %(value)s AND f.kind = %(kind)s LIMIT 2
 ) k
 """

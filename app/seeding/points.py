@@ -17,7 +17,7 @@ from app.seeding.store import in_batches
 # Of a card that was merged meanwhile, the account of the one that it became.
 _OWNERS = """
 SELECT DISTINCT ON (k.value) k.value, coalesce(o.merged_into, o.id)
-FROM crm.customer_key k JOIN crm.customer o ON o.id = k.customer_id
+FROM crm.exact_key k JOIN crm.customer o ON o.id = k.customer_id
 WHERE k.kind = 'external_id' AND k.value = ANY (%s) ORDER BY k.value, o.id
 """
 _ACCOUNTS = "SELECT a.owner, a.id FROM crm.lock_ledger_accounts(%s) AS a"

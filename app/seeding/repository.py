@@ -26,7 +26,7 @@ _ADDED = "'{version,changed_at,changed_by}'::text[]"
 _BUYERS = """
 SELECT DISTINCT ON (k.value) k.value, o.id, o.name, o.inn, o.kpp, o.ogrn,
        (SELECT count(*) FROM crm.contact t WHERE t.customer_id = o.id)
-FROM crm.customer_key k JOIN crm.customer o ON o.id = k.customer_id AND o.merged_into IS NULL
+FROM crm.exact_key k JOIN crm.customer o ON o.id = k.customer_id AND o.merged_into IS NULL
 WHERE k.kind = 'external_id' AND k.value = ANY (%s) ORDER BY k.value, o.id
 """
 _NO_LEADS = """

@@ -38,7 +38,7 @@ SELECT 'stations', k.code, k.version, k.changed_at, k.changed_by,
 FROM kept k
 """
 _OWNERS = """
-SELECT k.value, min(k.customer_id::text)::uuid FROM crm.customer_key k
+SELECT k.value, min(k.customer_id::text)::uuid FROM crm.exact_key k
 WHERE k.kind = 'external_id' AND k.value = ANY(%s) GROUP BY k.value
 """
 _CARDS = """

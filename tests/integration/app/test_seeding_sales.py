@@ -19,7 +19,7 @@ LOOK = """
 SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)), count(*) FROM (
     SELECT to_jsonb(r) || jsonb_build_object('customer_id', o.external_id) AS t
     FROM crm.{table} r JOIN crm.customer o ON o.id = r.customer_id
-    JOIN crm.customer_key k ON k.customer_id = o.id AND k.kind = 'external_id') AS t
+    JOIN crm.exact_key k ON k.customer_id = o.id AND k.kind = 'external_id') AS t
 """
 TABLES = (
     *("deal", "task", "contract", "sales_order", "claim", "claim_document", "chat_message", "record_event"),
