@@ -112,8 +112,9 @@ class Equipment:
             measured = published(self._client)
             return measured.track if measured else None
 
-        newest = JournalReader(self._client).newest
-        return {**planners(self.inspector, newest), **unplanned(tracked, self._config.budget)}
+        newest, durability = JournalReader(self._client).newest, self._config.policy.durability
+        switches = planners(self.inspector, newest, durability)
+        return {**switches, **unplanned(tracked, self._config.budget)}
 
     def _all_pools(self) -> Pools:
         with_pools = frozenset(node.name for node in self._config.layout.applications)

@@ -16,23 +16,33 @@ from failover.preflight import Ends, figures
 from failover.procedures import switchover
 from failover.requests import Request
 from failover.stall import Experience, expected
+from failover.transitions import Durability
 
 
-def planners(inspector: Inspector, newest: Callable[[], Iterable[Entry]]) -> Mapping[Operation, Planner]:
+def planners(
+    inspector: Inspector,
+    newest: Callable[[], Iterable[Entry]],
+    durability: Durability = Durability.AVAILABLE,
+) -> Mapping[Operation, Planner]:
     """For each operation that agents carry out, what makes its plan. `newest`: the journal, newest first."""
 
     def plan_switchover(picture: Picture, request: Request) -> Plan:
         switch = choose_switch(picture, request)
         found = inspector.inspect((switch.leader, switch.candidate))
-        return plan_of(switch, found, Experience.of(newest()))
+        return plan_of(switch, found, Experience.of(newest()), durability)
 
     return {Operation.SWITCHOVER: plan_switchover}
 
 
-def plan_of(switch: switchover.Switch, found: Inspection, past: Experience) -> Plan:
+def plan_of(
+    switch: switchover.Switch,
+    found: Inspection,
+    past: Experience,
+    durability: Durability = Durability.AVAILABLE,
+) -> Plan:
     """The plan, with the stall that the figures found and the switches before let expect."""
     read = figures(Ends(switch.leader, switch.candidate), found)
-    return switchover.plan(switch, stall=expected(read, past) if read else None)
+    return switchover.plan(switch, stall=expected(read, past, durability) if read else None)
 
 
 def choose_switch(picture: Picture, request: Request) -> switchover.Switch:

@@ -10,6 +10,7 @@ from statistics import median
 
 from failover.journal import SETTLED, Entry, Event
 from failover.plan import Operation, Phase, Stall
+from failover.transitions import Durability
 
 # The steps of a switch during which clients wait; each begins where the one before ended. The order to resume
 # comes after: each agent resumes its own pool as soon as it sees the promotion (pool_gate).
@@ -24,6 +25,14 @@ LINK_BYTES_PER_S = 50e6
 # From the last pool's resuming to the first acknowledged write, which no agent sees: the median of twelve
 # switches under load in the lab, and the longest.
 RECONNECT_S, RECONNECT_WORST_S = 0.3, 0.9
+# A new primary has no synchronous standby in another site until Patroni has seen one stream; `strict` refuses
+# writes until then. The median of three switches in the lab, and the longest.
+COPY_AGAIN_WORST_S = 6.3
+COPY_AGAIN = Phase(
+    "another site has a copy again",
+    5.4,
+    f"durability strict: writes are refused until then; measured in the lab, at most {COPY_AGAIN_WORST_S} s",
+)
 
 
 @dataclass(frozen=True)
@@ -96,14 +105,16 @@ def step_times(entry: Entry) -> dict[str, float] | None:
     return took if min(took.values()) >= 0 else None
 
 
-def expected(live: LiveFigures, past: Experience) -> Stall:
+def expected(live: LiveFigures, past: Experience, durability: Durability = Durability.AVAILABLE) -> Stall:
     """The phases in which no write is acknowledged, in order.
 
     What is live is added to what the steps took before. These had some of the same in them, so the sum errs
     upwards, by as much as those switches found to wait for.
     """
-    phases = _phases(live, past)
+    refused = (COPY_AGAIN,) if durability is Durability.STRICT else ()
+    phases = (*_phases(live, past), *refused)
     more_s = sum(phase.seconds for phase in phases) - sum(past.usual_s.values()) - RECONNECT_S
+    more_s += len(refused) * (COPY_AGAIN_WORST_S - COPY_AGAIN.seconds)
     return Stall(phases, past.worst_s + more_s + RECONNECT_WORST_S, past.source)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from failover.desk import OrderRefusedError
+from failover.events import current
 from failover.journal_store import JournalReader
 from failover.panel import Panel
 from failover.plan import Operation, plan_to_json
@@ -16,6 +17,7 @@ from failover.planners import choose_switch, plan_of
 from failover.preflight import Ends, check
 from failover.stall import Experience
 from failover.telling import settled_picture
+from failover.transitions import Durability
 from twinsite.commands.switchover import Host, To, target
 from twinsite.context import context_of
 from twinsite.ordering import request, zookeeper
@@ -43,14 +45,15 @@ def switchover(
     )
     with zookeeper(context) as client:
         picture = settled_picture(client, layout, time.monotonic_ns, time.sleep)
-        past = Experience.of(JournalReader(client).newest())
+        past, announced = Experience.of(JournalReader(client).newest()), current(client)
     try:
         switch = choose_switch(picture, asked)
     except OrderRefusedError as refusal:
         raise CannotError(str(refusal)) from refusal
     ends = Ends(switch.leader, switch.candidate)
     found = inspector.inspect((ends.leader, ends.candidate))
-    made, items = plan_of(switch, found, past), check(Panel(picture), ends, found)
+    durability = announced.policy.durability if announced else Durability.AVAILABLE
+    made, items = plan_of(switch, found, past, durability), check(Panel(picture), ends, found)
     if as_json:
         print_json({"plan": plan_to_json(made), "checks": [asdict(item) for item in items]})
     else:

@@ -11,6 +11,7 @@ from failover.procedures import switchover
 from failover.proof.hands import runner
 from failover.proof.rehearsal import Rehearsal
 from failover.stall import LAST, RECONNECT_S, REFERENCE, STEPS, Experience, LiveFigures, expected, step_times
+from failover.transitions import Durability
 
 IDLE = LiveFigures(0.0, 0.0, 0, 0.004)
 PLAN = switchover.plan(switchover.Switch("op-1", "dc1-db1", 1, "dc2-db1", "dc2"))
@@ -107,6 +108,15 @@ def test_a_step_that_was_missed_counts_as_clients_waited_for_it() -> None:
     )
 
     assert step_times(replace(whole, records=records)) == step_times(whole)
+
+
+def test_strict_durability_adds_the_seconds_until_another_site_has_a_copy_and_available_none() -> None:
+    lax, strict = (expected(IDLE, REFERENCE, each) for each in (Durability.AVAILABLE, Durability.STRICT))
+
+    added = [phase for phase in strict.phases if phase not in lax.phases]
+    assert [phase.name for phase in added] == ["another site has a copy again"]
+    assert strict.seconds == pytest.approx(lax.seconds + added[0].seconds)
+    assert strict.worst_s == pytest.approx(lax.worst_s + 6.3)
 
 
 def test_a_plan_says_where_its_stall_comes_from() -> None:
