@@ -134,6 +134,26 @@ def test_patroni_chooses_no_standby_that_claims_more_than_it_was_sent(on, host):
 
 
 @pytest.mark.parametrize("host", DATABASES)
+def test_a_patroni_whose_postmaster_has_ended_leaves_its_synchronous_standbys(on, host):
+    """Running, ended and not yet reaped, and unknown (run_patroni.py)."""
+    script = (
+        "import os, subprocess, sys, types\n"
+        "sys.path.insert(0, '/usr/local/lib/twinsite'); import run_patroni\n"
+        "asked = []\n"
+        "run_patroni.Ha.process_sync_replication = lambda ha: asked.append(ha)\n"
+        "run_patroni.keep_synchronous_ones_of_the_dead()\n"
+        "ended = subprocess.Popen(['true']); os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)\n"
+        "for found in (os.getpid(), ended.pid, None):\n"
+        "    postmaster = found and types.SimpleNamespace(pid=found)\n"
+        "    server = types.SimpleNamespace(is_running=lambda: postmaster)\n"
+        "    run_patroni.Ha.process_sync_replication(types.SimpleNamespace(state_handler=server))\n"
+        "    print(len(asked))\n"
+    )
+    python = "/opt/twinsite/patroni/venv/bin/python"
+    assert on(host).check_output("%s -c %s", python, script).split() == ["1", "1", "1"]
+
+
+@pytest.mark.parametrize("host", DATABASES)
 def test_no_account_trusts_and_none_comes_without_tls(connect, host):
     with connect(host) as session:
         rows = session.execute("SELECT type, auth_method, error FROM pg_hba_file_rules").fetchall()
