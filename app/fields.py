@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, StringConstraints
+
+D = TypeVar("D", date, datetime)
 
 MAX_OPAQUE = 200
 # Further out is a mistake of its sender, and arithmetic would leave what Python and PostgreSQL can hold.
@@ -43,24 +45,24 @@ def _moment_written(value: object) -> object:
     return value
 
 
-def _plausible(day: date) -> date:
-    if not FIRST_YEAR <= day.year < LAST_YEAR:
-        raise ValueError(f"expected a year from {FIRST_YEAR} to {LAST_YEAR - 1}")
+def within_years(day: D, first: int = FIRST_YEAR, last: int = LAST_YEAR) -> D:
+    """From the year `first` to the one before `last`. Raises ValueError."""
+    if not first <= day.year < last:
+        raise ValueError(f"expected a year from {first} to {last - 1}")
     return day
 
 
 def _in_utc(moment: datetime) -> datetime:
-    _plausible(moment)
-    return moment.astimezone(UTC)
+    return within_years(moment).astimezone(UTC)
 
 
 def day_of(text: str) -> date:
     """As a `Day` is read. Raises ValueError."""
     _day_written(text)
-    return _plausible(date.fromisoformat(text))
+    return within_years(date.fromisoformat(text))
 
 
-Day = Annotated[date, BeforeValidator(_day_written), AfterValidator(_plausible)]
+Day = Annotated[date, BeforeValidator(_day_written), AfterValidator(within_years)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment_written), AfterValidator(_in_utc)]
 """Of RFC 3339, or ISO 8601 without seconds. No input has a bare date or datetime instead."""
 

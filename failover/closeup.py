@@ -6,14 +6,13 @@ that had to be published first would cost some tenths of a second.
 
 from __future__ import annotations
 
-import select
 import socket
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import psycopg
 
-from failover.deadline import deadline
+from failover.deadline import deadline, hung_up
 
 CONNECTS_WITHIN_S = 0.3
 # For so long one look waits for the end of a session; it returns in the moment that the session ends.
@@ -93,7 +92,7 @@ class DirectCloseUp:
         session = self._sessions.get(host)
         if session is None:
             return False
-        if not session.closed and not select.select([session.fileno()], [], [], LISTENS_S)[0]:
+        if not hung_up(session, LISTENS_S):
             return True
         self._forget(host)
         return False

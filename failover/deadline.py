@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -21,6 +22,11 @@ def deadline(connection: psycopg.Connection[Any], within_s: float) -> Iterator[N
         yield
     finally:
         timer.cancel()
+
+
+def hung_up(session: psycopg.Connection[Any], within_s: float = 0.0) -> bool:
+    """Whether the server ends an idle session within that time: something to read on it is its end."""
+    return session.closed or bool(select.select([session.fileno()], [], [], within_s)[0])
 
 
 def hang_up(fileno: int) -> None:

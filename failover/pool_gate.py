@@ -9,14 +9,13 @@ missed watchdog); and the agent's start, which begins with a resume.
 from __future__ import annotations
 
 import logging
-import select
 import threading
 from collections.abc import Callable
 from typing import Protocol
 
 import psycopg
 
-from failover.deadline import deadline
+from failover.deadline import deadline, hung_up
 from failover.orders import Answer, Order, Task
 from failover.routes import CONNECTS_WITHIN_S, NoRoutes, RouteError, Routes
 from failover.views import PoolView
@@ -102,7 +101,7 @@ class PgBouncer:
 
     def _connected(self) -> psycopg.Connection[tuple[object, ...]]:
         """A restarted PgBouncer has closed the session: that is found out before it is used."""
-        if self._session is not None and not (self._session.closed or _hung_up(self._session)):
+        if self._session is not None and not hung_up(self._session):
             return self._session
         if self._session is not None:
             self._session.close()
@@ -111,11 +110,6 @@ class PgBouncer:
             self._conninfo, autocommit=True, connect_timeout=1, prepare_threshold=None
         )
         return self._session
-
-
-def _hung_up(session: psycopg.Connection[tuple[object, ...]]) -> bool:
-    """Something to read on an idle session is its end."""
-    return bool(select.select([session.fileno()], [], [], 0)[0])
 
 
 class PoolGate:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
 from app.cards.numbers import is_card_number
-from app.fields import Form, Moment, Opaque, Short
+from app.fields import Form, Moment, Opaque, Short, within_years
 
 MAX_BATCH = 1000
 # PostgreSQL's timestamptz would take more; a transaction outside of these years is a mistake of its sender.
@@ -25,18 +25,12 @@ def _no_card_number(text: str) -> str:
     return text
 
 
-def _plausible(moment: datetime) -> datetime:
-    if not FIRST_YEAR <= moment.year < LAST_YEAR:
-        raise ValueError(f"expected a year from {FIRST_YEAR} to {LAST_YEAR - 1}")
-    return moment
-
-
 Token = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9_.:\- ]{4,100}$"), AfterValidator(_no_card_number)
 ]
 Quantity = Annotated[Decimal, Field(max_digits=12, decimal_places=3)]
 Amount = Annotated[Decimal, Field(max_digits=14, decimal_places=2)]
-Occurred = Annotated[Moment, AfterValidator(_plausible)]
+Occurred = Annotated[Moment, AfterValidator(partial(within_years, first=FIRST_YEAR, last=LAST_YEAR))]
 
 
 class TransactionForm(Form):
