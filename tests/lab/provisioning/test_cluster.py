@@ -113,11 +113,18 @@ def test_the_kernel_tells_patroni_when_its_postmaster_ends(on, host):
     until(watched)
 
 
+def told_by_patroni(host, script: str) -> list[str]:
+    """The lines that a script prints in that host's Patroni, as our wrapper (run_patroni.py) imports it."""
+    imports = "import sys, types; sys.path.insert(0, '/usr/local/lib/twinsite'); import run_patroni\n"
+    return host.check_output(
+        "%s -c %s", "/opt/twinsite/patroni/venv/bin/python", imports + script
+    ).splitlines()
+
+
 @pytest.mark.parametrize("host", DATABASES)
 def test_patroni_chooses_no_standby_that_claims_more_than_it_was_sent(on, host):
     """The query that this very Patroni puts together, asked without a server (run_patroni.py)."""
     script = (
-        "import sys, types; sys.path.insert(0, '/usr/local/lib/twinsite'); import run_patroni\n"
         "from patroni import global_config\n"
         "type(global_config).is_synchronous_mode = True\n"
         "server = types.SimpleNamespace(wal_name='wal', lsn_name='lsn', wal_flush='', role='primary',"
@@ -126,8 +133,7 @@ def test_patroni_chooses_no_standby_that_claims_more_than_it_was_sent(on, host):
         "for change in (lambda: None, run_patroni.believe_only_what_was_sent):\n"
         "    change(); print(run_patroni.Postgresql.cluster_info_query.fget(server))\n"
     )
-    python = "/opt/twinsite/patroni/venv/bin/python"
-    shipped, ours = on(host).check_output("%s -c %s", python, script).splitlines()
+    shipped, ours = told_by_patroni(on(host), script)
 
     assert "WHERE w.state = 'streaming')" in shipped
     assert "WHERE w.state = 'streaming' AND w.flush_lsn <= w.sent_lsn)" in ours
@@ -137,8 +143,7 @@ def test_patroni_chooses_no_standby_that_claims_more_than_it_was_sent(on, host):
 def test_a_patroni_whose_postmaster_has_ended_leaves_its_synchronous_standbys(on, host):
     """Running, ended and not yet reaped, and unknown (run_patroni.py)."""
     script = (
-        "import os, subprocess, sys, types\n"
-        "sys.path.insert(0, '/usr/local/lib/twinsite'); import run_patroni\n"
+        "import os, subprocess\n"
         "asked = []\n"
         "run_patroni.Ha.process_sync_replication = lambda ha: asked.append(ha)\n"
         "run_patroni.keep_synchronous_ones_of_the_dead()\n"
@@ -149,8 +154,7 @@ def test_a_patroni_whose_postmaster_has_ended_leaves_its_synchronous_standbys(on
         "    run_patroni.Ha.process_sync_replication(types.SimpleNamespace(state_handler=server))\n"
         "    print(len(asked))\n"
     )
-    python = "/opt/twinsite/patroni/venv/bin/python"
-    assert on(host).check_output("%s -c %s", python, script).split() == ["1", "1", "1"]
+    assert told_by_patroni(on(host), script) == ["1", "1", "1"]
 
 
 @pytest.mark.parametrize("host", DATABASES)

@@ -43,6 +43,18 @@ STREAMS, WAS_SENT_IT = "w.state = 'streaming'", "w.flush_lsn <= w.sent_lsn"
 YIELDS_AFTER_S = 0.001
 
 
+def has_ended(pid: int, within_s: float | None) -> bool:
+    """In the kernel's view, in which one that waits to be reaped has ended. None: waits for its end."""
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([process], [], [], within_s)[0])
+    finally:
+        os.close(process)
+
+
 class Watchman:
     """Wakes Patroni's loop when a postmaster that it knows of has ended. Decides nothing."""
 
@@ -60,13 +72,7 @@ class Watchman:
             threading.Thread(target=self._await_end, args=(pid,), name="postmaster", daemon=True).start()
 
     def _await_end(self, pid: int) -> None:
-        try:
-            process = os.pidfd_open(pid)
-        except ProcessLookupError:
-            pass  # it has ended meanwhile
-        else:
-            select.select([process], [], [])
-            os.close(process)
+        has_ended(pid, within_s=None)
         self._watched.discard(pid)
         if self._ha is not None:
             self._ha.wakeup()
@@ -90,18 +96,6 @@ def tell(watchman: Watchman) -> None:
     Ha.__init__, PostmasterProcess.__init__ = telling_ha, telling_process
 
 
-def _lives(pid: int) -> bool:
-    """Not ended, in the kernel's view: one that ended and waits to be reaped has ended."""
-    try:
-        process = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return False
-    try:
-        return not select.select([process], [], [], 0)[0]
-    finally:
-        os.close(process)
-
-
 def keep_synchronous_ones_of_the_dead() -> None:
     """Leave /sync as it is while the postmaster has ended."""
     process_sync = Ha.process_sync_replication
@@ -109,7 +103,7 @@ def keep_synchronous_ones_of_the_dead() -> None:
     @functools.wraps(process_sync)
     def processing(self: Ha) -> None:
         postmaster = self.state_handler.is_running()
-        if postmaster is not None and _lives(postmaster.pid):
+        if postmaster is not None and not has_ended(postmaster.pid, within_s=0):
             process_sync(self)
 
     Ha.process_sync_replication = processing
