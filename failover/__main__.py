@@ -131,6 +131,8 @@ def _client(config: AgentConfig) -> KazooClient:
         hosts=",".join(f"{node.address}:{ZOOKEEPER_PORT}" for node in config.zookeepers_by_distance),
         randomize_hosts=False,
         timeout=config.session_s,
+        # An election of the ensemble is over in half a second; pauses that double would outlast it.
+        connection_retry={"max_tries": -1, "max_delay": 0.3},
         handler=PromptHandler(),
         use_ssl=True,
         ca=str(config.ca_file),

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -27,6 +27,7 @@ from failover.estate_reader import VIEWS
 from failover.eyes import Eyes
 from failover.homing import Homing, server_serves
 from failover.journal_store import open_operation
+from failover.leader_seat import leader_seat
 from failover.leader_watch import LeaderWatch
 from failover.order_desk import OrderDesk
 from failover.pool_gate import PoolGate
@@ -117,7 +118,8 @@ class Agent:
                 await asyncio.to_thread(LeaderWatch(self._client, databases, follow).watch)
         await asyncio.to_thread(self._duties.start, self._config.me.address, self._config.metrics_port)
         threading.Thread(target=self._think, name="brain", daemon=True).start()
-        threading.Thread(target=self._homing().watch, args=(self._stopping,), daemon=True).start()
+        for until in self._watches_over_zookeeper():
+            threading.Thread(target=until, args=(self._stopping,), daemon=True).start()
         notify("READY=1")
         try:
             async with server, asyncio.TaskGroup() as tasks:
@@ -139,10 +141,18 @@ class Agent:
         except (TimeoutError, concurrent.futures.CancelledError):
             return False
 
-    def _homing(self) -> Homing:
-        near = [node for node in self._config.zookeepers_by_distance if node.site == self._config.me.site]
-        serves = server_serves(self._config.tls())
-        return Homing(self._client.handler, near, serves, busy=lambda: self._eyes.alert or self._under_way())
+    def _watches_over_zookeeper(self) -> Iterator[Callable[[threading.Event], None]]:
+        config, tls = self._config, self._config.tls()
+        near = [node for node in config.zookeepers_by_distance if node.site == config.me.site]
+        yield Homing(self._client.handler, near, server_serves(tls), busy=self._busy).watch
+        if config.policy.mode is Mode.ACTIVE:
+            asking, servers = config.zookeeper_restart, config.layout.zookeepers
+            seat = leader_seat(config.me, servers, config.witness_sites, tls, busy=self._busy, asking=asking)
+            if seat is not None:
+                yield seat.watch
+
+    def _busy(self) -> bool:
+        return self._eyes.alert or self._under_way()
 
     def _under_way(self) -> bool:
         return open_operation(self._client) is not None

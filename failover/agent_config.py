@@ -59,6 +59,8 @@ class AgentConfig:
     budget: Budget = field(default_factory=Budget)
     # Where the API of this host reads the write gate; only on application hosts.
     write_gate: Path | None = None
+    # Making this file has the ZooKeeper server of this host started anew; only where one is.
+    zookeeper_restart: Path | None = None
 
     def conninfo(self, address: str) -> str:
         """One small session as `monitor`; the server's certificate must be the estate's."""
@@ -118,11 +120,12 @@ def load(path: Path) -> AgentConfig:
 def _config(raw: dict[str, Any]) -> AgentConfig:
     policy = dict(raw.pop("policy", {}))
     fencing = dict(raw.pop("fencing", {}))
-    gate = raw.pop("write_gate", None)
+    gate, restart = raw.pop("write_gate", None), raw.pop("zookeeper_restart", None)
     typed: dict[str, Any] = {
         "budget": Budget(**raw.pop("budget", {})),
         "alarm_command": tuple(raw.pop("alarm_command", ())),
         "write_gate": Path(gate) if gate else None,
+        "zookeeper_restart": Path(restart) if restart else None,
         "layout": layout(raw.pop("hosts")),
         "ca_file": Path(raw.pop("ca_file")),
         "certificate": Path(raw.pop("certificate")),

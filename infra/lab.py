@@ -231,8 +231,8 @@ class Lab:
 
     # -- faults ------------------------------------------------------------------------------------------
 
-    def inject(self, faults: Iterable[Fault]) -> None:
-        """Break things; all are listed before the first is done.
+    def inject(self, faults: Iterable[Fault]) -> int:
+        """Break things; all are listed before the first is done. Returns when that began (monotonic, ns).
 
         Raises:
             LabDownError: there is nothing to break.
@@ -246,9 +246,11 @@ class Lab:
                 fault.check(self)
             before = rulesets(self.estate, self.book.standing())
             self.book.add(listed)
+            began_ns = time.monotonic_ns()
             self._render_network_faults(before)
             for fault in listed:
                 fault.inject(self)
+        return began_ns
 
     def heal(self, faults: Iterable[Fault] | None = None) -> tuple[Fault, ...]:
         """Undo these faults, or all that are listed, newest first; returns what was healed.
@@ -315,11 +317,9 @@ class Lab:
             while True:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError as error:
+                except BlockingIOError as busy:
                     if time.monotonic() > deadline:
-                        raise LabError(
-                            "another twinsite command is changing the lab; wait for it to end"
-                        ) from error
+                        raise LabError("another twinsite command changes the lab; wait for its end") from busy
                     time.sleep(0.2)
                 else:
                     break

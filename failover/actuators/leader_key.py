@@ -24,34 +24,29 @@ class LeaderKey:
         self._leader = f"{scope}/leader"
         self._sync = f"{scope}/sync"
         self._failover = f"{scope}/failover"
-        self._config = f"{scope}/config"
 
     def hand_over(self, *, leader: str, candidate: str) -> str:
-        """Orders the leader's Patroni to stop PostgreSQL for a synchronous candidate, and wakes it.
+        """Orders the leader's Patroni to stop PostgreSQL for a synchronous candidate.
 
-        Its REST writes the same order and wakes its own loop, but first looks at the candidate, which the
-        loop does once more: 0.4 s of a pause. Patroni watches /config (dcs/zookeeper.py 4.1.5), so writing
-        what is there wakes it. An order that it then finds impossible it takes away.
+        Its REST writes the same order, but first looks at the candidate, which its loop does once more: 0.4 s
+        of a pause. The order wakes that loop (`run_patroni.py`); one that it finds impossible it takes away.
 
         Raises:
             EffectRefusedError: the key is another's, the candidate is not synchronous, or one of them has
                 changed since: nothing was done.
             DeposedError: another epoch has begun, or ZooKeeper does not answer.
         """
-        held, sync, config, order = self._read(self._leader, self._sync, self._config, self._failover)
+        held, sync, order = self._read(self._leader, self._sync, self._failover)
         if held is None or held[0] != leader.encode():
             raise EffectRefusedError(f"the leader key is {held[0].decode() if held else 'nobody'}'s")
-        if config is None:
-            raise EffectRefusedError("Patroni has no /config: its cluster is not there yet")
         transaction = self._leadership.stamped()
         transaction.check(self._leader, held[1].version)
         transaction.check(self._sync, _version_with(candidate, sync))
         self._put_order(transaction, leader, candidate, over=order)
-        transaction.set_data(self._config, config[0], version=config[1].version)
         try:
             self._leadership.commit(transaction)
         except TransactionError as refused:
-            raise EffectRefusedError(f"/leader, /sync or /config changed in between: {refused}") from refused
+            raise EffectRefusedError(f"/leader or /sync changed in between: {refused}") from refused
         return f"ordered {leader} to hand over to {candidate}"
 
     def release(self, *, leader: str, session: int, candidate: str, sync_version: int | None) -> str:

@@ -42,6 +42,10 @@ class Clock(Protocol):
 class Faults(Protocol):
     """Breaks things, and mends them. A target is a host's name or a site's name."""
 
+    def began_ns(self) -> int | None:
+        """When the last thing began to be broken (monotonic, ns), all being prepared; None: nothing was."""
+        ...
+
     def power_cut(self, target: str) -> None:
         """Cut the power of a host, or of every host of a site, without any warning."""
         ...

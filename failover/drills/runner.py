@@ -144,9 +144,7 @@ class Drill:
             self._do(step, scene, healer)
         if scenario.prelude:
             self._pass(timing.exposure_s, "leaving it so")
-        self._mark(Mark.FAULT, node=scene[Role.PRIMARY_HOST])
-        self._do(scenario.fault, scene, healer)
-        effect_ns = self._mark(Mark.EFFECT)
+        effect_ns = self._break(scene, healer)
         for step in scenario.remedy:
             self._pass(timing.exposure_s, "leaving it so")
             self._do(step, scene, healer)
@@ -154,6 +152,16 @@ class Drill:
         if scenario.heal_under_load:
             self._undo(healer)
         self._pass(timing.after_s, "measuring after the recovery")
+
+    def _break(self, scene: Scene, healer: Healer) -> int:
+        """What is prepared before breaking begins is the lab's own time. An order breaks nothing."""
+        asked_ns = self._ports.clock.monotonic_ns()
+        try:
+            self._do(self._order.scenario.fault, scene, healer)
+        finally:
+            began_ns = max(self._ports.faults.began_ns() or 0, asked_ns)
+            self._recorder.record(mark_event(Mark.FAULT, began_ns, scene[Role.PRIMARY_HOST]))
+        return self._mark(Mark.EFFECT)
 
     def _await_recovery(self, scene: Scene, effect_ns: int) -> None:
         scenario, clock = self._order.scenario, self._ports.clock
@@ -175,9 +183,8 @@ class Drill:
         if leader is None:
             return ("there is no primary",)
         moves = self._order.scenario.leadership is Leadership.MOVES
-        if moves and leader.name == scene[Role.PRIMARY_HOST]:
-            return (f"{leader.name} is still the primary",)
-        return ()
+        stays = leader.name == scene[Role.PRIMARY_HOST]
+        return (f"{leader.name} is still the primary",) if moves and stays else ()
 
     def _heal(self, healer: Healer) -> None:
         """End the load, then mend everything. Nothing interrupts this, and no failure ends it early."""
@@ -298,9 +305,9 @@ class Drill:
     def _insist_on(self, what: str, action: Callable[[], None]) -> None:
         self._trouble += insist(action, what, self._ports.clock)
 
-    def _mark(self, mark: Mark, node: str | None = None) -> int:
+    def _mark(self, mark: Mark) -> int:
         now = self._ports.clock.monotonic_ns()
-        self._recorder.record(mark_event(mark, now, node))
+        self._recorder.record(mark_event(mark, now))
         return now
 
     def _mark_if_possible(self, mark: Mark) -> None:

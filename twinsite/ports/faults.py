@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from failover.drills.model import Direction
 from infra import faults
@@ -16,11 +16,15 @@ _DIRECTIONS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class LabFaults:
     """Every call goes through the lab's list of faults, so that `twinsite lab heal` knows of them too."""
 
     lab: Lab
+    _began_ns: int | None = field(default=None, init=False)
+
+    def began_ns(self) -> int | None:
+        return self._began_ns
 
     def power_cut(self, target: str) -> None:
         self._inject(faults.PowerCut(self._hosts(target)))
@@ -72,7 +76,7 @@ class LabFaults:
 
     def _inject(self, *listed: faults.Fault) -> None:
         with as_port_errors():
-            self.lab.inject(listed)
+            self._began_ns = self.lab.inject(listed)
 
     def _heal(self, *listed: faults.Fault) -> None:
         with as_port_errors():

@@ -158,6 +158,23 @@ def test_a_patroni_whose_postmaster_has_ended_leaves_its_synchronous_standbys(on
 
 
 @pytest.mark.parametrize("host", DATABASES)
+def test_an_order_to_hand_over_wakes_the_patroni_that_it_is_for(on, host):
+    """Whatever stands in /failover (run_patroni.py)."""
+    script = (
+        "woken, watching = [], {}\n"
+        "run_patroni.DataWatch = lambda client, path, told: watching.update({path: told})\n"
+        "ha = types.SimpleNamespace(\n"
+        "    dcs=types.SimpleNamespace(_client=None, failover_path='/failover'),\n"
+        "    state_handler=types.SimpleNamespace(name='me'), wakeup=lambda: woken.append(1))\n"
+        "run_patroni.Watchman().knows(ha)\n"
+        'for order in (None, b\'\', b\'{}\', b\'{"leader": "other", "member": "me"}\',\n'
+        '              b\'{"leader": "me", "member": "other"}\'):\n'
+        "    watching['/failover'](order, None); print(len(woken))\n"
+    )
+    assert told_by_patroni(on(host), script) == ["0", "0", "0", "0", "1"]
+
+
+@pytest.mark.parametrize("host", DATABASES)
 def test_no_account_trusts_and_none_comes_without_tls(connect, host):
     with connect(host) as session:
         rows = session.execute("SELECT type, auth_method, error FROM pg_hba_file_rules").fetchall()

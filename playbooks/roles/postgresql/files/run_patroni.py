@@ -8,6 +8,10 @@ away). kazoo draws a server by lot unless it is told not to, and Patroni 4.1.5 d
 When it notices that its PostgreSQL has ended: it looks once a loop, so half a second late on average. The
 kernel tells at once (pidfd_open(2)), and Patroni's own loop then decides as it always does.
 
+When it notices an order to hand over: Patroni watches neither that znode nor any other that is its primary's
+alone, so whoever gave the order by ZooKeeper had to wake every member of the cluster, and three loops of
+replicas took the processor from the one that mattered, in a pause that clients wait in.
+
 Whom it takes for a synchronous standby: whoever streams and says how far it has written. So does one that
 had received more of the old primary than the new one, for the second or two until it is rewound, and its
 word counts there as a confirmation of WAL that it does not have: as long as the new primary is behind it,
@@ -25,12 +29,14 @@ How its threads take turns: the loop that decides shares Python's lock with thos
 
 import functools
 import inspect
+import json
 import os
 import select
 import sys
 import threading
 
 from kazoo.client import KazooClient
+from kazoo.recipe.watchers import DataWatch
 from patroni import postgresql  # before patroni.ha, which cannot be the first to import it
 from patroni.__main__ import main
 from patroni.ha import Ha
@@ -56,7 +62,7 @@ def has_ended(pid: int, within_s: float | None) -> bool:
 
 
 class Watchman:
-    """Wakes Patroni's loop when a postmaster that it knows of has ended. Decides nothing."""
+    """Wakes Patroni's loop when a postmaster that it knows of has ended, and at an order. Decides nothing."""
 
     def __init__(self) -> None:
         self._ha: Ha | None = None
@@ -64,6 +70,12 @@ class Watchman:
 
     def knows(self, ha: Ha) -> None:
         self._ha = ha
+        DataWatch(ha.dcs._client, ha.dcs.failover_path, self._ordered)  # noqa: SLF001  # it has no public one
+
+    def _ordered(self, order: bytes | None, _stat: object) -> None:
+        """Of /failover: {"leader": who shall hand over, "member": to whom} (dcs/__init__.py, `Failover`)."""
+        if order and self._ha and json.loads(order).get("leader") == self._ha.state_handler.name:
+            self._ha.wakeup()
 
     def watch(self, pid: int) -> None:
         """Patroni makes a new object of the same process now and then; one thread for each is enough."""

@@ -97,6 +97,8 @@ class World:
     delivers: Callable[[list[Event]], Iterable[Event]] = list  # what becomes of deliveries
     cursor: int | None = None
     looks: itertools.count = field(default_factory=lambda: itertools.count(1))
+    preparing_s: float = 0.0  # how long the checks and lists before a fault take
+    broken_at_ns: int | None = None
 
     def __post_init__(self) -> None:
         for host in ESTATE.members("postgresql"):
@@ -336,6 +338,9 @@ class WorldQuorum:
 class WorldFaults:
     world: World
 
+    def began_ns(self) -> int | None:
+        return self.world.broken_at_ns
+
     def power_cut(self, target: str) -> None:
         self.world.call("power_cut")
         self.world.dark |= set(self.world.hosts_of(target))
@@ -359,6 +364,8 @@ class WorldFaults:
 
     def kill_postgres(self, host: str) -> None:
         self.world.call("kill_postgres")
+        self.world.advance(self.world.preparing_s)
+        self.world.broken_at_ns = self.world.now_ns
         self.world.frozen.add(host)
         self.world.lose_primary()
         self.world.frozen.discard(host)

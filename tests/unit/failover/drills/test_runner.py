@@ -161,6 +161,11 @@ def test_a_site_loss_is_measured_and_explained(drill, tmp_path):
     assert written["rto_s"] == verdict.rto_s
 
 
+def test_the_time_that_preparing_a_fault_takes_is_not_counted(drill, world):
+    world.preparing_s = 60.0
+    assert 0 < drill("primary-process-crash").rto_s < world.preparing_s
+
+
 def test_a_node_that_is_watched_no_more_could_have_written(drill, world):
     """A thread of the observer's has ended: the others go on."""
     world.after(4, lambda: world.sampled.remove("dc2-db2"))
