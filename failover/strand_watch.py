@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 # What is stranded stays so: soon enough, and two sessions each time, only while somebody does not stream.
 ASKED_EVERY_S = 5.0
 ANSWERS_WITHIN_S = 2.0
-# Ten times a second a stranded standby tries anew (wal_retrieve_retry_interval): it waits most of the time.
+# Twice a second a stranded standby tries anew (wal_retrieve_retry_interval): it waits most of the time.
 LOOKS, BETWEEN_S = 20, 0.02
 
 # The startup process waits for the WAL receiver, or to try anew as neither pg_wal nor a sender had what comes

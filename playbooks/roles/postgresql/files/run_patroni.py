@@ -5,6 +5,12 @@ read decides how long a promotion takes: at the witness 0.2 s each time, at home
 away). kazoo draws a server by lot unless it is told not to, and Patroni 4.1.5 does not tell it
 (dcs/zookeeper.py).
 
+How it asks: those fifteen are sent in one go and answered in their order, as ZooKeeper does within a session.
+One after the other they took 0.1 to 0.4 s on busy cores, three times in a switch that clients wait for.
+
+What a new primary does first: it takes away the order that made it one, and only then promotes its
+PostgreSQL. The other way round clients wait for one write of ZooKeeper's less (0.05 to 0.15 s).
+
 When it notices that its PostgreSQL has ended: it looks once a loop, so half a second late on average. The
 kernel tells at once (pidfd_open(2)), and Patroni's own loop then decides as it always does.
 
@@ -34,11 +40,15 @@ import os
 import select
 import sys
 import threading
+from collections.abc import Callable
+from typing import Any
 
 from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
 from kazoo.recipe.watchers import DataWatch
 from patroni import postgresql  # before patroni.ha, which cannot be the first to import it
 from patroni.__main__ import main
+from patroni.dcs.zookeeper import ZooKeeper
 from patroni.ha import Ha
 
 PostmasterProcess = postgresql.postmaster.PostmasterProcess
@@ -108,6 +118,71 @@ def tell(watchman: Watchman) -> None:
     Ha.__init__, PostmasterProcess.__init__ = telling_ha, telling_process
 
 
+class Reading(threading.local):
+    """What one thread's pictures of the cluster are made of: each asks for what the last one asked for.
+
+    `sent`: the reads of the picture in the making that are not used yet; None while there is none.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Callable[[object], None] | None]] = []
+        self.sent: dict[str, Any] | None = None
+
+
+def read_in_one_go() -> None:
+    """Send all reads of Patroni's picture of the cluster before the first answer is waited for."""
+    load, get_node, reading = ZooKeeper._postgresql_cluster_loader, ZooKeeper.get_node, Reading()  # noqa: SLF001
+
+    @functools.wraps(load)
+    def loading(self: ZooKeeper, path: str) -> object:
+        reading.sent = {key: self._client.get_async(key, watch) for key, watch in reading.asked}
+        reading.asked = []
+        try:
+            return load(self, path)
+        finally:
+            reading.sent = None
+
+    @functools.wraps(get_node)
+    def getting(self: ZooKeeper, key: str, watch: Callable[[object], None] | None = None) -> object:
+        if reading.sent is None:
+            return get_node(self, key, watch)
+        reading.asked.append((key, watch))
+        sent = reading.sent.pop(key, None)
+        if sent is None:
+            return get_node(self, key, watch)
+        try:
+            data, stat = sent.get()
+        except NoNodeError:
+            return None
+        return data.decode(), stat
+
+    ZooKeeper._postgresql_cluster_loader, ZooKeeper.get_node = loading, getting  # noqa: SLF001
+
+
+def promote_before_cleaning_up() -> None:
+    """Put off what is written to /failover until the promotion has begun."""
+    process_unhealthy = Ha.process_unhealthy_cluster
+
+    @functools.wraps(process_unhealthy)
+    def processing(self: Ha) -> str:
+        put_off: list[functools.partial[bool]] = []
+        write = self.dcs.manual_failover
+
+        def put_off_order(*order: object, **more: object) -> bool:
+            put_off.append(functools.partial(write, *order, **more))
+            return True
+
+        self.dcs.manual_failover = put_off_order
+        try:
+            return process_unhealthy(self)
+        finally:
+            del self.dcs.manual_failover
+            for writing in put_off:
+                writing()
+
+    Ha.process_unhealthy_cluster = processing
+
+
 def keep_synchronous_ones_of_the_dead() -> None:
     """Leave /sync as it is while the postmaster has ended."""
     process_sync = Ha.process_sync_replication
@@ -144,4 +219,6 @@ if __name__ == "__main__":
     tell(Watchman())
     believe_only_what_was_sent()
     keep_synchronous_ones_of_the_dead()
+    read_in_one_go()
+    promote_before_cleaning_up()
     sys.exit(main())
