@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from failover.word_of_office import Rule, SiteExposure
+
 # --- what should be there ---------------------------------------------------------------------------------
 
 
@@ -179,27 +181,8 @@ class TimelineSwitch:
 
 
 @dataclass(frozen=True)
-class SiteExposure:
-    """If the primary's site were lost now: what would be, as the agent in office measured at `at`.
-
-    `writes` (an upper bound), `seconds`, `size_bytes`: None where it cannot be known. `exposed`: no other
-    site has a copy of new writes.
-    """
-
-    at: datetime
-    by: str
-    primary: str
-    site: str
-    exposed: bool
-    writes: int | None
-    seconds: float | None
-    size_bytes: int | None
-    basis: str
-
-
-@dataclass(frozen=True)
 class Coordination:
-    """What ZooKeeper holds for the cluster: /leader, /sync, /config, /history; and the exposure."""
+    """What ZooKeeper holds for the cluster: /leader, /sync, /config, /history; the exposure; who rules."""
 
     leader: LeaderKey | None
     sync_leader: str | None
@@ -207,6 +190,7 @@ class Coordination:
     config: Mapping[str, object]
     history: tuple[TimelineSwitch, ...]
     exposure: SiteExposure | None = None
+    rule: Rule | None = None
 
     @property
     def paused(self) -> bool:

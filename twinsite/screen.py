@@ -49,10 +49,21 @@ def _headline(view: EstateView) -> Text:
         text.append("\nnothing answers; `twinsite provision` installs the system on hosts that are up")
     else:
         text.append("\nno single primary", style="red")
+    text.append_text(_rule(view))
     text.append_text(_exposure(view))
     for entry in view.entries:
         text.append(f"\nentry {entry.site} {entry.address}: ")
         text.append_text(_api(entry.api))
+    return text
+
+
+def _rule(view: EstateView) -> Text:
+    """Who acts on a loss, and what a write is worth while no other site has a copy."""
+    found = view.coordination.rule if isinstance(view.coordination, Coordination) else None
+    if found is None:
+        return Text("\norchestrator: no agent has ruled yet", style="yellow")
+    text = Text(f"\norchestrator {found.mode} ({found.by}), durability {found.durability}")
+    text.stylize("" if found.mode == "active" else "yellow")
     return text
 
 

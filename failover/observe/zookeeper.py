@@ -23,6 +23,7 @@ from kazoo.exceptions import NoNodeError
 from kazoo.handlers.threading import KazooTimeoutError, SequentialThreadingHandler
 
 from failover.estate_reader import timeline_switch
+from failover.events import Announcement, current
 from failover.exposure import of_site
 from failover.gauge import Published, published, sites
 from failover.model import (
@@ -31,11 +32,11 @@ from failover.model import (
     Layout,
     LeaderKey,
     Node,
-    SiteExposure,
     Unreachable,
     ZooKeeperState,
 )
 from failover.observe.attempt import attempt
+from failover.word_of_office import Rule, SiteExposure
 from failover.znodes import PATRONI, Unanswered
 
 PORT = 2181
@@ -229,13 +230,22 @@ def _read_coordination(layout: Layout, access: Access, deadline_s: float) -> Coo
     client = connect(layout, access, deadline_s)
     try:
         found = coordination_from(*(_get(client, key, deadline_s) for key in _KEYS))
-        measured = published(client)
-        return replace(found, exposure=exposure_from(measured, layout) if measured else None)
+        measured, announced = published(client), current(client)
+        return replace(
+            found,
+            exposure=exposure_from(measured, layout) if measured else None,
+            rule=rule_from(announced) if announced else None,
+        )
     except Unanswered as error:
         raise OSError(f"ZooKeeper: {type(error).__name__} {error}".strip()) from error
     finally:
         client.stop()
         client.close()
+
+
+def rule_from(announced: Announcement) -> Rule:
+    policy = announced.policy
+    return Rule(announced.by, policy.mode.value, policy.durability.value)
 
 
 _KEYS = ("leader", "sync", "config", "history")

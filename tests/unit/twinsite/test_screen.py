@@ -1,7 +1,9 @@
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
+from failover.word_of_office import Rule
 from tests.unit.failover.observe.estates import SILENT, healthy, silent, with_database
 from twinsite.screen import status_screen
 
@@ -28,3 +30,12 @@ def test_problems_stand_below_with_their_subject():
 
 def test_silence_says_what_helps():
     assert "nothing answers; `twinsite provision`" in shown(silent())
+
+
+def test_who_rules_and_how_is_said():
+    view = healthy()
+    ruled = replace(view.coordination, rule=Rule("wit-zk1", "observe-only", "strict"))
+    assert "no agent has ruled yet" in shown(view)
+    assert "orchestrator observe-only (wit-zk1), durability strict" in shown(
+        replace(view, coordination=ruled)
+    )
