@@ -31,7 +31,8 @@ class Step:
 
     `commits`: from the intent of this step on there is no way back, a successor goes forward. `optional`:
     if it fails, the plan goes on and says so. `do` None: nothing to do but wait for the check.
-    `unconditional`: done whatever the check says before.
+    `unconditional`: done whatever the check says before. `again_s`: asked for again at this interval until
+    the check holds; 0: once.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Step:
     commits: bool = False
     optional: bool = False
     unconditional: bool = False
+    again_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,7 @@ def _step_to_json(step: Step) -> dict[str, Any]:
         "commits": step.commits,
         "optional": step.optional,
         "unconditional": step.unconditional,
+        "again_s": step.again_s,
     }
 
 
@@ -186,4 +189,5 @@ def _step_from_json(raw: dict[str, Any]) -> Step:
         commits=raw["commits"],
         optional=raw["optional"],
         unconditional=raw["unconditional"],
+        again_s=raw.get("again_s", 0.0),  # a plan of an older version has none
     )

@@ -136,7 +136,12 @@ class Runner:
 
         try:
             evidence = self._reach(
-                step.do, step.check, step.timeout_s, always=step.unconditional, interrupted=interrupted
+                step.do,
+                step.check,
+                step.timeout_s,
+                always=step.unconditional,
+                again_s=step.again_s,
+                interrupted=interrupted,
             )
         except InterruptedStepError as interruption:
             event = Event.MISSED if entry.committed else Event.ABORTED
@@ -169,11 +174,12 @@ class Runner:
         timeout_s: float,
         *,
         always: bool = False,
+        again_s: float = 0.0,
         interrupted: Callable[[], str | None] = lambda: None,
     ) -> str:
         """Makes the goal hold. An effect whose outcome is unknown is judged by the goal alone.
 
-        `always`: do it without a look whether the goal holds already.
+        `always`: do it without a look whether the goal holds already. `again_s`: and again at this interval.
 
         Raises:
             StepRefusedError: certainly not done, or undone by whom it was asked of.
@@ -183,7 +189,7 @@ class Runner:
         if not always and (seen := self._sensors.observe(goal)).holds:
             return f"already so: {seen.evidence}"
         done = self._perform(order)
-        deadline = self._clock.monotonic() + timeout_s
+        deadline, asked_at = self._clock.monotonic() + timeout_s, self._clock.monotonic()
         while not (seen := self._sensors.observe(goal)).holds:
             if seen.hopeless:
                 raise StepRefusedError(f"{goal}: {seen.evidence}; {done}")
@@ -192,6 +198,8 @@ class Runner:
             if why := interrupted():
                 raise InterruptedStepError(why)
             self._clock.sleep(self._poll_s if timeout_s <= BRIEF_S else self._patient_poll_s)
+            if again_s and self._clock.monotonic() - asked_at >= again_s:
+                done, asked_at = self._perform(order), self._clock.monotonic()
         return _joined(done, seen)
 
     def _perform(self, order: Instruction | None) -> str:

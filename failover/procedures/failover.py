@@ -14,6 +14,8 @@ from failover.verbs import ALWAYS, Check, Expectation, Instruction, Verb
 
 FENCE_BUDGET_S = 0.5
 CONFIRM_FENCE_S = 15.0
+# A power switch that could not be reached may be a moment later.
+CONFIRM_FENCE_AGAIN_S = 3.0
 
 
 def automatic(ruling: Ruling) -> Plan:
@@ -68,6 +70,7 @@ def _confirm_fence(order: Instruction) -> Step:
         timeout_s=CONFIRM_FENCE_S,
         optional=True,
         unconditional=True,
+        again_s=CONFIRM_FENCE_AGAIN_S,
     )
 
 
