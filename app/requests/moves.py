@@ -77,8 +77,9 @@ def take(form: TakeForm) -> Move:
 
 def close(form: CloseForm) -> Move:
     async def step(unit: WriteUnit, request: CustomerRequest, at: datetime) -> CustomerRequest:
-        closed = transitions.closed(request, form.resolution, at)
         setting = await routing.setting_now(unit, request.topic, request.customer_id, request.region)
+        calendar = None if setting is None else setting.calendar
+        closed = transitions.closed(request, form.resolution, at, calendar)
         if setting is not None:
             await correspondence.write_to_customer(unit, closed, setting, Occasion.CLOSED)
         return closed

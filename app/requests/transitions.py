@@ -75,8 +75,16 @@ def taken(request: CustomerRequest, operator: str, at: datetime) -> CustomerRequ
     return replace(follow(request, EventKind.TAKEN), assignee=operator, taken_at=request.taken_at or at)
 
 
-def closed(request: CustomerRequest, resolution: str, at: datetime) -> CustomerRequest:
-    return replace(follow(request, EventKind.CLOSED), resolution=resolution, closed_at=at, waiting_since=None)
+def closed(
+    request: CustomerRequest, resolution: str, at: datetime, calendar: WorkingCalendar | None
+) -> CustomerRequest:
+    """The time that the customer was waited for is the customer's, also if nothing followed but the end.
+
+    `calendar`: None for a request whose topic the directory never had; its deadline stays.
+    """
+    done = follow(request, EventKind.CLOSED)
+    due = request.solution_due if calendar is None else _solution_due(request, at, calendar)
+    return replace(done, resolution=resolution, closed_at=at, solution_due=due, waiting_since=None)
 
 
 def assigned(request: CustomerRequest, assignee: str, unit: str) -> CustomerRequest:
@@ -114,11 +122,15 @@ def waiting(request: CustomerRequest, at: datetime) -> CustomerRequest:
 
 def resumed(request: CustomerRequest, at: datetime, calendar: WorkingCalendar) -> CustomerRequest:
     """The solution's deadline moves on by the working time that was waited."""
-    moved = follow(request, EventKind.RESUMED)
+    due = _solution_due(request, at, calendar)
+    return replace(follow(request, EventKind.RESUMED), solution_due=due, waiting_since=None)
+
+
+def _solution_due(request: CustomerRequest, at: datetime, calendar: WorkingCalendar) -> datetime | None:
+    """As it is after the pause, if there is one."""
     if request.solution_due is None or request.waiting_since is None:
-        return replace(moved, waiting_since=None)
-    due = clock.resumed(request.solution_due, request.waiting_since, at, calendar)
-    return replace(moved, solution_due=due, waiting_since=None)
+        return request.solution_due
+    return clock.resumed(request.solution_due, request.waiting_since, at, calendar)
 
 
 def rated(request: CustomerRequest, rating: int) -> CustomerRequest:

@@ -180,7 +180,7 @@ def _closed(routed: Routed, claim: Claim, operator: str) -> Routed:
     """Taken an hour after it came, closed with the decision on the claim."""
     taken_at, closed_at = routed.request.created_at + HOUR, claim.changed_at
     taken = transitions.taken(routed.request, operator, taken_at)
-    closed = transitions.closed(taken, claim.resolution or "", closed_at)
+    closed = transitions.closed(taken, claim.resolution or "", closed_at, None)
     later = (
         Event(taken.version, EventKind.TAKEN, taken_at, operator, None),
         Event(closed.version, EventKind.CLOSED, closed_at, operator, None),
