@@ -40,6 +40,7 @@ RESOURCES = {
     "notifications": Resource.NOTIFICATION,
     "imports": Resource.IMPORT,
     "reports": Resource.REPORT,
+    "turnover": Resource.TURNOVER,
     **dict.fromkeys(("channels", "attachments"), Resource.REQUEST),
     **dict.fromkeys(("bookings", "availability", "slots"), Resource.BOOKING),
     "audit": Resource.AUDIT,

@@ -51,6 +51,7 @@ class Resource(StrEnum):
     NOTIFICATION = "notification"
     IMPORT = "import"
     REPORT = "report"  # figures of what one reaches of the requests
+    TURNOVER = "turnover"  # figures of what was bought with the cards in reach
     ACCOUNT = "account"
     AUDIT = "audit"
     EVENT = "event"  # the feed
@@ -168,6 +169,10 @@ TABLE: tuple[Rule, ...] = (
     ),
     Rule(Role.ADMINISTRATOR, Resource.IMPORT, Reach.ALL, ALL_OF_IT, "loads whole bases"),
     Rule(Role.HEAD, Resource.REPORT, Reach.ALL, READ, "answers for the figures of the zone"),
+    *(
+        Rule(role, Resource.TURNOVER, Reach.ALL, READ, "answers for what the cards in reach buy")
+        for role in (Role.OPERATOR, Role.HEAD, *BOOKED, Role.CUSTOMER)
+    ),
     Rule(Role.CUSTOMER, Resource.CUSTOMER, Reach.SELF, READ, "sees the own card in the portal"),
     Rule(Role.CUSTOMER, Resource.REQUEST, Reach.SELF, CREATE, "asks, and sees the status of what was asked"),
     Rule(Role.CHANNEL, Resource.CUSTOMER, Reach.ALL, READ, "finds the sender of a message", PERSONAL),

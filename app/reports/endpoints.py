@@ -23,6 +23,7 @@ from app.reports.schemas import (
     FrequencyReport,
     LoadReport,
     ServiceReport,
+    TurnoverReport,
 )
 
 router = APIRouter(prefix="/reports", tags=["reports"], route_class=StrictRoute)
@@ -48,7 +49,7 @@ async def service_report(
 ) -> Response:
     """Reaction, handle and solution times, overdue, satisfaction of requests registered in a period."""
     found = await database.read(repository.service(by), {"since": since, "until": until}, freshness)
-    return _shaped(ServiceReport(found.rows), found, shape)
+    return shaped(ServiceReport(found.rows), found, shape)
 
 
 @router.get("/frequency", response_model=FrequencyReport, responses=RESPONSES)
@@ -64,7 +65,7 @@ async def frequency_report(
     """The most frequent topics of a period, beside the period before."""
     parameters = {"since": min(since, until), "until": until, "rows": rows}
     found = await database.read(repository.FREQUENCY, parameters, freshness)
-    return _shaped(FrequencyReport(found.rows), found, shape)
+    return shaped(FrequencyReport(found.rows), found, shape)
 
 
 @router.get("/load", response_model=LoadReport, responses=RESPONSES)
@@ -76,19 +77,22 @@ async def load_report(
 ) -> Response:
     """Open and overdue requests by person, beside the capacity."""
     found = await database.read(repository.LOAD, {"unit": unit}, freshness)
-    return _shaped(LoadReport(found.rows), found, shape)
+    return shaped(LoadReport(found.rows), found, shape)
 
 
 @router.get("/board", response_model=Board, responses=RESPONSES)
 async def board(database: TheDatabase, freshness: TheFreshness, shape: TheFormat = Format.JSON) -> Response:
     """The supervisor's board: every queue as it is now."""
     found = await database.read(repository.BOARD, {}, freshness)
-    return _shaped(Board(found.rows), found, shape)
+    return shaped(Board(found.rows), found, shape)
 
 
-def _shaped(
-    report: ServiceReport | FrequencyReport | LoadReport | Board, found: Found[Any], shape: Format
+def shaped(
+    report: ServiceReport | FrequencyReport | LoadReport | Board | TurnoverReport,
+    found: Found[Any],
+    shape: Format,
 ) -> Response:
+    """The report, or its rows as CSV."""
     if shape is Format.JSON:
         return shown(report, found)
     return Response(as_csv(found.rows), 200, {}, "text/csv; charset=utf-8; header=present")

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Final
 
-from app.database.units import READ_GATE, Read
-from app.reports.schemas import BoardRow, Dimension, FrequencyRow, LoadRow, ServiceRow
+from app.cards.rules import PROCESSING_ZONE
+from app.database.units import READ_GATE, Read, Whole
+from app.reports.schemas import (
+    BoardRow,
+    Dimension,
+    FrequencyRow,
+    Grouping,
+    LoadRow,
+    ServiceRow,
+    TurnoverRow,
+)
 
 _LATE = "coalesce(r.closed_at, now()) > r.solution_due AND r.status <> 'waiting'"
 # Ids are made of the moment of registration, so their index also serves periods; created_at is exact.
@@ -67,3 +77,42 @@ BOARD = Read(
     GROUP BY r.queue ORDER BY r.queue""",
     lambda row: BoardRow(*row),
 )
+
+CUSTOMER, CARD = "customer_id", "card_id"
+_FILTERS: Final = {CUSTOMER: "c.customer_id = %(customer_id)s", CARD: "c.id = %(card_id)s"}
+# The narrower one is what the rows are parts of.
+_WHOLES: Final = {
+    CARD: Whole.row("card", "crm.card", CARD),
+    CUSTOMER: Whole.row("customer", "crm.customer", CUSTOMER),
+}
+_LOCAL = f"d.occurred_at AT TIME ZONE '{PROCESSING_ZONE.key}'"
+_KEYS: Final = {
+    Grouping.STATION: "d.station",
+    Grouping.REGION: "s.region",
+    Grouping.PRODUCT: "d.product",
+    Grouping.CARD: "c.id::text",
+    Grouping.DAY: f"to_char({_LOCAL}, 'YYYY-MM-DD')",
+    Grouping.MONTH: f"to_char({_LOCAL}, 'YYYY-MM')",
+}
+_CALENDAR = frozenset({Grouping.DAY, Grouping.MONTH})
+
+
+@cache
+def turnover(by: Grouping, filters: frozenset[str]) -> Read[TurnoverRow]:
+    """By the calendar in its order, else the largest sums first.
+
+    Cards are found first, with the asker's eyes: the figures are those of the cards in reach. The period
+    prunes all months but its own (docs/decisions/0120-card-transactions-by-month.md).
+    """
+    conditions = "".join(f" AND {_FILTERS[name]}" for name in sorted(filters))
+    regions = "LEFT JOIN crm.station s ON s.known_as = d.station" if by is Grouping.REGION else ""
+    return Read(
+        f"""
+        SELECT {_KEYS[by]}, p.measure, d.currency, count(*), sum(d.quantity), sum(d.amount)
+        FROM crm.card c JOIN crm.card_transaction_detail d ON d.card_token = c.token
+        LEFT JOIN crm.product p ON p.known_as = d.product {regions}
+        WHERE {READ_GATE} AND d.occurred_at >= %(since)s AND d.occurred_at < %(until)s{conditions}
+        GROUP BY 1, 2, 3 ORDER BY {"" if by in _CALENDAR else "6 DESC, "}1, 2, 3 LIMIT 5000""",
+        lambda row: TurnoverRow(*row),
+        next((whole for name, whole in _WHOLES.items() if name in filters), None),
+    )

@@ -1,10 +1,11 @@
-"""Rows of the reports (R6, R11, R15). Times in seconds of the clock on the wall."""
+"""Rows of the reports (R6, R11, R15, K2). Times in seconds of the clock on the wall."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 
 
@@ -16,6 +17,17 @@ class Dimension(StrEnum):
     CHANNEL = "channel"
     QUEUE = "queue"
     ASSIGNEE = "assignee"
+
+
+class Grouping(StrEnum):
+    """By what purchases are grouped; days and months begin as the processing system's do."""
+
+    STATION = "station"
+    REGION = "region"
+    PRODUCT = "product"
+    CARD = "card"
+    DAY = "day"
+    MONTH = "month"
 
 
 class Format(StrEnum):
@@ -71,6 +83,21 @@ class BoardRow:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnoverRow:
+    """What was bought, returns taken off. Never a sum over two measures or two currencies: each is a row.
+
+    `key` is null in a region, and `measure` of a product, that no directory knows.
+    """
+
+    key: str | None
+    measure: str | None
+    currency: str
+    transactions: int
+    quantity: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceReport:
     items: Sequence[ServiceRow]
 
@@ -88,3 +115,8 @@ class LoadReport:
 @dataclass(frozen=True, slots=True)
 class Board:
     items: Sequence[BoardRow]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnoverReport:
+    items: Sequence[TurnoverRow]

@@ -67,6 +67,7 @@ QUERIES = {
     f"{BASE}/notifications/stream": "?recipient=" + THEIR_PERSON,
     f"{BASE}/slots": f"?kind=callback&{PERIOD}",
     f"{BASE}/reports/service": f"?by=unit&{PERIOD}",
+    f"{BASE}/turnover": "?by=card&since=2026-01-01T00:00:00Z&until=2026-01-31T00:00:00Z",
     f"{BASE}/audit/entries": "?subject=customers/{customer_id}",
     **walk_sales.QUERIES,
 }
@@ -155,6 +156,11 @@ THINGS = {
             UNION ALL SELECT e.id, 2, l.id, -1000 FROM entry e, crm.ledger_account l
                       WHERE l.purpose = 'corrected'
         ) SELECT id FROM entry""",
+    "purchase_id": """
+        INSERT INTO crm.card_transaction_detail (processing_id, card_token, station, product, quantity,
+                                                 amount, currency, occurred_at, received_at)
+        VALUES (%(call_external_id)s, %(token)s, %(secret)s, 'AI-95', 1, 1, 'RUB', '2026-01-02T03:04:05Z',
+                now()) RETURNING processing_id""",
     "attachment_id": """
         INSERT INTO crm.attachment (id, request_id, name, media_type, size, sha256, actor, created_at,
                                     content)
@@ -249,8 +255,9 @@ def card_number(number):
 
 
 def reaches_all(role, wanted):
-    """Then there is nobody else's. A report's figures are those of the requests in reach."""
-    resource = Resource.REQUEST if wanted.resource is Resource.REPORT else wanted.resource
+    """Then there is nobody else's. A report's figures are those of the requests, or cards, in reach."""
+    counted = {Resource.REPORT: Resource.REQUEST, Resource.TURNOVER: Resource.CARD}
+    resource = counted.get(wanted.resource, wanted.resource)
     return any(
         rule.role is role
         and rule.resource is resource
@@ -338,6 +345,7 @@ async def test_no_read_shows_unmasked_what_is_masked(closed, company, admin, the
         ("call", "calls/{call_id}"),
         ("sales_order", "orders/{record_id}"),
         ("record_event", "orders/{record_id}/history"),
+        ("card", "turnover"),
         ("claim_document", "claims/{record_id}/documents/{document_id}"),
     ],
 )

@@ -94,7 +94,7 @@ def test_labels_say_how_far_each_rule_reaches():
 
 
 # What everybody who may see it sees all of.
-IN_NO_ZONE = {"directory:*", "reference:*", "stock:*", "data_feed:*", "report:*"}
+IN_NO_ZONE = {"directory:*", "reference:*", "stock:*", "data_feed:*", "report:*", "turnover:*"}
 
 
 @pytest.mark.parametrize("role", [Role.HEAD, Role.PARTNER_MANAGER, Role.CUSTOMER, Role.CARRIER])
