@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime
 from uuid import UUID
 
+MILLISECONDS_SHIFT = 80  # of an id's moment
 _RANDOM_BYTES = 10
 # The digit that holds the variant keeps two random bits (RFC 9562, 4.1).
 _VARIANT = {digit: "89ab"[int(digit, 16) >> 2] for digit in "0123456789abcdef"}
@@ -15,10 +16,15 @@ _VARIANT = {digit: "89ab"[int(digit, 16) >> 2] for digit in "0123456789abcdef"}
 def new_id() -> UUID:
     """48 bits of Unix milliseconds, then 74 random bits: ordered by creation, and unguessable enough."""
     milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | int.from_bytes(os.urandom(10))
+    value = (milliseconds & 0xFFFF_FFFF_FFFF) << MILLISECONDS_SHIFT | int.from_bytes(os.urandom(10))
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return UUID(int=value)
+
+
+def first_id(at: datetime) -> UUID:
+    """Below every UUIDv7 made at that moment or later."""
+    return UUID(int=int(at.timestamp() * 1000) << MILLISECONDS_SHIFT)
 
 
 def new_hex_ids(count: int) -> list[str]:

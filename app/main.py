@@ -43,7 +43,7 @@ from app.openapi import describe
 from app.orders import endpoints as orders_endpoints
 from app.repetition import Repetition
 from app.reports import endpoints as reports_endpoints
-from app.reports import turnover_endpoints
+from app.reports import half_month_endpoints, turnover_endpoints
 from app.requests import dossier_endpoints
 from app.requests import endpoints as requests_endpoints
 from app.routing import endpoints as routing_endpoints
@@ -81,6 +81,7 @@ SLICES = (
     bookings_endpoints.router,
     calls_endpoints.router,
     reports_endpoints.router,
+    half_month_endpoints.router,
     turnover_endpoints.router,
     *deals_endpoints.routers,
     contracts_endpoints.router,

@@ -34,6 +34,12 @@ SELECT %(id)s, r.recipient, %(kind)s, %(importance)s, %(request_id)s, %(created_
 FROM (SELECT coalesce(%(assignee)s, (SELECT u.head FROM crm.unit u WHERE u.code = %(unit)s)) AS recipient) r
 WHERE r.recipient IS NOT NULL
 """
+_SHOWN = """
+SELECT n.id, n.recipient, n.kind, n.importance, n.request_id, r.subject, n.created_at, n.read_at, n.half_month
+FROM crm.notification n LEFT JOIN crm.request r ON r.id = n.request_id
+"""
+# What is about a request is shown while that is in reach.
+_IN_REACH = "(r.id IS NOT NULL OR n.request_id IS NULL)"
 _READ = """
 UPDATE crm.notification SET read_at = coalesce(read_at, %(at)s) WHERE id = %(id)s RETURNING read_at
 """
@@ -66,9 +72,8 @@ def _notification(row: TupleRow) -> Notification:
 def _page(condition: str) -> Read[Notification]:
     return Read(
         f"""
-        SELECT n.id, n.recipient, n.kind, n.importance, n.request_id, r.subject, n.created_at, n.read_at
-        FROM crm.notification n JOIN crm.request r ON r.id = n.request_id
-        WHERE {READ_GATE} AND n.recipient = %(recipient)s AND n.id < %(below)s{condition}
+        {_SHOWN}
+        WHERE {READ_GATE} AND {_IN_REACH} AND n.recipient = %(recipient)s AND n.id < %(below)s{condition}
         ORDER BY n.id DESC LIMIT %(rows)s""",
         _notification,
     )
@@ -78,9 +83,9 @@ ALL = _page("")
 UNREAD = _page(" AND n.read_at IS NULL")
 UNREAD_OF_ALL = Read(
     f"""
-    SELECT n.id, n.recipient, n.kind, n.importance, n.request_id, r.subject, n.created_at, n.read_at
-    FROM crm.notification n JOIN crm.request r ON r.id = n.request_id
-    WHERE {READ_GATE} AND n.recipient = ANY (%(recipients)s) AND n.id > %(after)s AND n.read_at IS NULL
+    {_SHOWN}
+    WHERE {READ_GATE} AND {_IN_REACH} AND n.recipient = ANY (%(recipients)s) AND n.id > %(after)s
+      AND n.read_at IS NULL
     ORDER BY n.id LIMIT 5000""",
     _notification,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -16,20 +16,22 @@ class NoticeKind(StrEnum):
     REACTION_OVERDUE = "reaction_overdue"
     SOLUTION_OVERDUE = "solution_overdue"
     ANSWERED = "answered"
+    STATISTICS = "statistics"
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """`subject` is that of the request it is about."""
+    """About a request, whose `subject` it tells, or about the statistics of a half month (its first day)."""
 
     id: UUID
     recipient: str
     kind: NoticeKind
     importance: Importance
-    request_id: UUID
-    subject: str
+    request_id: UUID | None
+    subject: str | None
     created_at: datetime
     read_at: datetime | None
+    half_month: date | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,13 @@ import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from app.access.policy import Role
 from app.access.principal import Principal, access_of, acting_as
 from app.database.database import Database, Freshness
-from app.identity import now
+from app.identity import MILLISECONDS_SHIFT, first_id, now
 from app.notifications import repository
 from app.notifications.schemas import Notification
 from app.streams import Watch
@@ -27,13 +27,7 @@ OVERLAP = timedelta(seconds=90)
 FRESHNESS = Freshness("crm notifications")
 # It looks for all who listen at once; each listener's right was checked before it came here.
 ACCESS = access_of(Principal("notifications", frozenset({Role.SYSTEM})))
-_MILLISECONDS_SHIFT = 80
 NO_TIME = UUID(int=0)
-
-
-def first_id(at: datetime) -> UUID:
-    """Below every UUIDv7 made at that moment or later."""
-    return UUID(int=int(at.timestamp() * 1000) << _MILLISECONDS_SHIFT)
 
 
 def since(last_event_id: str | None) -> UUID:
@@ -42,7 +36,7 @@ def since(last_event_id: str | None) -> UUID:
         last = UUID(last_event_id or "")
     except ValueError:
         return NO_TIME
-    overlap = int(OVERLAP.total_seconds() * 1000) << _MILLISECONDS_SHIFT
+    overlap = int(OVERLAP.total_seconds() * 1000) << MILLISECONDS_SHIFT
     return UUID(int=max(last.int - overlap, 0))
 
 

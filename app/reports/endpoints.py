@@ -18,6 +18,7 @@ from app.problems import problems
 from app.reports import repository
 from app.reports.schemas import (
     Board,
+    ChangeReport,
     Dimension,
     Format,
     FrequencyReport,
@@ -88,7 +89,7 @@ async def board(database: TheDatabase, freshness: TheFreshness, shape: TheFormat
 
 
 def shaped(
-    report: ServiceReport | FrequencyReport | LoadReport | Board | TurnoverReport,
+    report: ServiceReport | FrequencyReport | ChangeReport | LoadReport | Board | TurnoverReport,
     found: Found[Any],
     shape: Format,
 ) -> Response:

@@ -19,7 +19,7 @@ from app.reports.schemas import (
 
 _LATE = "coalesce(r.closed_at, now()) > r.solution_due AND r.status <> 'waiting'"
 # Ids are made of the moment of registration, so their index also serves periods; created_at is exact.
-_PERIOD = "r.created_at >= %(since)s AND r.created_at < %(until)s"
+PERIOD = "r.created_at >= %(since)s AND r.created_at < %(until)s"
 
 
 def _mean(later: str, earlier: str, condition: str = "true") -> str:
@@ -37,7 +37,7 @@ def service(by: Dimension) -> Read[ServiceRow]:
                count(*) FILTER (WHERE {_LATE}),
                {_mean("coalesce(r.closed_at, now())", "r.solution_due", _LATE)},
                avg(r.rating)::float8
-        FROM crm.request r WHERE {READ_GATE} AND {_PERIOD}
+        FROM crm.request r WHERE {READ_GATE} AND {PERIOD}
         GROUP BY r.{by.value} ORDER BY count(*) DESC, r.{by.value} LIMIT 5000""",
         lambda row: ServiceRow(*row),
     )
@@ -46,7 +46,7 @@ def service(by: Dimension) -> Read[ServiceRow]:
 # The period before is as long, but PostgreSQL's calendar begins in 4713 BC.
 FREQUENCY = Read(
     f"""
-    SELECT r.topic, count(*) FILTER (WHERE {_PERIOD}) AS present,
+    SELECT r.topic, count(*) FILTER (WHERE {PERIOD}) AS present,
            count(*) FILTER (WHERE r.created_at < %(since)s)
     FROM crm.request r
     WHERE {READ_GATE} AND r.created_at < %(until)s

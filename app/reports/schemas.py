@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -60,6 +60,30 @@ class FrequencyRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """As kept, beside the half month before; null where nothing was kept to compare with.
+
+    `change_percent` is of the requests a day, as half months have 13 to 16 days.
+    """
+
+    topic: str
+    requests: int
+    before: int | None
+    change: int | None
+    change_percent: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptHalfMonth:
+    """`requests`: how many of those in reach were counted."""
+
+    first_day: date
+    last_day: date
+    made_at: datetime
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
 class LoadRow:
     person: str
     unit: str
@@ -105,6 +129,16 @@ class ServiceReport:
 @dataclass(frozen=True, slots=True)
 class FrequencyReport:
     items: Sequence[FrequencyRow]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeReport:
+    items: Sequence[ChangeRow]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptHalfMonths:
+    items: Sequence[KeptHalfMonth]
 
 
 @dataclass(frozen=True, slots=True)

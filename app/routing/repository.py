@@ -15,11 +15,10 @@ from pydantic import TypeAdapter
 from app.database.units import READ_GATE, Read, WriteUnit
 from app.routing.engine import Candidate
 from app.routing.schemas import CustomerType, Party, ProfileForm, RuleForm
-from app.sla.clock import WorkingCalendar
+from app.sla.clock import HOME_ZONE, WorkingCalendar
 from app.sla.schemas import CalendarForm
 from app.topics.schemas import TopicForm
 
-HOME_ZONE = "Europe/Moscow"
 _RULES = TypeAdapter(tuple[RuleForm, ...])
 _ADDED = frozenset({"version", "changed_at", "changed_by"})  # to what was entered
 _KEPT = 256  # entries read; an estate has some dozens

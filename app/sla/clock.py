@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import holidays
 
+HOME_ZONE = "Europe/Moscow"  # the estate's: where no calendar and no region says another
 HORIZON = timedelta(days=3_660)
 NOTHING = timedelta()
 

@@ -14,6 +14,7 @@ from app.database.answer import Command
 from app.database.database import Database
 from app.events import housekeeping
 from app.loyalty import accrual
+from app.reports import keeping
 from app.retention import purge
 from app.sla import overdue
 from app.stations import service as stations
@@ -59,6 +60,7 @@ JOBS: tuple[Job, ...] = (
         "accrue-points", 1.0, _accrue, "what the feed brought gives points, by the accrual rules, and is told"
     ),
     Job("missing-data", 60.0, _missing, "integrated systems that have gone silent are told of"),
+    Job("keep-half-months", 600.0, keeping.keep_due, "statistics of what ended are kept, the heads told"),
     Job("expire-keys", 600.0, purge.expire_keys, "answers that nobody repeats are kept for 7 days"),
     Job("purge-subscriptions", 60.0, purge.purge_subscriptions, "what removed subscriptions leave goes"),
     Job("purge-calls", 600.0, purge.purge_calls, "calls go in time, those that changed personal data never"),

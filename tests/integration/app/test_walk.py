@@ -166,6 +166,16 @@ THINGS = {
                                     content)
         VALUES (crm.new_id(), %(request_id)s, 'x.txt', 'text/plain', length(%(secret)s),
                 sha256(%(secret)s::bytea), 'x', now(), %(secret)s::bytea) RETURNING id""",
+    "first_day": """
+        WITH half AS (
+            INSERT INTO crm.half_month (first_day, last_day, made_at)
+            VALUES ('2026-01-01', '2026-01-15', now())
+            ON CONFLICT (first_day) DO UPDATE SET made_at = now() RETURNING first_day
+        ), topic AS (
+            INSERT INTO crm.half_month_topic (first_day, topic, labels, requests)
+            SELECT first_day, %(secret)s, ARRAY['request:unit=' || %(unit)s], 1 FROM half
+            ON CONFLICT DO NOTHING
+        ) SELECT first_day FROM half""",
     **walk_sales.THINGS,
 }
 STATE = """
@@ -227,6 +237,7 @@ async def theirs(closed, company, admin, number):
         "request_id": request["id"],
         "name": quote(card["name"]),
         "person": THEIR_PERSON,
+        "unit": THEIR_UNIT,
         "peer": THEIR_PERSON,
         "call_external_id": f"call-{number}",
         "system": "walked-system",
