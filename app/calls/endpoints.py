@@ -12,10 +12,10 @@ from app.calls.schemas import Call, CallForm
 from app.database.answer import Answer
 from app.database.units import WriteUnit
 from app.encoding import encode
-from app.errors import FieldError, Problem, invalid
+from app.errors import FieldError, invalid
 from app.http import (
     BASE,
-    READ_PROBLEMS,
+    ONE_PROBLEMS,
     WRITE_PROBLEMS,
     KeyedCommand,
     StrictRoute,
@@ -53,7 +53,7 @@ async def put_call(form: CallForm, command: KeyedCommand, database: TheDatabase)
         ) from error
 
 
-@router.get("/{call_id}", response_model=Call, responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND))
+@router.get("/{call_id}", response_model=Call, responses=problems(*ONE_PROBLEMS))
 async def get_call(call_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
     """One call with its timers and the link to its recording."""
     found = await database.read(repository.ONE, {"id": call_id}, freshness)

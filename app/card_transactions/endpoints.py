@@ -11,7 +11,7 @@ from app.card_transactions.schemas import BatchForm, BatchReceived, Received, Tr
 from app.errors import Problem
 from app.fields import Opaque
 from app.http import (
-    READ_PROBLEMS,
+    ONE_PROBLEMS,
     WRITE_PROBLEMS,
     KeyedCommand,
     StrictRoute,
@@ -46,9 +46,7 @@ async def receive_batch(form: BatchForm, command: KeyedCommand, database: TheDat
     return written(await service.receive_batch(database, command, form))
 
 
-@router.get(
-    "/{processing_id}", response_model=TransactionForm, responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND)
-)
+@router.get("/{processing_id}", response_model=TransactionForm, responses=problems(*ONE_PROBLEMS))
 async def get_transaction(
     processing_id: Annotated[Opaque, Path()], database: TheDatabase, freshness: TheFreshness
 ) -> Response:

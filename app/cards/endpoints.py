@@ -30,6 +30,7 @@ from app.database.answer import Command
 from app.errors import Problem, ProblemError
 from app.http import (
     LIST_PROBLEMS,
+    ONE_PROBLEMS,
     READ_PROBLEMS,
     WRITE_PROBLEMS,
     IfMatch,
@@ -90,7 +91,7 @@ async def search_cards(
     return shown(cards, found)
 
 
-@router.post("/check", response_model=Verdict, responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND))
+@router.post("/check", response_model=Verdict, responses=problems(*ONE_PROBLEMS))
 async def check_purchase(form: CheckForm, database: TheDatabase, freshness: TheFreshness) -> Response:
     """Whether a purchase may be made: the card's state, and its limits beside what it has bought."""
     verdict, found = await service.check(database, form, freshness)
@@ -114,9 +115,7 @@ async def list_cards(
     return shown(page, found)
 
 
-@router.get(
-    "/{card_id}", response_model=CardWithHistory, responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND)
-)
+@router.get("/{card_id}", response_model=CardWithHistory, responses=problems(*ONE_PROBLEMS))
 async def get_card(card_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
     """One card and what has happened to it."""
     card, found = await service.get(database, card_id, freshness)

@@ -23,7 +23,7 @@ from app.events.outbox import publish
 from app.http import (
     BASE,
     LIST_PROBLEMS,
-    READ_PROBLEMS,
+    ONE_PROBLEMS,
     WRITE_PROBLEMS,
     KeyedCommand,
     StrictRoute,
@@ -90,7 +90,7 @@ async def list_chat(
 @router.get(
     "/{customer_id}/events",
     response_class=Response,
-    responses={**problems(*READ_PROBLEMS, Problem.NOT_FOUND), **EVENTS},
+    responses={**problems(*ONE_PROBLEMS), **EVENTS},
 )
 async def follow_chat(
     request: Request,

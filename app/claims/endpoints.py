@@ -17,10 +17,9 @@ from app.claims.schemas import (
     SubmitForm,
 )
 from app.directory import endpoints as directory
-from app.errors import Problem
 from app.http import (
     FILE,
-    READ_PROBLEMS,
+    ONE_PROBLEMS,
     KeyedCommand,
     TheDatabase,
     TheFreshness,
@@ -53,7 +52,7 @@ async def add_claim_document(
 @claims.get(
     "/{record_id}/documents/{document_id}",
     response_class=Response,
-    responses={**problems(*READ_PROBLEMS, Problem.NOT_FOUND), **FILE},
+    responses={**problems(*ONE_PROBLEMS), **FILE},
 )
 async def get_claim_document(
     record_id: UUID, document_id: UUID, database: TheDatabase, freshness: TheFreshness

@@ -16,9 +16,8 @@ from app.contracts.schemas import (
     ProductsForm,
     ProlongForm,
 )
-from app.errors import Problem
 from app.http import (
-    READ_PROBLEMS,
+    ONE_PROBLEMS,
     IfMatch,
     KeyedCommand,
     OptionalCommand,
@@ -52,7 +51,7 @@ async def change_contract(
 @router.get(
     "/{record_id}/products",
     response_model=service.AllowedProducts,
-    responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND),
+    responses=problems(*ONE_PROBLEMS),
 )
 async def allowed_products(record_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
     """What may be ordered under the contract."""

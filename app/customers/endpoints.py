@@ -16,6 +16,7 @@ from app.errors import Problem
 from app.fields import Opaque
 from app.http import (
     LIST_PROBLEMS,
+    ONE_PROBLEMS,
     READ_PROBLEMS,
     WRITE_PROBLEMS,
     IfMatch,
@@ -101,7 +102,7 @@ async def search_customers(
     response_model=Customer,
     responses={
         308: {"description": "It became part of another card: `Location`", "model": Customer},
-        **problems(*READ_PROBLEMS, Problem.NOT_FOUND),
+        **problems(*ONE_PROBLEMS),
     },
 )
 async def get_customer(customer_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
@@ -117,7 +118,7 @@ async def get_customer(customer_id: UUID, database: TheDatabase, freshness: TheF
     response_model=Window,
     responses={
         308: {"description": "It became part of another card: `Location`", "model": Window},
-        **problems(*READ_PROBLEMS, Problem.NOT_FOUND),
+        **problems(*ONE_PROBLEMS),
     },
 )
 async def get_window(customer_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:

@@ -10,7 +10,7 @@ from app.customers import merging, service
 from app.customers.schemas import LikelyCards, Merge, MergeForm, Merges
 from app.errors import Problem
 from app.http import (
-    READ_PROBLEMS,
+    ONE_PROBLEMS,
     WRITE_PROBLEMS,
     KeyedCommand,
     StrictRoute,
@@ -25,7 +25,7 @@ router = APIRouter(prefix="/customers/{customer_id}", tags=["customers"], route_
 MERGE_PROBLEMS = (*WRITE_PROBLEMS, Problem.NOT_FOUND, Problem.WRONG_STATE)
 
 
-@router.get("/duplicates", response_model=LikelyCards, responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND))
+@router.get("/duplicates", response_model=LikelyCards, responses=problems(*ONE_PROBLEMS))
 async def list_duplicates(customer_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
     """Cards that are probably the same customer, with a score; best first."""
     cards, found = await service.duplicates(database, customer_id, freshness)
@@ -45,7 +45,7 @@ async def merge_customers(
     return written(await merging.merge(database, command, customer_id, form))
 
 
-@router.get("/merges", response_model=Merges, responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND))
+@router.get("/merges", response_model=Merges, responses=problems(*ONE_PROBLEMS))
 async def list_merges(customer_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
     """What was merged into this card."""
     found = await merging.of_card(database, customer_id, freshness)

@@ -23,7 +23,7 @@ from app.directory import endpoints as directory
 from app.directory.model import Code
 from app.errors import Problem
 from app.http import (
-    READ_PROBLEMS,
+    ONE_PROBLEMS,
     WRITE_PROBLEMS,
     IfMatch,
     KeyedCommand,
@@ -69,7 +69,7 @@ async def to_stage(
 @deals.get(
     "/{record_id}/readiness",
     response_model=service.Readiness,
-    responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND),
+    responses=problems(*ONE_PROBLEMS),
 )
 async def readiness(
     record_id: UUID, stage: Annotated[Code, Query()], database: TheDatabase, freshness: TheFreshness

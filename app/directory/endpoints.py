@@ -10,6 +10,7 @@ from app.directory import service
 from app.directory.model import Code, Directory, Entry, Kept, Listing
 from app.errors import Problem
 from app.http import (
+    ONE_PROBLEMS,
     READ_PROBLEMS,
     WRITE_PROBLEMS,
     IfMatch,
@@ -75,7 +76,7 @@ def _add_reads(router: APIRouter, directory: Directory[Any]) -> None:
     listing: Any = Listing[directory.form]  # type: ignore[name-defined]
     kept: Any = Kept[directory.form]  # type: ignore[name-defined]
     noun = directory.name
-    one_problems = problems(*READ_PROBLEMS, Problem.NOT_FOUND)
+    one_problems = problems(*ONE_PROBLEMS)
 
     @router.get("", name=f"list_{noun}", response_model=listing, responses=problems(*READ_PROBLEMS))
     async def page(

@@ -10,7 +10,7 @@ from app.customers.window import Window
 from app.directory.endpoints import router_of
 from app.errors import Problem
 from app.http import (
-    READ_PROBLEMS,
+    ONE_PROBLEMS,
     WRITE_PROBLEMS,
     KeyedCommand,
     StrictRoute,
@@ -46,7 +46,7 @@ async def identify_caller(form: CallerForm, command: KeyedCommand, database: The
 @_callers.get(
     "/{identification_id}/window",
     response_model=Window,
-    responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND, Problem.WRONG_STATE),
+    responses=problems(*ONE_PROBLEMS, Problem.WRONG_STATE),
 )
 async def get_what_may_be_told(
     identification_id: UUID, database: TheDatabase, freshness: TheFreshness
@@ -69,7 +69,7 @@ async def entitle_representative(
     return written(await service.entitle(database, command, customer_id, form))
 
 
-@_people.get("", response_model=Representatives, responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND))
+@_people.get("", response_model=Representatives, responses=problems(*ONE_PROBLEMS))
 async def list_representatives(customer_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
     """Who speaks or spoke for the customer; newest first."""
     found = await database.read(repository.REPRESENTATIVES, {"customer_id": customer_id}, freshness)

@@ -13,7 +13,7 @@ from app.encoding import encode
 from app.errors import Problem, ProblemError
 from app.http import (
     JSON,
-    READ_PROBLEMS,
+    ONE_PROBLEMS,
     WRITE_PROBLEMS,
     RequiredKey,
     TheDatabase,
@@ -65,7 +65,7 @@ async def load_customers(
     return Response(encode(job), 202, {"Location": f"{service.PATH}/{id_}"}, JSON)
 
 
-@router.get("/{import_id}", response_model=Job, responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND))
+@router.get("/{import_id}", response_model=Job, responses=problems(*ONE_PROBLEMS))
 async def get_import(import_id: UUID, database: TheDatabase, fresh: TheFreshness) -> Response:
     """How far a bulk load is."""
     job, found = await service.get(database, import_id, fresh)
@@ -75,7 +75,7 @@ async def get_import(import_id: UUID, database: TheDatabase, fresh: TheFreshness
 @router.get(
     "/{import_id}/rejections",
     response_model=Rejections,
-    responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND),
+    responses=problems(*ONE_PROBLEMS),
 )
 async def list_rejections(
     import_id: UUID,

@@ -10,7 +10,7 @@ from app.directory.endpoints import router_of
 from app.errors import Problem
 from app.http import (
     LIST_PROBLEMS,
-    READ_PROBLEMS,
+    ONE_PROBLEMS,
     WRITE_PROBLEMS,
     KeyedCommand,
     OptionalCommand,
@@ -45,7 +45,7 @@ BOOKING = problems(
 )
 
 
-@accounts.get("/{customer_id}", response_model=Account, responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND))
+@accounts.get("/{customer_id}", response_model=Account, responses=problems(*ONE_PROBLEMS))
 async def get_account(customer_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
     """What a customer has."""
     account, found = await service.account(database, customer_id, freshness)

@@ -6,9 +6,8 @@ from uuid import UUID
 
 from fastapi import Response
 
-from app.errors import Problem
 from app.http import (
-    READ_PROBLEMS,
+    ONE_PROBLEMS,
     IfMatch,
     KeyedCommand,
     OptionalCommand,
@@ -51,7 +50,7 @@ async def fill_in_order(
 @router.get(
     "/{record_id}/validation",
     response_model=service.Validation,
-    responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND),
+    responses=problems(*ONE_PROBLEMS),
 )
 async def validate_order(record_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
     """What would keep the order from being submitted. A carrier is told what the vehicle lacks."""

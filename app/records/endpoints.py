@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from app.errors import Problem
 from app.http import (
     LIST_PROBLEMS,
-    READ_PROBLEMS,
+    ONE_PROBLEMS,
     WRITE_PROBLEMS,
     StrictRoute,
     TheDatabase,
@@ -70,7 +70,7 @@ def router_of(noun: Noun[Any]) -> APIRouter:
 
 
 def _add_single(router: APIRouter, noun: Noun[Any]) -> None:
-    responses = problems(*READ_PROBLEMS, Problem.NOT_FOUND)
+    responses = problems(*ONE_PROBLEMS)
 
     @router.get("/{record_id}", name=f"get_{noun.word}", response_model=noun.shape, responses=responses)
     async def get(record_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:

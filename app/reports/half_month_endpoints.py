@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from app.errors import Problem
 from app.fields import Day
-from app.http import READ_PROBLEMS, StrictRoute, TheDatabase, TheFreshness, shown
+from app.http import ONE_PROBLEMS, READ_PROBLEMS, StrictRoute, TheDatabase, TheFreshness, shown
 from app.problems import problems
 from app.reports import half_month_sql
 from app.reports.endpoints import RESPONSES, TheFormat, shaped
@@ -26,7 +25,7 @@ async def list_half_months(database: TheDatabase, freshness: TheFreshness) -> Re
 @router.get(
     "/{first_day}",
     response_model=ChangeReport,
-    responses={**RESPONSES, **problems(*READ_PROBLEMS, Problem.NOT_FOUND)},
+    responses={**RESPONSES, **problems(*ONE_PROBLEMS)},
 )
 async def half_month_report(
     first_day: Day, database: TheDatabase, freshness: TheFreshness, shape: TheFormat = Format.JSON

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Query, Response
 from app.access.policy import Role
 from app.access.principal import Principal
 from app.card_transactions.schemas import Occurred
-from app.errors import FieldError, Problem, invalid
-from app.http import READ_PROBLEMS, StrictRoute, TheDatabase, TheFreshness
+from app.errors import FieldError, invalid
+from app.http import ONE_PROBLEMS, StrictRoute, TheDatabase, TheFreshness
 from app.language.said import said
 from app.problems import problems
 from app.reports import repository
@@ -28,7 +28,7 @@ MAX_DAYS, MAX_DAYS_OF_ALL = 366, 31
 @router.get(
     "",
     response_model=TurnoverReport,
-    responses={**RESPONSES, **problems(*READ_PROBLEMS, Problem.NOT_FOUND)},
+    responses={**RESPONSES, **problems(*ONE_PROBLEMS)},
 )
 async def turnover_report(
     by: Annotated[Grouping, Query()],

@@ -10,7 +10,7 @@ from app.directory.model import Kept
 from app.errors import Problem
 from app.http import (
     FILE,
-    READ_PROBLEMS,
+    ONE_PROBLEMS,
     WRITE_PROBLEMS,
     KeyedCommand,
     StrictRoute,
@@ -31,7 +31,7 @@ from app.requests.dossier import InboundForm, MessageForm
 from app.requests.schemas import Message
 
 router = APIRouter(tags=["requests"], route_class=StrictRoute)
-OF_REQUEST = problems(*READ_PROBLEMS, Problem.NOT_FOUND)
+OF_REQUEST = problems(*ONE_PROBLEMS)
 ADDING = problems(*WRITE_PROBLEMS, Problem.NOT_FOUND, Problem.ALREADY_EXISTS, Problem.WRONG_STATE)
 
 
@@ -78,7 +78,7 @@ async def list_attachments(request_id: UUID, database: TheDatabase, freshness: T
 @router.get(
     "/attachments/{attachment_id}",
     response_class=Response,
-    responses={**problems(*READ_PROBLEMS, Problem.NOT_FOUND), **FILE},
+    responses={**problems(*ONE_PROBLEMS), **FILE},
 )
 async def get_attachment(attachment_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
     """The file."""

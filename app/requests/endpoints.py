@@ -14,7 +14,7 @@ from app.errors import Problem
 from app.fields import Form, Opaque, Short
 from app.http import (
     LIST_PROBLEMS,
-    READ_PROBLEMS,
+    ONE_PROBLEMS,
     WRITE_PROBLEMS,
     KeyedCommand,
     StrictRoute,
@@ -99,9 +99,7 @@ async def list_requests(
     return shown(page, found)
 
 
-@router.get(
-    "/{request_id}", response_model=RequestWithHistory, responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND)
-)
+@router.get("/{request_id}", response_model=RequestWithHistory, responses=problems(*ONE_PROBLEMS))
 async def get_request(request_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
     """One request with its history."""
     request, found = await service.get(database, request_id, freshness)
@@ -111,7 +109,7 @@ async def get_request(request_id: UUID, database: TheDatabase, freshness: TheFre
 @router.get(
     "/{request_id}/assignment",
     response_model=Assignment,
-    responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND),
+    responses=problems(*ONE_PROBLEMS),
 )
 async def get_assignment(request_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
     """Who got the request, by which rule, and why the rules before it did not fit."""

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from app.directory.endpoints import router_of
 from app.errors import Problem
 from app.http import (
-    READ_PROBLEMS,
+    ONE_PROBLEMS,
     WRITE_PROBLEMS,
     OptionalCommand,
     StrictRoute,
@@ -28,7 +28,7 @@ profiles = APIRouter(prefix="/customers", tags=["service profiles"], route_class
 @profiles.get(
     "/{customer_id}/service-profile",
     response_model=ProfileForm,
-    responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND),
+    responses=problems(*ONE_PROBLEMS),
 )
 async def get_profile(customer_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
     """How the customer is served; a customer without a profile is served as anybody."""

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.errors import Problem
 from app.http import (
+    ONE_PROBLEMS,
     READ_PROBLEMS,
     WRITE_PROBLEMS,
     IfMatch,
@@ -41,7 +42,7 @@ from app.webhooks.signing import Secrets
 router = APIRouter(prefix="/webhooks", tags=["integration"], route_class=StrictRoute)
 
 MAX_POSITION = 2**63 - 1
-ONE = problems(*READ_PROBLEMS, Problem.NOT_FOUND)
+ONE = problems(*ONE_PROBLEMS)
 CHANGING = problems(*WRITE_PROBLEMS, Problem.NOT_FOUND)
 Below = Annotated[int, Query(ge=1, le=MAX_POSITION, description="The last `position` of the page before")]
 
@@ -114,7 +115,7 @@ async def remove_subscription(webhook_id: UUID, command: OptionalCommand, databa
 @router.get(
     "/{webhook_id}/secret",
     response_model=Secret,
-    responses=problems(*READ_PROBLEMS, Problem.NOT_FOUND, Problem.WRONG_STATE),
+    responses=problems(*ONE_PROBLEMS, Problem.WRONG_STATE),
 )
 async def get_secret(
     webhook_id: UUID, database: TheDatabase, freshness: TheFreshness, secrets: TheSecrets
