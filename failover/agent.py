@@ -118,8 +118,8 @@ class Agent:
                 await asyncio.to_thread(LeaderWatch(self._client, databases, follow).watch)
         await asyncio.to_thread(self._duties.start, self._config.me.address, self._config.metrics_port)
         threading.Thread(target=self._think, name="brain", daemon=True).start()
-        for until in self._watches_over_zookeeper():
-            threading.Thread(target=until, args=(self._stopping,), daemon=True).start()
+        for watching in self._watches_over_zookeeper():
+            threading.Thread(target=watching, args=(self._stopping,), daemon=True).start()
         notify("READY=1")
         try:
             async with server, asyncio.TaskGroup() as tasks:
