@@ -175,6 +175,35 @@ def test_an_order_to_hand_over_wakes_the_patroni_that_it_is_for(on, host):
 
 
 @pytest.mark.parametrize("host", DATABASES)
+def test_patroni_sleeps_no_longer_than_it_needs(on, host):
+    """Until the lock is taken, until standbys are synchronous; elsewhere for as long as it wants."""
+    script = (
+        "import time\n"
+        "from patroni import ha as module\n"
+        "from patroni.ha import Ha\n"
+        "seen = []\n"
+        "def there(times):\n"
+        "    seen.append(1); return len(seen) >= times\n"
+        "Ha.process_unhealthy_cluster = Ha.process_sync_replication = lambda ha: module.time.sleep(30)\n"
+        "run_patroni.sleep_no_longer_than_needed()\n"
+        "client = types.SimpleNamespace(exists=lambda path: path == '/leader' and there(3) or None)\n"
+        "found = types.SimpleNamespace(active={'a'}, sync_confirmed=set())\n"
+        "def look(cluster):\n"
+        "    if there(3): found.sync_confirmed = {'a'}\n"
+        "    return found\n"
+        "ha = types.SimpleNamespace(cluster=None,\n"
+        "    dcs=types.SimpleNamespace(_client=client, leader_path='/leader'),\n"
+        "    state_handler=types.SimpleNamespace(reset_cluster_info_state=lambda _: None,\n"
+        "        sync_handler=types.SimpleNamespace(current_state=look)))\n"
+        "for napping in (Ha.process_unhealthy_cluster, Ha.process_sync_replication):\n"
+        "    seen.clear(); began = time.monotonic(); napping(ha)\n"
+        "    print(len(seen), time.monotonic() - began < 15)\n"
+        "began = time.monotonic(); module.time.sleep(0.5); print(time.monotonic() - began >= 0.5)\n"
+    )
+    assert told_by_patroni(on(host), script) == ["3 True", "3 True", "True"]
+
+
+@pytest.mark.parametrize("host", DATABASES)
 def test_no_account_trusts_and_none_comes_without_tls(connect, host):
     with connect(host) as session:
         rows = session.execute("SELECT type, auth_method, error FROM pg_hba_file_rules").fetchall()

@@ -11,6 +11,11 @@ One after the other they took 0.1 to 0.4 s on busy cores, three times in a switc
 What a new primary does first: it takes away the order that made it one, and only then promotes its
 PostgreSQL. The other way round clients wait for one write of ZooKeeper's less (0.05 to 0.15 s).
 
+How long it sleeps: 2 s where somebody was named to take the lock, 2 s until PostgreSQL takes a standby for
+synchronous, a second between two looks whether PostgreSQL is promoted. Together they left every new primary
+without any synchronous standby for 2 to 3 s, some 400 acknowledged writes on one disk alone (steady load).
+Each of them ends now as soon as what it waits for is there.
+
 When it notices that its PostgreSQL has ended: it looks once a loop, so half a second late on average. The
 kernel tells at once (pidfd_open(2)), and Patroni's own loop then decides as it always does.
 
@@ -40,21 +45,25 @@ import os
 import select
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import NoNodeError
+from kazoo.exceptions import KazooException, NoNodeError
 from kazoo.recipe.watchers import DataWatch
 from patroni import postgresql  # before patroni.ha, which cannot be the first to import it
 from patroni.__main__ import main
 from patroni.dcs.zookeeper import ZooKeeper
 from patroni.ha import Ha
+from patroni.utils import polling_loop
 
 PostmasterProcess = postgresql.postmaster.PostmasterProcess
 Postgresql = postgresql.Postgresql
 # Of Patroni's own query (postgresql/__init__.py, `cluster_info_query`).
 STREAMS, WAS_SENT_IT = "w.state = 'streaming'", "w.flush_lsn <= w.sent_lsn"
+# Between two looks whether what Patroni sleeps for is there.
+LOOKS_EVERY_S = 0.1
 # Each thread may keep Python's lock for so long; 5 ms by default.
 YIELDS_AFTER_S = 0.001
 
@@ -183,6 +192,75 @@ def promote_before_cleaning_up() -> None:
     Ha.process_unhealthy_cluster = processing
 
 
+class Nap(threading.local):
+    """What this thread would sleep for; None: for the time alone."""
+
+    def __init__(self) -> None:
+        self.until: Callable[[], bool] | None = None
+
+
+class Naps:
+    """In the place of `time` in patroni.ha."""
+
+    def __init__(self) -> None:
+        self._nap = Nap()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(time, name)
+
+    def sleep(self, seconds: float) -> None:
+        until, deadline = self._nap.until, time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            if until is not None and until():
+                return
+            time.sleep(left if until is None else min(LOOKS_EVERY_S, left))
+
+    def end(self, method: Callable[[Ha], Any], until: Callable[[Ha], bool]) -> Callable[[Ha], Any]:
+        """That method, whose sleeps end as soon as this holds."""
+
+        @functools.wraps(method)
+        def napping(ha: Ha) -> Any:
+            self._nap.until = functools.partial(until, ha)
+            try:
+                return method(ha)
+            finally:
+                self._nap.until = None
+
+        return napping
+
+
+def lock_is_taken(ha: Ha) -> bool:
+    try:
+        return ha.dcs._client.exists(ha.dcs.leader_path) is not None  # noqa: SLF001
+    except KazooException:
+        return False
+
+
+def standbys_are_synchronous(ha: Ha) -> bool:
+    """PostgreSQL takes for synchronous all that it was told to."""
+    ha.state_handler.reset_cluster_info_state(None)
+    found = ha.state_handler.sync_handler.current_state(ha.cluster)
+    return bool(found.active) and found.active == found.sync_confirmed
+
+
+def await_promotion(self: Postgresql, wait_seconds: int) -> bool | None:
+    """As Patroni's, which looks once a second."""
+    for _ in polling_loop(wait_seconds, LOOKS_EVERY_S):
+        if self.controldata().get("Database cluster state") == "in production":
+            self.set_role(postgresql.PostgresqlRole.PRIMARY)
+            return True
+    return None
+
+
+def sleep_no_longer_than_needed() -> None:
+    """End Patroni's fixed sleeps as soon as what they are for is there."""
+    naps = Naps()
+    sys.modules[Ha.__module__].time = naps
+    Ha.process_unhealthy_cluster = naps.end(Ha.process_unhealthy_cluster, lock_is_taken)
+    Ha.process_sync_replication = naps.end(Ha.process_sync_replication, standbys_are_synchronous)
+    Postgresql._wait_promote = await_promotion  # noqa: SLF001
+
+
 def keep_synchronous_ones_of_the_dead() -> None:
     """Leave /sync as it is while the postmaster has ended."""
     process_sync = Ha.process_sync_replication
@@ -221,4 +299,5 @@ if __name__ == "__main__":
     keep_synchronous_ones_of_the_dead()
     read_in_one_go()
     promote_before_cleaning_up()
+    sleep_no_longer_than_needed()
     sys.exit(main())
