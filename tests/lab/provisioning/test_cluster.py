@@ -187,7 +187,7 @@ def test_patroni_sleeps_no_longer_than_it_needs(on, host):
         "Ha.process_unhealthy_cluster = Ha.process_sync_replication = lambda ha: module.time.sleep(30)\n"
         "run_patroni.sleep_no_longer_than_needed()\n"
         "client = types.SimpleNamespace(exists=lambda path: path == '/leader' and there(3) or None)\n"
-        "found = types.SimpleNamespace(active={'a'}, sync_confirmed=set())\n"
+        "found = types.SimpleNamespace(active={'a', 'b'}, sync={'a'}, sync_confirmed=set())\n"
         "def look(cluster):\n"
         "    if there(3): found.sync_confirmed = {'a'}\n"
         "    return found\n"

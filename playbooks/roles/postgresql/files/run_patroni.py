@@ -237,10 +237,10 @@ def lock_is_taken(ha: Ha) -> bool:
 
 
 def standbys_are_synchronous(ha: Ha) -> bool:
-    """PostgreSQL takes for synchronous all that it was told to."""
+    """PostgreSQL takes for synchronous all that it was told to, whoever else streams by now."""
     ha.state_handler.reset_cluster_info_state(None)
     found = ha.state_handler.sync_handler.current_state(ha.cluster)
-    return bool(found.active) and found.active == found.sync_confirmed
+    return bool(found.sync) and found.sync == found.sync_confirmed
 
 
 def await_promotion(self: Postgresql, wait_seconds: int) -> bool | None:
