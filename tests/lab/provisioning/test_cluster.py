@@ -204,6 +204,23 @@ def test_patroni_sleeps_no_longer_than_it_needs(on, host):
 
 
 @pytest.mark.parametrize("host", DATABASES)
+def test_a_new_primary_without_a_synchronous_standby_looks_again_soon(on, host):
+    """Not one that has one, and not an old one (run_patroni.py)."""
+    script = (
+        "import threading, time\n"
+        "run_patroni.LOOKS_FOR_STANDBYS_EVERY_S = 0.1\n"
+        "process = run_patroni.looking_again_soon(lambda ha: None)\n"
+        "for promoted_at, synchronous in ((time.monotonic(), ''), (time.monotonic(), 'a'), (0.0, '')):\n"
+        "    woken, found = threading.Event(), types.SimpleNamespace(sync=synchronous)\n"
+        "    handler = types.SimpleNamespace(current_state=lambda cluster: found)\n"
+        "    server = types.SimpleNamespace(promoted_at=promoted_at, sync_handler=handler)\n"
+        "    process(types.SimpleNamespace(cluster=None, state_handler=server, wakeup=woken.set))\n"
+        "    print(woken.wait(2))\n"
+    )
+    assert told_by_patroni(on(host), script) == ["True", "False", "False"]
+
+
+@pytest.mark.parametrize("host", DATABASES)
 def test_no_account_trusts_and_none_comes_without_tls(connect, host):
     with connect(host) as session:
         rows = session.execute("SELECT type, auth_method, error FROM pg_hba_file_rules").fetchall()
