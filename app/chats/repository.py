@@ -45,10 +45,13 @@ REACHED = Read(
       AND (crm.granted('reads') @> '{{chat:*}}' OR crm.reached_by_customer('chat', o.id))""",
     lambda row: Newest(*row),
 )
+# Of a merged card: the chat that its own has become part of.
 CHAT = Read(
     f"""
     SELECT {_COLUMNS} FROM crm.chat_message m
-    WHERE {READ_GATE} AND m.customer_id = %(customer_id)s AND m.id < %(below)s
+    WHERE {READ_GATE} AND m.id < %(below)s
+      AND m.customer_id = (
+          SELECT coalesce(c.merged_into, c.id) FROM crm.customer c WHERE c.id = %(customer_id)s)
     ORDER BY m.id DESC LIMIT %(rows)s""",
     lambda row: ChatMessage(*row),
     Whole("customer", REACHED),

@@ -106,3 +106,22 @@ async def test_a_client_chats_with_the_managers_of_its_zone(api, clients, unit):
         with stranger:
             assert (await api.get(chat)).status_code == 404
             assert (await api.post(chat, {"text": "?"})).status_code == 404
+
+
+async def test_who_asks_for_the_chat_of_a_merged_card_is_led_on(api, clients, unit):
+    (_, kept), _ = clients
+    with asking("service", Held.SERVICE_MANAGER, units=(unit,)):
+        form = {"kind": "company", "name": "Без реквизитов"}
+        merged = (await api.post("/api/v1/customers", form)).json()["id"]
+        for customer, text in (merged, "Раньше"), (kept, "Позже"):
+            answer = await api.post(f"/api/v1/chats/{customer}/messages", {"text": text})
+            assert answer.status_code == 201, answer.text
+        form = {"source_id": merged, "reason": "Дубль"}
+        answer = await api.post(f"/api/v1/customers/{kept}/merges", form)
+        assert answer.status_code == 201, answer.text
+        for customer in kept, merged:
+            page = (await api.get(f"/api/v1/chats/{customer}/messages?limit=1")).json()
+            rest = (await api.get(page["next"])).json()
+            assert [each["text"] for each in (*page["items"], *rest["items"])] == ["Позже", "Раньше"]
+    with asking("far", Held.SERVICE_MANAGER, units=("south",)):
+        assert (await api.get(f"/api/v1/chats/{merged}/messages")).status_code == 404
