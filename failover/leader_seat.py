@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 
 LOOKS_EVERY_S = 30.0
 ANSWERS_WITHIN_S = 5.0
-# Somebody else may have been elected again, being a transaction ahead: it is tried again, but the ensemble
-# must not be kept busy by a witness that is always behind.
-LEAVES_AT_MOST_EVERY_S = 3600.0
+# Somebody else may be elected instead of the witness, being a transaction ahead: it is tried again, but the
+# ensemble must not be kept busy by a witness that is always behind.
+LEAVES_IN_VAIN_EVERY_S = 3600.0
 
 Answers = Mapping[str, ZooKeeperState | Unreachable]
 
@@ -60,17 +60,20 @@ class LeaderSeat:
         self,
         here: Node,
         servers: Sequence[Node],
+        witnesses: Sequence[Node],
         ask: Ask,
         *,
         busy: Callable[[], bool],
         leave: Callable[[], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`busy`: something is going on that a second without ZooKeeper would hold up.
+        """`witnesses`: those of the servers that are wanted as the leader.
+
+        `busy`: something is going on that a second without ZooKeeper would hold up.
 
         `leave`: has the server of this host started anew.
         """
-        self._here, self._servers, self._ask = here, servers, ask
+        self._here, self._servers, self._witnesses, self._ask = here, servers, witnesses, ask
         self._busy, self._leave, self._monotonic = busy, leave, monotonic
         self._led_before = False
         self._left_at: float | None = None
@@ -86,15 +89,21 @@ class LeaderSeat:
     def look(self) -> None:
         """Leaves the leadership if this host had it at the last look too, and nothing speaks against it."""
         led_before, self._led_before = self._led_before, leads(self._ask((self._here,)), self._here.name)
-        if not (led_before and self._led_before) or self._left_lately() or self._busy():
+        if self._left_at is not None and self._led_by_a_witness():
+            self._left_at = None
+        if not (led_before and self._led_before) or self._left_in_vain_lately() or self._busy():
             return
         if may_leave(self._ask(self._servers), self._here.name):
             log.info("ZooKeeper is led from here: this server starts anew, so that the witness's is elected")
             self._left_at, self._led_before = self._monotonic(), False
             self._leave()
 
-    def _left_lately(self) -> bool:
-        return self._left_at is not None and self._monotonic() - self._left_at < LEAVES_AT_MOST_EVERY_S
+    def _led_by_a_witness(self) -> bool:
+        answers = self._ask(self._witnesses)
+        return any(leads(answers, witness.name) for witness in self._witnesses)
+
+    def _left_in_vain_lately(self) -> bool:
+        return self._left_at is not None and self._monotonic() - self._left_at < LEAVES_IN_VAIN_EVERY_S
 
 
 def leader_seat(
@@ -110,8 +119,8 @@ def leader_seat(
 
     `asking`: the file whose existence has systemd start the server anew (role zookeeper).
     """
-    witnessed = any(server.site in witness_sites for server in servers)
-    if asking is None or here not in servers or here.site in witness_sites or not witnessed:
+    witnesses = [server for server in servers if server.site in witness_sites]
+    if asking is None or here not in servers or here in witnesses or not witnesses:
         return None
     ask = partial(ask_servers, tls=tls, within_s=ANSWERS_WITHIN_S)
-    return LeaderSeat(here, servers, ask, busy=busy, leave=asking.touch)
+    return LeaderSeat(here, servers, witnesses, ask, busy=busy, leave=asking.touch)

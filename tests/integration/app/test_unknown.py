@@ -17,7 +17,8 @@ def made_up(schema):
     """A value that fits, and names nothing there is."""
     if "enum" in schema:
         return schema["enum"][0]
-    return {"uuid": str(uuid4()), "date-time": "2026-01-31T00:00:00Z"}.get(schema.get("format"), "nobody")
+    fitting = {"uuid": str(uuid4()), "date": "2026-01-31", "date-time": "2026-01-31T00:00:00Z"}
+    return fitting.get(schema.get("format"), "nobody")
 
 
 def asked(path):

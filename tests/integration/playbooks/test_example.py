@@ -150,8 +150,12 @@ def test_every_template_of_the_plays_roles_was_rendered(rendered):
     plays = yaml.safe_load((CHECKOUT / "playbooks" / "site.yml").read_text())
     roles = {role for play in plays for role in play.get("roles", ())}
     templates = {file.name for role in roles for file in (ROLES / role).glob("templates/*.j2")}
-    named = {task[TEMPLATE]["src"] for role in roles for task in template_tasks(ROLES / role)}
-    assert templates == {name for name in named if "{{" not in name} | {"pgbouncer.ini.j2", "userlist.txt.j2"}
+    assert templates == {
+        task[TEMPLATE]["src"].replace("{{ item }}", str(item))
+        for role in roles
+        for task in template_tasks(ROLES / role)
+        for item in task.get("loop", [""])
+    }
     assert len({path for files in rendered.values() for path in files}) >= len(templates)
 
 

@@ -25,7 +25,9 @@ def leader(provisioned):
         states = ask_servers(nodes, provisioned.tls(), 5.0)
         served = {host: state.mode for host, state in states.items() if isinstance(state, ZooKeeperState)}
         assert set(served) == set(SERVERS), states
-        return next(host for host, mode in served.items() if mode == "leader")
+        leaders = [host for host, mode in served.items() if mode == "leader"]
+        assert len(leaders) == 1, served
+        return leaders[0]
 
     return found
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from failover.leader_seat import LEAVES_AT_MOST_EVERY_S, LeaderSeat, leader_seat, may_leave
+from failover.leader_seat import LEAVES_IN_VAIN_EVERY_S, LeaderSeat, leader_seat, may_leave
 from failover.model import Node, Unreachable, ZooKeeperState
 
 HERE, OTHER, WITNESS = (
@@ -28,6 +28,11 @@ LED_HERE: dict[str, ZooKeeperState | Unreachable] = {
     OTHER.name: server("follower"),
     WITNESS.name: server("follower"),
 }
+LED_BY_THE_WITNESS = {
+    **LED_HERE,
+    HERE.name: server("follower"),
+    WITNESS.name: server("leader", synced=2),
+}
 LED_THERE = {**LED_HERE, HERE.name: server("follower"), OTHER.name: server("leader", synced=2)}
 
 
@@ -38,8 +43,19 @@ class World:
         self.answers: Mapping[str, ZooKeeperState | Unreachable] = LED_HERE
         self.busy, self.left, self.now = False, 0, 0.0
         self.seat = LeaderSeat(
-            HERE, SERVERS, self.ask, busy=lambda: self.busy, leave=self.leave, monotonic=lambda: self.now
+            HERE,
+            SERVERS,
+            (WITNESS,),
+            self.ask,
+            busy=lambda: self.busy,
+            leave=self.leave,
+            monotonic=lambda: self.now,
         )
+
+    def look(self, answers: Mapping[str, ZooKeeperState | Unreachable], times: int = 1) -> None:
+        self.answers = answers
+        for _ in range(times):
+            self.seat.look()
 
     def ask(self, servers: Sequence[Node]) -> Mapping[str, ZooKeeperState | Unreachable]:
         return {server.name: self.answers[server.name] for server in servers}
@@ -77,13 +93,25 @@ def test_it_is_not_left_while_something_is_going_on() -> None:
     assert world.left == 1
 
 
-def test_one_that_came_back_is_not_left_again_for_an_hour() -> None:
+@pytest.mark.parametrize("between", [LED_HERE, LED_THERE])
+def test_one_that_comes_back_past_the_witness_is_not_left_again_for_an_hour(
+    between: Mapping[str, ZooKeeperState | Unreachable],
+) -> None:
     world = World()
-    for _ in range(6):
-        world.seat.look()
+    world.look(LED_HERE, times=2)
+    world.look(between)
+    world.look(LED_HERE, times=4)
     assert world.left == 1
-    world.now = LEAVES_AT_MOST_EVERY_S
-    world.seat.look()
+    world.now = LEAVES_IN_VAIN_EVERY_S
+    world.look(LED_HERE)
+    assert world.left == 2
+
+
+def test_one_that_comes_back_after_the_witness_led_is_left_again() -> None:
+    world = World()
+    world.look(LED_HERE, times=2)
+    world.look(LED_BY_THE_WITNESS)
+    world.look(LED_HERE, times=2)
     assert world.left == 2
 
 
