@@ -38,6 +38,7 @@ THROWAWAY = {
     "full_page_writes": "off",
     "max_wal_size": "128MB",
     "dynamic_shared_memory_type": "mmap",
+    "jit": "off",  # as on the estate's servers; compiling takes seconds of a busy machine
 }
 HOW_TO_INSTALL = (
     "no PostgreSQL server programs found under /usr/lib/postgresql/*/bin or in PATH; install them with "

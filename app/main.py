@@ -27,6 +27,7 @@ from app.contracts import endpoints as contracts_endpoints
 from app.customers import endpoints as customers_endpoints
 from app.customers import merging_endpoints
 from app.database.database import Database
+from app.day_closes import endpoints as day_closes_endpoints
 from app.deals import endpoints as deals_endpoints
 from app.dispatch import Dispatch, compiled
 from app.events import endpoints as events_endpoints
@@ -67,6 +68,7 @@ SLICES = (
     *identification_endpoints.routers,
     requests_endpoints.router,
     card_transactions_endpoints.router,
+    day_closes_endpoints.router,
     cards_endpoints.router,
     *loyalty_endpoints.routers,
     *stations_endpoints.routers,

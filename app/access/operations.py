@@ -26,6 +26,7 @@ RESOURCES = {
     "stock-reports": Resource.STOCK,
     "missing-data": Resource.DATA_FEED,
     "data-arrivals": Resource.DATA_FEED,
+    "day-closes": Resource.DATA_FEED,
     "deals": Resource.DEAL,
     "tasks": Resource.DEAL,
     "contracts": Resource.CONTRACT,

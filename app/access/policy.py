@@ -208,6 +208,7 @@ TABLE: tuple[Rule, ...] = (
     ),
     Rule(Role.INTEGRATION, Resource.STOCK, Reach.ALL, CREATE, "delivers what stations have"),
     Rule(Role.INTEGRATION, Resource.DATA_FEED, Reach.ALL, CREATE, "says that data have arrived"),
+    Rule(Role.PROCESSING, Resource.DATA_FEED, Reach.ALL, CREATE, "says what it has sent of a day"),
     *(
         Rule(role, Resource.DATA_FEED, Reach.ALL, READ, "acts before missing data hurt")
         for role in (Role.ADMINISTRATOR, Role.OPERATOR, Role.SERVICE_MANAGER, Role.HEAD)

@@ -17,6 +17,7 @@ from app.card_transactions import events as card_transactions
 from app.database.answer import Answer, Command, Committed
 from app.database.database import Database
 from app.database.units import WriteUnit
+from app.day_closes import repository as day_closes
 from app.encoding import encode
 from app.identity import new_id
 from app.loyalty import repository
@@ -73,6 +74,7 @@ async def _step(unit: WriteUnit, actor: str) -> Accrued:
         return Accrued(0, 0)
     received = await unit.all(_BOUGHT, {"after": after, "up_to": up_to}, tuple)
     await card_transactions.tell(unit, [(row[0], row[-1]) for row in received])
+    await day_closes.look_again(unit, [row[-1] for row in received])
     bought = [Bought(*row) for row in received if row[1] is not None]  # None: the card is nobody's here
     accrued = await _accrue(unit, bought, actor) if bought else 0
     await unit.queue(_ADVANCE, {"up_to": up_to})

@@ -28,7 +28,7 @@ class StockAlarm:
 
 @dataclass(frozen=True, slots=True)
 class DataMissing:
-    """`source`: a station's code, or empty for the system as one."""
+    """`source`: a station's code, a day for the day's close, or empty for the system as one."""
 
     feed: str
     source: str

@@ -12,6 +12,7 @@ from app.card_transactions import partitions
 from app.contracts import service as contracts
 from app.database.answer import Command
 from app.database.database import Database
+from app.day_closes import service as day_closes
 from app.events import housekeeping
 from app.loyalty import accrual
 from app.reports import keeping
@@ -49,6 +50,11 @@ async def _missing(database: Database, command: Command) -> bool:
     return bool(orjson.loads(swept.answer.body)["reported"] == stations.SWEEP_BATCH)
 
 
+async def _day_closes(database: Database, command: Command) -> bool:
+    looked = await day_closes.sweep(database, command)
+    return bool(orjson.loads(looked.answer.body)["compared"])
+
+
 JOBS: tuple[Job, ...] = (
     Job("overdue", 5.0, _overdue, "requests past their deadline are marked, their heads told"),
     Job("sequence-events", 0.2, housekeeping.sequence, "committed events get their place in the feed"),
@@ -59,6 +65,7 @@ JOBS: tuple[Job, ...] = (
     Job(
         "accrue-points", 1.0, _accrue, "what the feed brought gives points, by the accrual rules, and is told"
     ),
+    Job("day-closes", 10.0, _day_closes, "what the processing system says it sent of a day is what came"),
     Job("missing-data", 60.0, _missing, "integrated systems that have gone silent are told of"),
     Job("keep-half-months", 600.0, keeping.keep_due, "statistics of what ended are kept, the heads told"),
     Job("expire-keys", 600.0, purge.expire_keys, "answers that nobody repeats are kept for 7 days"),
