@@ -1,11 +1,13 @@
 """What an answer shows of whom. Pure.
 
 Endpoints have nothing to do: `app.http.shown` notes each value that has an `id`, as `customers/0198…` of a
-`Customer`, and looks into lists and pages. A type that is not called by its path says `audit_subject`.
+`Customer`, and looks into lists and pages. A type that is not called by its path says `audit_subject`. An answer
+of figures, which shows none of those it tells of, has them said by `name`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextvars import ContextVar
 from functools import cache
 from typing import Any
@@ -36,6 +38,13 @@ def note(value: object) -> None:
     found = _shown.get()
     if found is not None:
         _gather(value, found)
+
+
+def name(subjects: Iterable[str]) -> None:
+    """What is about to be shown is about these, as `cards/0198…`, though no value of it is one of them."""
+    found = _shown.get()
+    if found is not None:
+        found.extend(subjects)
 
 
 def subjects_of(value: object) -> list[str]:

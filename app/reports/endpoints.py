@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
+from app.audit import disclosure
 from app.database.database import Found
 from app.directory.model import Code
 from app.fields import Moment
@@ -93,9 +94,10 @@ def shaped(
     found: Found[Any],
     shape: Format,
 ) -> Response:
-    """The report, or its rows as CSV."""
+    """The report, or its rows as CSV. Of whom it tells is recorded alike."""
     if shape is Format.JSON:
         return shown(report, found)
+    disclosure.note(report)
     return Response(as_csv(found.rows), 200, {}, "text/csv; charset=utf-8; header=present")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import re
@@ -23,6 +24,7 @@ TURNOVER, FEED, CUSTOMERS = "/api/v1/turnover", "/api/v1/card-transactions/batch
 # Midnight in Moscow, three hours before the month that PostgreSQL keeps the purchases by begins.
 MONTH = datetime.now(PROCESSING_ZONE).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 BEFORE = (MONTH - timedelta(days=1)).replace(day=1)
+WAIT_SECONDS = 120.0
 NOBODY = "00000000-0000-0000-0000-000000000001"
 
 
@@ -201,6 +203,50 @@ async def test_in_the_portal_the_own_cards_only_without_naming_the_company(api, 
 async def test_who_answers_for_no_cards_gets_no_report(api, role):
     with asking("x", role):
         assert (await asked(api, "day", 403))["code"] == "forbidden"
+
+
+async def recorded(admin, principal, count):
+    """The subjects of what the principal was shown, in the order of it."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while True:
+            rows = admin.execute(
+                "SELECT subjects FROM crm.audit_pending WHERE kind = 'disclosure' AND principal = %s"
+                " AND operation = %s ORDER BY id",
+                (principal, f"GET {TURNOVER}"),
+            ).fetchall()
+            if len(rows) >= count:
+                return [set(subjects) for (subjects,) in rows]
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.safety
+@pytest.mark.parametrize("shape", ["json", "csv"])
+async def test_whoever_is_shown_somebodys_turnover_is_recorded(api, admin, sold, number, shape):
+    """With whose it was, as of the card's purchases; sums over all in reach are nobody's."""
+    company, cards = f"customers/{sold.customer}", {f"cards/{card}" for card in sold.cards}
+    idle = {"since": MONTH + timedelta(days=20), "until": MONTH + timedelta(days=21)}
+    asker = f"asker-{number}-{shape}"
+    reads = [
+        ({"by": "day", "customer_id": sold.customer}, {company}),
+        ({"by": "station", "card_id": sold.cards[0]}, {f"cards/{sold.cards[0]}"}),
+        ({"by": "card", "customer_id": sold.customer}, {company, *cards}),
+        ({"by": "card", "since": MONTH}, cards),
+        ({"by": "day", "customer_id": sold.customer, **idle}, {company}),
+        ({"by": "station", "since": MONTH}, set()),
+    ]
+    with asking(asker, Held.HEAD, regions=("54",)):
+        for parameters, _ in reads:
+            answer = await api.http.get(TURNOVER, params=query(**parameters, format=shape))
+            assert answer.status_code == 200, answer.text
+        assert (await asked(api, "day", 404, card_id=NOBODY))["code"] == "not-found"
+    found = await recorded(admin, asker, len(reads))
+    assert len(found) == len(reads)
+    for subjects, (parameters, expected) in zip(found, reads, strict=True):
+        others = parameters == {"by": "card", "since": MONTH}  # cards of other tests may lie in the region
+        assert subjects >= expected if others else subjects == expected, parameters
+    with asking(f"own-{number}", Held.CUSTOMER, customer=sold.customer):
+        await asked(api, "month")
+    assert await recorded(admin, f"own-{number}", 1) == [{company}]
 
 
 async def test_a_period_has_an_end(api, sold):
