@@ -1,8 +1,8 @@
 """What an answer shows of whom. Pure.
 
 Endpoints have nothing to do: `app.http.shown` notes each value that has an `id`, as `customers/0198…` of a
-`Customer`, and looks into lists and pages. A type that is not called by its path says `audit_subject`. An answer
-of figures, which shows none of those it tells of, has them said by `name`.
+`Customer`, and looks into lists and pages. A type that is not called by its path says `audit_subject`. An
+answer of figures shows nobody it tells of: `name` says whom.
 """
 
 from __future__ import annotations
