@@ -1,0 +1,216 @@
+"""What our starter changes in Patroni (decision 0207), asked of each host's own Patroni."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.lab.provisioning.conftest import hosts_of
+from tests.lab.waiting import until
+
+pytestmark = pytest.mark.lab
+
+DATABASES, ENSEMBLE = hosts_of("postgresql"), hosts_of("zookeeper")
+
+
+@pytest.mark.parametrize("host", DATABASES)
+def test_the_kernel_tells_patroni_when_its_postmaster_ends(on, host):
+    """Patroni itself looks only once a loop."""
+
+    def watched() -> None:
+        patroni = on(host).check_output("systemctl show --property MainPID --value patroni")
+        postmaster = on(host).check_output("cat /var/lib/postgresql/*/*/postmaster.pid | head -n 1")
+        found = on(host).check_output(f"grep -sh ^Pid: /proc/{patroni}/fdinfo/*")
+        assert postmaster in found.replace("Pid:", "").split()
+
+    until(watched)
+
+
+def told_by_patroni(host, script: str) -> list[str]:
+    """The lines that a script prints in that host's Patroni, as our starter imports it."""
+    imports = (
+        "import sys, types; sys.path.insert(0, '/usr/local/lib/twinsite')\n"
+        "from patroni_changes import believing, promoting, reading, waking\n"
+    )
+    return host.check_output(
+        "%s -c %s", "/opt/twinsite/patroni/venv/bin/python", imports + script
+    ).splitlines()
+
+
+@pytest.mark.parametrize("host", DATABASES)
+def test_patroni_chooses_no_standby_that_claims_more_than_it_was_sent(on, host):
+    """The query that this very Patroni puts together, asked without a server."""
+    script = (
+        "from patroni import global_config\n"
+        "type(global_config).is_synchronous_mode = True\n"
+        "server = types.SimpleNamespace(wal_name='wal', lsn_name='lsn', wal_flush='', role='primary',"
+        " TL_LSN='', _major_version=170000, _should_query_slots=False, can_advance_slots=False,"
+        " slots_handler=types.SimpleNamespace(pg_replication_slots_query=lambda _: ''))\n"
+        "for change in (lambda: None, believing.believe_only_what_was_sent):\n"
+        "    change(); print(believing.Postgresql.cluster_info_query.fget(server))\n"
+    )
+    shipped, ours = told_by_patroni(on(host), script)
+
+    assert "WHERE w.state = 'streaming')" in shipped
+    assert "WHERE w.state = 'streaming' AND w.flush_lsn <= w.sent_lsn)" in ours
+
+
+@pytest.mark.parametrize("host", DATABASES)
+def test_a_patroni_whose_postmaster_has_ended_leaves_its_synchronous_standbys(on, host):
+    """Running, ended and not yet reaped, and unknown."""
+    script = (
+        "import os, subprocess\n"
+        "asked = []\n"
+        "believing.Ha.process_sync_replication = lambda ha: asked.append(ha)\n"
+        "believing.keep_synchronous_ones_of_the_dead()\n"
+        "ended = subprocess.Popen(['true']); os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)\n"
+        "for found in (os.getpid(), ended.pid, None):\n"
+        "    postmaster = found and types.SimpleNamespace(pid=found)\n"
+        "    server = types.SimpleNamespace(is_running=lambda: postmaster)\n"
+        "    believing.Ha.process_sync_replication(types.SimpleNamespace(state_handler=server))\n"
+        "    print(len(asked))\n"
+    )
+    assert told_by_patroni(on(host), script) == ["1", "1", "1"]
+
+
+@pytest.mark.parametrize("host", DATABASES)
+def test_an_order_to_hand_over_wakes_the_patroni_that_it_is_for(on, host):
+    """Whatever stands in /failover."""
+    script = (
+        "woken, watching = [], {}\n"
+        "waking.DataWatch = lambda client, path, told: watching.update({path: told})\n"
+        "ha = types.SimpleNamespace(\n"
+        "    dcs=types.SimpleNamespace(_client=None, failover_path='/failover'),\n"
+        "    state_handler=types.SimpleNamespace(name='me'), wakeup=lambda: woken.append(1))\n"
+        "waking.Watchman().knows(ha)\n"
+        'for order in (None, b\'\', b\'{}\', b\'{"leader": "other", "member": "me"}\',\n'
+        '              b\'{"leader": "me", "member": "other"}\'):\n'
+        "    watching['/failover'](order, None); print(len(woken))\n"
+    )
+    assert told_by_patroni(on(host), script) == ["0", "0", "0", "0", "1"]
+
+
+@pytest.mark.parametrize("host", DATABASES)
+def test_patroni_sleeps_no_longer_than_it_needs(on, host):
+    """Until the lock is taken, until standbys are synchronous; elsewhere for as long as it wants."""
+    script = (
+        "import time\n"
+        "from patroni import ha as module\n"
+        "from patroni.ha import Ha\n"
+        "seen = []\n"
+        "def there(times):\n"
+        "    seen.append(1); return len(seen) >= times\n"
+        "Ha.process_unhealthy_cluster = Ha.process_sync_replication = lambda ha: module.time.sleep(30)\n"
+        "promoting.sleep_no_longer_than_needed()\n"
+        "client = types.SimpleNamespace(exists=lambda path: path == '/leader' and there(3) or None)\n"
+        "found = types.SimpleNamespace(active={'a', 'b'}, sync={'a'}, sync_confirmed=set())\n"
+        "def look(cluster):\n"
+        "    if there(3): found.sync_confirmed = {'a'}\n"
+        "    return found\n"
+        "ha = types.SimpleNamespace(cluster=None,\n"
+        "    dcs=types.SimpleNamespace(_client=client, leader_path='/leader'),\n"
+        "    state_handler=types.SimpleNamespace(reset_cluster_info_state=lambda _: None,\n"
+        "        sync_handler=types.SimpleNamespace(current_state=look)))\n"
+        "for napping in (Ha.process_unhealthy_cluster, Ha.process_sync_replication):\n"
+        "    seen.clear(); began = time.monotonic(); napping(ha)\n"
+        "    print(len(seen), time.monotonic() - began < 15)\n"
+        "began = time.monotonic(); module.time.sleep(0.5); print(time.monotonic() - began >= 0.5)\n"
+    )
+    assert told_by_patroni(on(host), script) == ["3 True", "3 True", "True"]
+
+
+@pytest.mark.parametrize("host", DATABASES)
+def test_a_new_primary_without_a_synchronous_standby_looks_again_soon(on, host):
+    """Not one that has one, and not an old one."""
+    script = (
+        "import threading, time\n"
+        "promoting.LOOKS_FOR_STANDBYS_EVERY_S = 0.1\n"
+        "process = promoting.looking_again_soon(lambda ha: None)\n"
+        "for promoted_at, synchronous in ((time.monotonic(), ''), (time.monotonic(), 'a'), (0.0, '')):\n"
+        "    woken, found = threading.Event(), types.SimpleNamespace(sync=synchronous)\n"
+        "    handler = types.SimpleNamespace(current_state=lambda cluster: found)\n"
+        "    server = types.SimpleNamespace(promoted_at=promoted_at, sync_handler=handler)\n"
+        "    process(types.SimpleNamespace(cluster=None, state_handler=server, wakeup=woken.set))\n"
+        "    print(woken.wait(2))\n"
+    )
+    assert told_by_patroni(on(host), script) == ["True", "False", "False"]
+
+
+@pytest.mark.parametrize("host", DATABASES)
+def test_a_primary_that_is_at_zookeeper_again_says_so_once_and_is_believed(on, host):
+    """Not while only its own picture has it as the leader, and not by one that is a primary itself."""
+    script = (
+        "import time\n"
+        "from patroni.dcs import Leader, RemoteMember\n"
+        "from patroni.ha import Failsafe, Ha\n"
+        "dcs = types.SimpleNamespace(ttl=20, failsafe={'me': 'https://me/', 'other': 'https://other/'})\n"
+        "api = types.SimpleNamespace(connection_string='https://me/')\n"
+        "server = types.SimpleNamespace(name='me', connection_string='postgres://me/')\n"
+        "def made(**more):\n"
+        "    ha = object.__new__(Ha); ha._failsafe = Failsafe(dcs); ha.dcs = dcs; ha.state_handler = server\n"
+        "    ha.patroni = types.SimpleNamespace(api=api); ha.is_leader = lambda: True\n"
+        "    ha.has_lock = lambda info: True; return ha\n"
+        "def cycle(ha):\n"
+        "    at, session = ha.course.pop(0); ha._failsafe.set_is_active(at)\n"
+        "    ha.cluster = types.SimpleNamespace(leader=Leader('', session, RemoteMember('me', {})))\n"
+        "said = []\n"
+        "class Now:\n"
+        "    def submit(self, call, word, member): said.append((member.name, member.data['api_url'], word))\n"
+        "believing.thread_pool.get_executor = Now\n"
+        "Ha._run_cycle = cycle\n"
+        "believing.end_failsafe_with_the_outage()\n"
+        "primary = made(); primary.course = [(time.time(), 7), (0, ''), (0, 7), (0, 7)]\n"
+        "for _ in range(4): primary._run_cycle(); print(len(said))\n"
+        "print(said[0][:2])\n"
+        "member = made(); member._last_wal_lsn = 5\n"
+        "for role in ('replica', 'primary'):\n"
+        "    server.state, server.role = 'running', role\n"
+        "    word = {name: value for name, value in said[0][2].items() if name != 'over'}\n"
+        "    member._failsafe.update(word)\n"
+        "    print(member.failsafe_is_active(), member._failsafe.leader.name)\n"
+        "    print(member.update_failsafe(said[0][2]), member.failsafe_is_active())\n"
+    )
+    assert told_by_patroni(on(host), script) == [
+        *("0", "0", "1", "1"),
+        "('other', 'https://other/')",
+        *("True me", "5 False"),
+        *("True me", "Running as a leader True"),
+    ]
+
+
+def test_an_outage_of_zookeeper_is_forgotten_as_soon_as_it_is_over(provisioned, on):
+    """By itself Patroni goes on believing for a lease: nobody would take over from a primary lost in it."""
+
+    def asked(path: str) -> dict[str, dict[str, object]]:
+        with provisioned.client() as client:
+            urls = {host: f"https://{provisioned.address(host)}:8008/{path}" for host in DATABASES}
+            return {host: client.get(url).json() for host, url in urls.items()}
+
+    def in_failsafe(*roles: str) -> set[str]:
+        members = asked("patroni")
+        return {
+            host
+            for host, member in members.items()
+            if member["role"] in roles and member.get("failsafe_mode_is_active")
+        }
+
+    def everybody() -> None:
+        assert in_failsafe("primary", "replica") == set(DATABASES)
+
+    def not_the_primary() -> None:
+        assert not in_failsafe("primary")
+
+    def nobody() -> None:
+        assert not in_failsafe("primary", "replica")
+
+    lease_s = float(str(asked("config")[DATABASES[0]]["ttl"]))
+    majority = ENSEMBLE[: len(ENSEMBLE) // 2 + 1]
+    until(nobody)
+    try:
+        for server in majority:
+            on(server).check_output("systemctl stop zookeeper")
+        until(everybody)
+    finally:
+        for server in majority:
+            on(server).check_output("systemctl start zookeeper")
+    until(not_the_primary)
+    until(nobody, within_s=lease_s / 2)
