@@ -29,7 +29,7 @@ class LeaderKey:
         """Orders the leader's Patroni to stop PostgreSQL for a synchronous candidate.
 
         Its REST writes the same order, but first looks at the candidate, which its loop does once more: 0.4 s
-        of a pause. The order wakes that loop (`patroni_changes/waking.py`); one that it finds impossible it takes away.
+        of a pause. The order wakes that loop (decision 0207); one that it finds impossible it takes away.
 
         Raises:
             EffectRefusedError: the key is another's, the candidate is not synchronous, or one of them has
