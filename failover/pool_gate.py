@@ -204,6 +204,7 @@ class PoolGate:
     def _reroute(self, primary: str) -> str:
         self._led_to = primary
         self._route(lambda: self._routes.lead_to(primary))
+        self._route(lambda: self._routes.cut_off_established(primary))
         self._after(CONNECTS_WITHIN_S, lambda: self._cut_off_others(primary))
         return f"routed to {primary}"
 

@@ -6,6 +6,7 @@ would have been cut off a replica that was promoted, and writes would have waite
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -17,6 +18,9 @@ PRIMARY, REPLICA = "primary", "replica"
 PRIMARY_CHECKS, REPLICA_CHECKS = "primary-checks", "replica-checks"
 # A pool's connection that a database host does not accept is given up after this (`timeout connect`).
 CONNECTS_WITHIN_S = 0.3
+# A line of "show sess": `scb` is the server's side, 8 the state of one that is connected (3.0.11: SC_ST_EST).
+ESTABLISHED = re.compile(rf"^(?P<id>0x\w+): .* be={PRIMARY} srv=(?P<server>\S+) .*\bscb=\[8,", re.MULTILINE)
+HAS_ENDED = "No such session"
 
 Ask = Callable[[str], str]
 
@@ -34,8 +38,14 @@ class Routes(Protocol):
     def lead_to(self, primary: str) -> None:
         """New connections for writes go to this host and to no other; those of the others stay."""
 
+    def cut_off_established(self, primary: str) -> None:
+        """Connections for writes to any other host end, but for those that are still being made.
+
+        At once after `lead_to`: whoever waits for a silent server has its next connection that much sooner.
+        """
+
     def cut_off_others(self, primary: str) -> None:
-        """Connections for writes to any other host end.
+        """Connections for writes to any other host end, and checks decide on the hosts again.
 
         Not within CONNECTS_WITHIN_S of `lead_to`, unless nobody connects meanwhile: HAProxy 3.0 never ends a
         connection that is cut while it waits for a silent server (seen with 3.0.11: neither `timeout connect`
@@ -53,6 +63,9 @@ class NoRoutes:
         """Nothing."""
 
     def lead_to(self, primary: str) -> None:
+        """Nothing."""
+
+    def cut_off_established(self, primary: str) -> None:
         """Nothing."""
 
     def cut_off_others(self, primary: str) -> None:
@@ -74,6 +87,13 @@ class HaproxyRoutes:
     def lead_to(self, primary: str) -> None:
         self._do(*self._led_to(primary))
 
+    def cut_off_established(self, primary: str) -> None:
+        others = self._others(primary)
+        found = ESTABLISHED.finditer(self._ask("show sess"))
+        old = [f"shutdown session {session['id']}" for session in found if session["server"] in others]
+        if old:
+            self._do(*old)
+
     def cut_off_others(self, primary: str) -> None:
         self._do(*(line for host in self._others(primary) for line in _cut_off(host)))
 
@@ -94,10 +114,14 @@ class HaproxyRoutes:
         return tuple(host for host in self._hosts if host != primary)
 
     def _do(self, *commands: str) -> None:
-        """What is done silently is done; any word is a complaint (management.txt, "set server")."""
-        answer = self._ask("; ".join(commands)).strip()
-        if answer:
-            raise RouteError(f"HAProxy: {answer.splitlines()[0]}")
+        """What is done silently is done; any word is a complaint (management.txt, "set server").
+
+        But for one: a session that is to end may have ended by itself.
+        """
+        answer = self._ask("; ".join(commands)).splitlines()
+        complaints = [line for line in answer if line.strip() and not line.startswith(HAS_ENDED)]
+        if complaints:
+            raise RouteError(f"HAProxy: {complaints[0]}")
 
 
 def _cut_off(host: str) -> tuple[str, ...]:

@@ -171,6 +171,9 @@ class FakeRoutes:
     def lead_to(self, primary: str) -> None:
         self._say(f"lead to {primary}")
 
+    def cut_off_established(self, primary: str) -> None:
+        self._say(f"cut off established others than {primary}")
+
     def cut_off_others(self, primary: str) -> None:
         self._say(f"cut off others than {primary}")
 
@@ -203,7 +206,7 @@ def test_a_route_order_touches_no_pool() -> None:
 
     assert answer.obeyed
     assert pool.is_paused
-    assert routes.said == ["lead to dc2-db1"]
+    assert routes.said == ["lead to dc2-db1", "cut off established others than dc2-db1"]
 
 
 def test_the_old_primary_is_cut_off_once_nobody_waits_for_its_answer_any_more() -> None:
@@ -213,7 +216,8 @@ def test_the_old_primary_is_cut_off_once_nobody_waits_for_its_answer_any_more() 
     switched.obey(Order(1, 1, Task.ROUTE, "", 0.0, "dc2-db1"))
     timers.advance(CONNECTS_WITHIN_S)
 
-    assert routes.said == ["lead to dc2-db1", "cut off others than dc2-db1"]
+    first = ["lead to dc2-db1", "cut off established others than dc2-db1"]
+    assert routes.said == [*first, "cut off others than dc2-db1"]
 
 
 def test_a_primary_that_has_been_replaced_meanwhile_cuts_nobody_off() -> None:
@@ -225,7 +229,11 @@ def test_a_primary_that_has_been_replaced_meanwhile_cuts_nobody_off() -> None:
     switched.obey(Order(1, 2, Task.ROUTE, "", 0.0, "dc1-db1"))
     timers.advance(CONNECTS_WITHIN_S)
 
-    assert routes.said == ["lead to dc2-db1", "lead to dc1-db1", "cut off others than dc1-db1"]
+    assert [said for said in routes.said if "established" not in said] == [
+        "lead to dc2-db1",
+        "lead to dc1-db1",
+        "cut off others than dc1-db1",
+    ]
 
 
 def test_a_proxy_that_cannot_be_told_keeps_nobody_from_pausing_and_resuming() -> None:

@@ -35,6 +35,32 @@ def test_the_others_are_cut_off_and_left_to_their_checks() -> None:
     ]
 
 
+# As HAProxy 3.0.11 says it, shortened: connected, being connected, of the new primary, of another section.
+SESSIONS = """\
+0x7f01: src=127.0.0.1:1 fe=primary be=primary srv=dc1-db1 age=41s scb=[8,1h,fd=15] exp=
+0x7f02: src=127.0.0.1:2 fe=primary be=primary srv=dc1-db1 age=0s scb=[5,1h,fd=17] exp=
+0x7f03: src=127.0.0.1:3 fe=primary be=primary srv=dc2-db1 age=0s scb=[8,1h,fd=19] exp=
+0x7f04: src=127.0.0.1:4 fe=replica be=replica srv=dc1-db1 age=9s scb=[8,1h,fd=21] exp=
+0x7f05: src=127.0.0.1:5 fe=primary be=primary srv=dc1-db1 age=41s scb=[8,1h,fd=23] exp=
+
+"""
+
+
+def test_connections_that_are_made_are_cut_at_once_and_those_in_the_making_are_not() -> None:
+    asked: list[str] = []
+    answers = {"show sess": SESSIONS}
+    routes = HaproxyRoutes(lambda line: asked.append(line) or answers.get(line, ""), HOSTS)
+
+    routes.cut_off_established("dc2-db1")
+    assert asked == ["show sess", "shutdown session 0x7f01; shutdown session 0x7f05"]
+
+    answers[asked[-1]] = "No such session (use 'show sess').\n\n"
+    routes.cut_off_established("dc2-db1")
+    answers["show sess"] = "\n"
+    routes.cut_off_established("dc2-db1")
+    assert len(asked) == 5
+
+
 def test_reads_are_drained_and_everything_is_given_back() -> None:
     asked: list[str] = []
     routes = HaproxyRoutes(lambda line: asked.append(line) or "", HOSTS)
