@@ -29,7 +29,7 @@ def told_by_patroni(host, script: str) -> list[str]:
     """The lines that a script prints in that host's Patroni, as our starter imports it."""
     imports = (
         "import sys, types; sys.path.insert(0, '/usr/local/lib/twinsite')\n"
-        "from patroni_changes import believing, promoting, reading, waking\n"
+        "from patroni_changes import believing, handing_over, reading, waking\n"
     )
     return host.check_output(
         "%s -c %s", "/opt/twinsite/patroni/venv/bin/python", imports + script
@@ -90,6 +90,23 @@ def test_an_order_to_hand_over_wakes_the_patroni_that_it_is_for(on, host):
 
 
 @pytest.mark.parametrize("host", DATABASES)
+def test_a_primary_that_is_to_hand_over_does_so_before_it_tells_how_far_it_wrote(on, host):
+    """Not by an order for another, nor by one for later; and never where it told nothing anyway."""
+    script = (
+        "from patroni.dcs import Failover\n"
+        "from patroni.ha import Ha\n"
+        "Ha.update_lock = lambda ha, update_status=False: update_status\n"
+        "handing_over.hand_over_before_telling()\n"
+        "me = types.SimpleNamespace(name='me')\n"
+        "for order in (None, Failover(1, 'me', 'other', None), Failover(1, 'other', 'me', None),\n"
+        "              Failover(1, 'me', 'other', '2999-01-01T00:00:00+00:00')):\n"
+        "    ha = types.SimpleNamespace(state_handler=me, cluster=types.SimpleNamespace(failover=order))\n"
+        "    print(Ha.update_lock(ha, True), Ha.update_lock(ha))\n"
+    )
+    assert told_by_patroni(on(host), script) == ["True False", "False False", "True False", "True False"]
+
+
+@pytest.mark.parametrize("host", DATABASES)
 def test_patroni_sleeps_no_longer_than_it_needs(on, host):
     """Until the lock is taken, until standbys are synchronous; elsewhere for as long as it wants."""
     script = (
@@ -100,7 +117,7 @@ def test_patroni_sleeps_no_longer_than_it_needs(on, host):
         "def there(times):\n"
         "    seen.append(1); return len(seen) >= times\n"
         "Ha.process_unhealthy_cluster = Ha.process_sync_replication = lambda ha: module.time.sleep(30)\n"
-        "promoting.sleep_no_longer_than_needed()\n"
+        "handing_over.sleep_no_longer_than_needed()\n"
         "client = types.SimpleNamespace(exists=lambda path: path == '/leader' and there(3) or None)\n"
         "found = types.SimpleNamespace(active={'a', 'b'}, sync={'a'}, sync_confirmed=set())\n"
         "def look(cluster):\n"
@@ -123,8 +140,8 @@ def test_a_new_primary_without_a_synchronous_standby_looks_again_soon(on, host):
     """Not one that has one, and not an old one."""
     script = (
         "import threading, time\n"
-        "promoting.LOOKS_FOR_STANDBYS_EVERY_S = 0.1\n"
-        "process = promoting.looking_again_soon(lambda ha: None)\n"
+        "handing_over.LOOKS_FOR_STANDBYS_EVERY_S = 0.1\n"
+        "process = handing_over.looking_again_soon(lambda ha: None)\n"
         "for promoted_at, synchronous in ((time.monotonic(), ''), (time.monotonic(), 'a'), (0.0, '')):\n"
         "    woken, found = threading.Event(), types.SimpleNamespace(sync=synchronous)\n"
         "    handler = types.SimpleNamespace(current_state=lambda cluster: found)\n"

@@ -3,7 +3,7 @@
 import sys
 
 from patroni.__main__ import main
-from patroni_changes import believing, promoting, reading, waking
+from patroni_changes import believing, handing_over, reading, waking
 
 # Each thread may keep Python's lock for so long, 5 ms by default: the loop that decides shares it with those
 # that answer health checks.
@@ -16,7 +16,8 @@ if __name__ == "__main__":
     waking.tell(waking.Watchman())
     believing.believe_only_what_was_sent()
     believing.end_failsafe_with_the_outage()
-    promoting.promote_before_cleaning_up()
-    promoting.sleep_no_longer_than_needed()
+    handing_over.hand_over_before_telling()
+    handing_over.promote_before_cleaning_up()
+    handing_over.sleep_no_longer_than_needed()
     believing.keep_synchronous_ones_of_the_dead()  # last: it keeps the others from asking the dead
     sys.exit(main())

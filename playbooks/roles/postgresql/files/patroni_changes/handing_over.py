@@ -1,7 +1,11 @@
-"""What a new primary does first, and how long it sleeps.
+"""What an old and a new primary do first, and how long they sleep.
 
-First: Patroni takes away the order that made it one, and only then promotes its PostgreSQL. The other way
-round clients wait for one write of ZooKeeper's less (0.05 to 0.15 s).
+The old one: Patroni tells ZooKeeper how far it has written before it looks whether it is to hand over, and
+again when it has. Clients wait for the first of the two (one write of ZooKeeper's, two questions to
+PostgreSQL), and nobody reads it.
+
+The new one: Patroni takes away the order that made it one, and only then promotes its PostgreSQL. The other
+way round clients wait for one write of ZooKeeper's less (0.05 to 0.15 s).
 
 Sleep: 2 s where somebody was named to take the lock, 2 s until PostgreSQL takes a standby for synchronous, a
 second between two looks whether PostgreSQL is promoted. Together they left every new primary without any
@@ -29,6 +33,19 @@ LOOKS_EVERY_S = 0.1
 COMES_AFTER_S = 0.3
 # So often, for so long, a new primary without a synchronous standby looks for one.
 LOOKS_FOR_STANDBYS_EVERY_S, LOOKS_FOR_STANDBYS_S = 0.3, 3.0
+
+
+def hand_over_before_telling() -> None:
+    """Leave /status as it is in the loop that finds an order to hand over."""
+    update_lock = Ha.update_lock
+
+    @functools.wraps(update_lock)
+    def updating(self: Ha, update_status: bool = False) -> bool:  # as Patroni calls it
+        order = self.cluster.failover
+        ordered = order is not None and order.leader == self.state_handler.name and not order.scheduled_at
+        return update_lock(self, update_status and not ordered)
+
+    Ha.update_lock = updating
 
 
 def promote_before_cleaning_up() -> None:
