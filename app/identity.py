@@ -23,8 +23,8 @@ def new_id() -> UUID:
 
 
 def first_id(at: datetime) -> UUID:
-    """Below every UUIDv7 made at that moment or later."""
-    return UUID(int=int(at.timestamp() * 1000) << MILLISECONDS_SHIFT)
+    """Below every UUIDv7 made at that moment or later; before 1970 none was."""
+    return UUID(int=max(0, int(at.timestamp() * 1000)) << MILLISECONDS_SHIFT)
 
 
 def new_hex_ids(count: int) -> list[str]:

@@ -50,7 +50,7 @@ async def service_report(
     shape: TheFormat = Format.JSON,
 ) -> Response:
     """Reaction, handle and solution times, overdue, satisfaction of requests registered in a period."""
-    found = await database.read(repository.service(by), {"since": since, "until": until}, freshness)
+    found = await database.read(repository.service(by), repository.of_period(since, until), freshness)
     return shaped(ServiceReport(found.rows), found, shape)
 
 
@@ -65,7 +65,7 @@ async def frequency_report(
     shape: TheFormat = Format.JSON,
 ) -> Response:
     """The most frequent topics of a period, beside the period before."""
-    parameters = {"since": min(since, until), "until": until, "rows": rows}
+    parameters = {**repository.beside_before(since, until), "rows": rows}
     found = await database.read(repository.FREQUENCY, parameters, freshness)
     return shaped(FrequencyReport(found.rows), found, shape)
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from psycopg.rows import TupleRow
 
 from app.database.units import READ_GATE, Read, Whole, WriteUnit
-from app.identity import first_id
 from app.reports.half_month import HalfMonth
-from app.reports.repository import PERIOD
+from app.reports.repository import BY_IDS, PERIOD, of_period
 from app.reports.schemas import ChangeRow, KeptHalfMonth
-
-_BESIDE = timedelta(days=1)  # the moment in an id is within that of the exact one
 
 HALF_MONTHS = Read(
     f"""
@@ -57,7 +54,7 @@ WITH half AS (
                 || ARRAY['request:unit=' || r.unit, 'request:region=' || r.region]) AS l
             WHERE l IS NOT NULL ORDER BY l)
     ) AS zone (labels)
-    WHERE {PERIOD} AND r.id >= %(first_id)s AND r.id < %(last_id)s
+    WHERE {PERIOD} AND {BY_IDS}
     GROUP BY h.first_day, r.topic, zone.labels
 )
 INSERT INTO crm.notification (id, recipient, kind, importance, half_month, created_at)
@@ -85,15 +82,5 @@ async def kept(unit: WriteUnit) -> tuple[date | None, datetime | None]:
 
 async def keep(unit: WriteUnit, half: HalfMonth) -> None:
     """Queued. The transaction that gets to insert it counts and tells; another one does nothing."""
-    since, until = half.since, half.following.since
-    await unit.queue(
-        _KEEP,
-        {
-            "first_day": half.first,
-            "last_day": half.last,
-            "since": since,
-            "until": until,
-            "first_id": first_id(since - _BESIDE),
-            "last_id": first_id(until + _BESIDE),
-        },
-    )
+    period = of_period(half.since, half.following.since)
+    await unit.queue(_KEEP, {"first_day": half.first, "last_day": half.last, **period})

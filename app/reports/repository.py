@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Final
 
 from app.cards.rules import PROCESSING_ZONE
 from app.database.units import READ_GATE, Read, Whole
+from app.identity import first_id
 from app.reports.schemas import (
     BoardRow,
     Dimension,
@@ -18,8 +21,28 @@ from app.reports.schemas import (
 )
 
 _LATE = "coalesce(r.closed_at, now()) > r.solution_due AND r.status <> 'waiting'"
-# Ids are made of the moment of registration, so their index also serves periods; created_at is exact.
 PERIOD = "r.created_at >= %(since)s AND r.created_at < %(until)s"
+# Ids are made of the moment of registration, so the primary key leads to a period. created_at is exact, but
+# an index over it would read no less (docs/crm-requests.md). `ids_of` has the parameters.
+BY_IDS = "r.id >= %(first_id)s AND r.id < %(last_id)s"
+_BESIDE = timedelta(days=1)  # the moment in an id is within that of the exact one
+
+
+def ids_of(since: datetime, until: datetime) -> Mapping[str, object]:
+    """The parameters of BY_IDS."""
+    return {"first_id": first_id(since - _BESIDE), "last_id": first_id(until + _BESIDE)}
+
+
+def of_period(since: datetime, until: datetime) -> Mapping[str, object]:
+    """The parameters of PERIOD and BY_IDS."""
+    return {"since": since, "until": until, **ids_of(since, until)}
+
+
+def beside_before(since: datetime, until: datetime) -> Mapping[str, object]:
+    """The parameters of FREQUENCY. The period before is as long; one that ends before it begins is empty."""
+    first = min(since, until)
+    before = first - (until - first)
+    return {"before": before, "since": first, "until": until, **ids_of(before, until)}
 
 
 def _mean(later: str, earlier: str, condition: str = "true") -> str:
@@ -37,21 +60,18 @@ def service(by: Dimension) -> Read[ServiceRow]:
                count(*) FILTER (WHERE {_LATE}),
                {_mean("coalesce(r.closed_at, now())", "r.solution_due", _LATE)},
                avg(r.rating)::float8
-        FROM crm.request r WHERE {READ_GATE} AND {PERIOD}
+        FROM crm.request r WHERE {READ_GATE} AND {PERIOD} AND {BY_IDS}
         GROUP BY r.{by.value} ORDER BY count(*) DESC, r.{by.value} LIMIT 5000""",
         lambda row: ServiceRow(*row),
     )
 
 
-# The period before is as long, but PostgreSQL's calendar begins in 4713 BC.
 FREQUENCY = Read(
     f"""
     SELECT r.topic, count(*) FILTER (WHERE {PERIOD}) AS present,
            count(*) FILTER (WHERE r.created_at < %(since)s)
     FROM crm.request r
-    WHERE {READ_GATE} AND r.created_at < %(until)s
-      AND r.created_at >= %(since)s::timestamptz
-          - least(%(until)s::timestamptz - %(since)s::timestamptz, interval '1000000 days')
+    WHERE {READ_GATE} AND r.created_at >= %(before)s AND r.created_at < %(until)s AND {BY_IDS}
     GROUP BY r.topic ORDER BY present DESC, r.topic LIMIT %(rows)s""",
     lambda row: FrequencyRow(*row),
 )

@@ -6,7 +6,6 @@ import asyncio
 import csv
 import io
 from datetime import UTC, datetime
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -15,16 +14,14 @@ import pytest
 from app.access.policy import Role
 from app.access.principal import Principal, access_of, acting_as
 from app.database.answer import Command
-from app.identity import first_id, new_id
 from app.reports import keeping
 from app.requests import service
 from app.worker import term
 from app.worker.jobs import JOBS
-from tests.integration.app.desks import Desk
+from tests.integration.app.desks import Desk, ids_by
 
 REPORTS = "/api/v1/reports"
 COMMAND = Command("crm test", term.PRINCIPAL, None, b"", 30.0, audited=False)
-RANDOM = (1 << 80) - 1
 (KEEP,) = (job.work for job in JOBS if job.work is keeping.keep_due)
 
 
@@ -35,9 +32,7 @@ def moscow(month, day, hour=12, minute=0):
 @pytest.fixture
 async def desks(own, monkeypatch):
     """Two units with a topic and a head each, on a database of their own."""
-    monkeypatch.setattr(
-        service, "new_id", lambda: UUID(int=first_id(service.now()).int | new_id().int & RANDOM)
-    )
+    monkeypatch.setattr(service, "new_id", ids_by(service))
     both = [await Desk(own, name).open() for name in ("cards", "pos")]
     for desk in both:
         head = await desk.person("head")

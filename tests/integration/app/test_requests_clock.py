@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.requests import moves, service
-from tests.integration.app.desks import REQUESTS, Desk
+from tests.integration.app.desks import REQUESTS, Desk, ids_by
 
 KAMCHATKA = "41"  # the region: twelve hours before UTC
 BEFORE_VICTORY_DAY = 8  # of May 2026, a Friday; 9 May is a Saturday, so Monday 11 is off as well
@@ -37,6 +37,7 @@ def hands(monkeypatch):
     hands = Hands()
     for module in (service, moves):
         monkeypatch.setattr(module, "now", hands.now)
+    monkeypatch.setattr(service, "new_id", ids_by(hands))
     return hands
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from uuid import RFC_4122, UUID
 
-from app.identity import new_hex_ids, new_id
+from app.identity import first_id, new_hex_ids, new_id
 
 
 def test_ids_made_together_are_version_7_distinct_and_in_order():
@@ -19,3 +20,7 @@ def test_ids_made_together_are_version_7_distinct_and_in_order():
 
 def test_no_ids_are_none():
     assert new_hex_ids(0) == []
+
+
+def test_before_1970_nothing_had_an_id():
+    assert first_id(datetime(1900, 1, 1, tzinfo=UTC)) == UUID(int=0)
