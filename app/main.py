@@ -42,6 +42,7 @@ from app.notifications import endpoints as notifications_endpoints
 from app.notifications.stream import Hub
 from app.openapi import describe
 from app.orders import endpoints as orders_endpoints
+from app.promotions import endpoints as promotions_endpoints
 from app.repetition import Repetition
 from app.reports import endpoints as reports_endpoints
 from app.reports import half_month_endpoints, turnover_endpoints
@@ -71,6 +72,7 @@ SLICES = (
     day_closes_endpoints.router,
     cards_endpoints.router,
     *loyalty_endpoints.routers,
+    promotions_endpoints.router,
     *stations_endpoints.routers,
     imports_endpoints.router,
     *topics_endpoints.routers,

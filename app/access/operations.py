@@ -61,6 +61,7 @@ RESOURCES = {
             "contact-map",
             "identification-scenarios",
             "accrual-rules",
+            "promotions",
             "stations",
             "products",
             "data-feeds",

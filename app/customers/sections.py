@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from app.access.policy import Resource
+from app.directory.model import Localized
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,17 @@ class PointsRow:
     """The bonus account; there is none before the first points."""
 
     balance: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionRow:
+    """What holds for the customer now, until before `ends`."""
+
+    code: str
+    title: Localized
+    text: Localized
+    starts: datetime
+    ends: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +256,19 @@ SECTIONS: tuple[Section, ...] = (
         PointsRow,
         Resource.LOYALTY,
         "SELECT a.balance::text FROM crm.ledger_account a WHERE a.owner = c.id",
+    ),
+    Section(
+        "promotions",
+        PromotionRow,
+        Resource.CUSTOMER,
+        """SELECT p.code, p.title, p.text, p.starts, p.ends
+           FROM crm.promotion p LEFT JOIN crm.customer_profile f ON f.customer_id = c.id
+           WHERE p.active AND p.starts <= now() AND p.ends > now()
+             AND (p.kinds = '{}' OR c.kind = ANY (p.kinds))
+             AND (p.stages = '{}' OR c.stage = ANY (p.stages))
+             AND (p.customer_types = '{}' OR f.customer_type = ANY (p.customer_types))
+             AND (p.regions = '{}' OR f.region = ANY (p.regions))
+           ORDER BY p.ends, p.code LIMIT 20""",
     ),
 )
 NAMES = tuple(section.name for section in SECTIONS)

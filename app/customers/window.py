@@ -28,6 +28,7 @@ from app.customers.sections import (
     NoteRow,
     PointsRow,
     ProfileRow,
+    PromotionRow,
     RequestRow,
     Section,
     StepRow,
@@ -55,6 +56,7 @@ class Window:
     cards: Sequence[CardRow] | None = None
     transactions: Sequence[TransactionRow] | None = None
     points: Sequence[PointsRow] | None = None
+    promotions: Sequence[PromotionRow] | None = None
     withheld: Sequence[str] = field(default=())
 
     @property

@@ -10,7 +10,7 @@ import typer
 from app.seeding.points import seed_points
 from app.seeding.sales_store import UnfitBaseError, seed_sales
 from app.seeding.seed import seed_customers
-from app.seeding.store import seed_cards, seed_stations, seed_transactions
+from app.seeding.store import seed_cards, seed_promotions, seed_stations, seed_transactions
 from app.settings import Settings
 
 
@@ -21,6 +21,7 @@ def seed(
     cards: Annotated[int, typer.Option(min=0, help="Of the companies among the customers")] = 0,
     transactions: Annotated[int, typer.Option(min=0, help="Of those cards, over a quarter")] = 0,
     *,
+    promotions: Annotated[int, typer.Option(min=0, max=120, help="One begins each month")] = 0,
     contracts: Annotated[int, typer.Option(min=0, help="With deals, orders, claims, catalogue, staff")] = 0,
 ) -> None:
     """Fill the base at CRM_DATABASE_URL with what is invented. Seeding again changes nothing."""
@@ -32,6 +33,7 @@ def seed(
         raise typer.BadParameter("cards need CRM_CARD_KEYS (python -m app cards new-key 1)")
     _tell(seed_customers(dsn, customers, number), customers, "customers")
     _tell(seed_stations(dsn, stations), stations, "stations")
+    _tell(seed_promotions(dsn, promotions), promotions, "promotions")
     if settings.cards is not None and cards:
         _tell(seed_cards(dsn, settings.cards, cards, customers, number), cards, "cards")
         _tell(seed_points(dsn, cards, customers, number), cards, "cards with points")

@@ -16,8 +16,10 @@ from app.access.principal import Principal, access_of
 from app.cards.keys import CardKeys
 from app.database.units import ACT
 from app.identity import new_id, now
-from app.seeding import estate
+from app.promotions.schemas import PROMOTIONS
+from app.seeding import estate, repository
 from app.seeding.estate import FuelCard, Station, Transaction
+from app.seeding.promotions import promotions
 
 T = TypeVar("T")
 
@@ -67,6 +69,14 @@ SELECT count(*) FROM crm.take_card_transactions(
 def seed_stations(dsn: str, count: int) -> Iterator[int]:
     """Yields the number done after each batch; so do the others. Raises psycopg.Error."""
     return in_batches(dsn, estate.stations(count), _store_stations)
+
+
+def seed_promotions(dsn: str, count: int) -> Iterator[int]:
+    return in_batches(
+        dsn,
+        promotions(count),
+        lambda connection, batch: repository.enter(connection, (PROMOTIONS, batch)),
+    )
 
 
 def seed_cards(dsn: str, keys: CardKeys, count: int, owners: int, seed: int) -> Iterator[int]:

@@ -17,7 +17,9 @@ COUNTS = """
 SELECT (SELECT count(*) FROM crm.station), (SELECT count(*) FROM crm.card),
        (SELECT count(*) FROM crm.card_lookup), (SELECT count(*) FROM crm.card_transaction),
        (SELECT count(*) FROM crm.card_transaction_detail), (SELECT count(*) FROM crm.ledger_entry),
-       (SELECT sum(a.balance) FROM crm.ledger_account a)
+       (SELECT sum(a.balance) FROM crm.ledger_account a),
+       (SELECT count(*) FROM crm.promotion p JOIN crm.directory_version v
+        ON (v.directory, v.code, v.version) = ('promotions', p.code, 1))
 """
 
 
@@ -27,7 +29,7 @@ def seed(postgres_server, monkeypatch):
     database = create_crm_database(postgres_server, "seeded")
     monkeypatch.setenv("CRM_DATABASE_URL", database.url())
     monkeypatch.setenv("CRM_CARD_KEYS", f"1:{base64.b64encode(os.urandom(32)).decode()}")
-    sizes = {"customers": 60, "stations": 70, "cards": 40, "transactions": 500, "number": 7}
+    sizes = {"customers": 60, "stations": 70, "cards": 40, "transactions": 500, "promotions": 12, "number": 7}
 
     def run(**changes):
         options = [f"--{name}={value}" for name, value in {**sizes, **changes}.items()]
@@ -41,10 +43,9 @@ def test_an_estate_is_seeded_and_seeding_again_changes_nothing(seed):
     run, connection = seed
     first = run()
     assert first.exit_code == 0, first.output
-    stations, cards, lookups, register, details, entries, points = counted = connection.execute(
-        COUNTS
-    ).fetchone()
-    assert (stations, register, details) == (70, 500, 500)
+    counted = connection.execute(COUNTS).fetchone()
+    stations, cards, lookups, register, details, entries, points, promotions = counted
+    assert (stations, register, details, promotions) == (70, 500, 500, 12)
     assert 30 <= cards == lookups <= 40, "but for those whose customer's row speaks of another one"
     assert entries == cards
     assert cards * 100 <= points <= cards * 1000
