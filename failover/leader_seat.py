@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 
 LOOKS_EVERY_S = 30.0
 ANSWERS_WITHIN_S = 5.0
-# Somebody else may be elected instead of the witness, being a transaction ahead: it is tried again, but the
-# ensemble must not be kept busy by a witness that is always behind.
-LEAVES_IN_VAIN_EVERY_S = 3600.0
+# Somebody else may be elected instead of the witness, being a transaction ahead: it is tried again, at twice
+# the distance each time, so that the ensemble is not kept busy by a witness that is always behind.
+LEAVES_AGAIN_AFTER_S, LEAVES_AT_LEAST_EVERY_S = 60.0, 3600.0
 
 Answers = Mapping[str, ZooKeeperState | Unreachable]
 
@@ -76,7 +76,8 @@ class LeaderSeat:
         self._here, self._servers, self._witnesses, self._ask = here, servers, witnesses, ask
         self._busy, self._leave, self._monotonic = busy, leave, monotonic
         self._led_before = False
-        self._left_at: float | None = None
+        self._patience_s = LEAVES_AGAIN_AFTER_S
+        self._stays_until = float("-inf")
 
     def watch(self, stopping: threading.Event) -> None:
         """Until `stopping` is set."""
@@ -89,21 +90,19 @@ class LeaderSeat:
     def look(self) -> None:
         """Leaves the leadership if this host had it at the last look too, and nothing speaks against it."""
         led_before, self._led_before = self._led_before, leads(self._ask((self._here,)), self._here.name)
-        if self._left_at is not None and self._led_by_a_witness():
-            self._left_at = None
-        if not (led_before and self._led_before) or self._left_in_vain_lately() or self._busy():
+        if not self._led_before and self._patience_s > LEAVES_AGAIN_AFTER_S and self._led_by_a_witness():
+            self._patience_s, self._stays_until = LEAVES_AGAIN_AFTER_S, float("-inf")
+        if not (led_before and self._led_before) or self._monotonic() < self._stays_until or self._busy():
             return
         if may_leave(self._ask(self._servers), self._here.name):
             log.info("ZooKeeper is led from here: this server starts anew, so that the witness's is elected")
-            self._left_at, self._led_before = self._monotonic(), False
+            self._stays_until, self._led_before = self._monotonic() + self._patience_s, False
+            self._patience_s = min(2 * self._patience_s, LEAVES_AT_LEAST_EVERY_S)
             self._leave()
 
     def _led_by_a_witness(self) -> bool:
         answers = self._ask(self._witnesses)
         return any(leads(answers, witness.name) for witness in self._witnesses)
-
-    def _left_in_vain_lately(self) -> bool:
-        return self._left_at is not None and self._monotonic() - self._left_at < LEAVES_IN_VAIN_EVERY_S
 
 
 def leader_seat(

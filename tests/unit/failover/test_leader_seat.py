@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from failover.leader_seat import LEAVES_IN_VAIN_EVERY_S, LeaderSeat, leader_seat, may_leave
+from failover.leader_seat import (
+    LEAVES_AGAIN_AFTER_S,
+    LEAVES_AT_LEAST_EVERY_S,
+    LeaderSeat,
+    leader_seat,
+    may_leave,
+)
 from failover.model import Node, Unreachable, ZooKeeperState
 
 HERE, OTHER, WITNESS = (
@@ -94,17 +101,21 @@ def test_it_is_not_left_while_something_is_going_on() -> None:
 
 
 @pytest.mark.parametrize("between", [LED_HERE, LED_THERE])
-def test_one_that_comes_back_past_the_witness_is_not_left_again_for_an_hour(
+def test_one_that_comes_back_past_the_witness_is_left_again_at_twice_the_distance(
     between: Mapping[str, ZooKeeperState | Unreachable],
 ) -> None:
-    world = World()
-    world.look(LED_HERE, times=2)
-    world.look(between)
-    world.look(LED_HERE, times=4)
-    assert world.left == 1
-    world.now = LEAVES_IN_VAIN_EVERY_S
-    world.look(LED_HERE)
-    assert world.left == 2
+    world, left_at = World(), []
+    for second in range(12_000):
+        world.now = float(second)
+        world.look(between)
+        world.look(LED_HERE, times=2)
+        if world.left > len(left_at):
+            left_at.append(second)
+
+    assert [late - early for early, late in pairwise(left_at)] == [
+        min(LEAVES_AGAIN_AFTER_S * 2**n, LEAVES_AT_LEAST_EVERY_S) for n in range(len(left_at) - 1)
+    ]
+    assert len(left_at) == 9
 
 
 def test_one_that_comes_back_after_the_witness_led_is_left_again() -> None:
@@ -112,7 +123,9 @@ def test_one_that_comes_back_after_the_witness_led_is_left_again() -> None:
     world.look(LED_HERE, times=2)
     world.look(LED_BY_THE_WITNESS)
     world.look(LED_HERE, times=2)
-    assert world.left == 2
+    world.look(LED_BY_THE_WITNESS)
+    world.look(LED_HERE, times=2)
+    assert world.left == 3
 
 
 @pytest.mark.parametrize(
