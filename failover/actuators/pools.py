@@ -10,7 +10,7 @@ from kazoo.client import KazooClient
 from failover.actuators.ports import EffectRefusedError, EffectUnknownError
 from failover.leadership import Leadership
 from failover.orders import ANSWERS, ORDERS, Answer, Order, Task
-from failover.znodes import content
+from failover.znodes import Node, read
 
 
 class Pools:
@@ -95,18 +95,25 @@ class Pools:
         deadline = self._monotonic() + self._within_s
         missing = hosts
         while missing and self._monotonic() < deadline:
-            missing = tuple(host for host in missing if not self._answered(order, host))
+            found = read(self._client, *(f"{ANSWERS}/{host}" for host in missing))
+            missing = tuple(
+                host for host, node in zip(missing, found, strict=True) if not _answered(order, host, node)
+            )
             if missing:
                 self._sleep(0.01)
         if missing:
             raise EffectUnknownError(f"no answer from {', '.join(missing)} to {order.task}")
         return f"{order.task}: {', '.join(hosts)}"
 
-    def _answered(self, order: Order, host: str) -> bool:
-        data = content(self._client, f"{ANSWERS}/{host}")
-        if not data:
-            return False  # no desk, or it is open and has answered nothing yet
-        answer = Answer.from_bytes(data)
-        if answer.answers(order) and not answer.obeyed:
-            raise EffectRefusedError(f"{host}: {answer.text}")
-        return answer.answers(order)
+
+def _answered(order: Order, host: str, node: Node | None) -> bool:
+    """Not if there is no desk, or if it is open and has answered nothing yet.
+
+    Raises EffectRefusedError when the host will not.
+    """
+    if node is None or not node[0]:
+        return False
+    answer = Answer.from_bytes(node[0])
+    if answer.answers(order) and not answer.obeyed:
+        raise EffectRefusedError(f"{host}: {answer.text}")
+    return answer.answers(order)
