@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Generic, Protocol, TypeVar
 from urllib.parse import urlencode
@@ -79,11 +79,6 @@ def decode_key(cursor: str, parts: int) -> list[str]:
     return found
 
 
-def next_address(path: str, query: Mapping[str, str], last: UUID) -> str:
-    """The same request, one page on."""
-    return f"{path}?{urlencode({**query, 'cursor': encode_cursor(last)})}"
-
-
 class Identified(Protocol):
     @property
     def id(self) -> UUID: ...
@@ -94,9 +89,23 @@ I = TypeVar("I", bound=Identified)  # noqa: E741  # an item
 
 def page(rows: Sequence[I], limit: int, path: str, query: Mapping[str, str]) -> Page[I]:
     """A page from up to `limit` + 1 rows; the surplus row only says that there are more."""
+    return _page(rows, limit, path, query, lambda last: encode_cursor(last.id))
+
+
+def keyed_page(
+    rows: Sequence[T], limit: int, path: str, query: Mapping[str, str], key: Callable[[T], Sequence[str]]
+) -> Page[T]:
+    """As `page`, where the order is not that of ids. `key`: what `decode_key` gives for the next page."""
+    return _page(rows, limit, path, query, lambda last: encode_key(*key(last)))
+
+
+def _page(
+    rows: Sequence[T], limit: int, path: str, query: Mapping[str, str], cursor: Callable[[T], str]
+) -> Page[T]:
     items = rows[:limit]
-    more = len(rows) > limit
-    return Page(items, next_address(path, query, items[-1].id) if more else None)
+    if len(rows) <= limit:
+        return Page(items, None)
+    return Page(items, f"{path}?{urlencode({**query, 'cursor': cursor(items[-1])})}")
 
 
 async def read(

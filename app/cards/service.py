@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from urllib.parse import urlencode
 from uuid import UUID
 
 import psycopg
@@ -256,12 +255,12 @@ async def purchases(
         "rows": limit + 1,
     }
     found = await database.read(repository.PURCHASES, parameters, freshness)
-    items = found.rows[:limit]
-    if len(found.rows) <= limit:
-        return Purchases(items, None), found
-    last = pagination.encode_key(items[-1].occurred_at.isoformat(), items[-1].processing_id)
-    query = {"since": since.isoformat(), "until": until.isoformat(), "limit": str(limit), "cursor": last}
-    return Purchases(items, f"{address(id_)}/transactions?{urlencode(query)}"), found
+    query = {"since": since.isoformat(), "until": until.isoformat(), "limit": str(limit)}
+    path = f"{address(id_)}/transactions"
+    made = pagination.keyed_page(
+        found.rows, limit, path, query, lambda bought: [bought.occurred_at.isoformat(), bought.processing_id]
+    )
+    return Purchases(made.items, made.next), found
 
 
 def _position(cursor: str | None, until: datetime) -> tuple[datetime, str]:

@@ -114,13 +114,13 @@ UPDATE crm.day_close SET asks = asks + 1, look_at = coalesce(look_at, now() + %(
 WHERE day = ANY(%(days)s::date[]) AND closed_at IS NOT NULL
 """
 # Of the last month, and not before the feed was entered.
-_OWED = """
+_OWED = f"""
 WITH owed AS (
     INSERT INTO crm.day_close (day, state)
     SELECT d.day, 'missing'
     FROM crm.data_feed f
     CROSS JOIN LATERAL (
-        SELECT (now() AT TIME ZONE 'Europe/Moscow')::date - n AS day FROM generate_series(1, 31) AS n
+        SELECT (now() AT TIME ZONE '{PROCESSING_ZONE.key}')::date - n AS day FROM generate_series(1, 31) AS n
     ) AS d
     WHERE f.code = %(feed)s AND f.active AND crm.day_end(d.day) > f.changed_at
       AND crm.day_end(d.day) + make_interval(mins => f.interval_minutes) < now()

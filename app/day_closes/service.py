@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 from app import pagination
 from app.cards.rules import PROCESSING_ZONE
@@ -111,12 +110,9 @@ async def page(
     """The latest day first. `filters`: by the names in repository.FILTERS."""
     parameters = {**filters, "before": _before(cursor), "rows": limit + 1}
     found = await database.read(repository.page(frozenset(filters)), parameters, freshness)
-    items = found.rows[:limit]
-    if len(found.rows) <= limit:
-        return DayClosePage(items, None), found
-    last = pagination.encode_key(items[-1].day.isoformat())
-    query = urlencode({"limit": str(limit), **filters, "cursor": last})
-    return DayClosePage(items, f"{PATH}?{query}"), found
+    query = {"limit": str(limit), **filters}
+    made = pagination.keyed_page(found.rows, limit, PATH, query, lambda close: [close.day.isoformat()])
+    return DayClosePage(made.items, made.next), found
 
 
 def _before(cursor: str | None) -> date:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 import psycopg
@@ -171,11 +170,9 @@ async def history(
     found = await database.read(repository.HISTORY, parameters, freshness)
     if cursor is None:
         found.one(noun.word)
-    steps, following = found.rows[:limit], None
-    if len(found.rows) > limit:
-        query = {"limit": limit, "cursor": pagination.encode_key(str(steps[-1].version))}
-        following = f"{address(noun, id_)}/history?{urlencode(query)}"
-    return History(steps, following), found
+    path, query = f"{address(noun, id_)}/history", {"limit": str(limit)}
+    made = pagination.keyed_page(found.rows, limit, path, query, lambda step: [str(step.version)])
+    return History(made.items, made.next), found
 
 
 def _version_of(cursor: str | None) -> int:

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from urllib.parse import urlencode
 
 import psycopg
 
@@ -137,12 +136,11 @@ async def page(
     station, product = ("", "") if cursor is None else pagination.decode_key(cursor, 2)
     parameters = {**filters, "after_station": station, "after_product": product, "rows": limit + 1}
     found = await database.read(repository.page(frozenset(filters)), parameters, freshness)
-    items = found.rows[:limit]
-    if len(found.rows) <= limit:
-        return StockPage(items, None), found
-    last = pagination.encode_key(items[-1].station, items[-1].product)
-    query = urlencode({"limit": str(limit), **filters, "cursor": last})
-    return StockPage(items, f"{BASE}/stock?{query}"), found
+    query = {"limit": str(limit), **filters}
+    made = pagination.keyed_page(
+        found.rows, limit, f"{BASE}/stock", query, lambda stock: [stock.station, stock.product]
+    )
+    return StockPage(made.items, made.next), found
 
 
 async def by_region(
@@ -158,12 +156,11 @@ async def missing(
     after_feed, after_source = ("", "") if cursor is None else pagination.decode_key(cursor, 2)
     parameters = {"feed": feed, "after_feed": after_feed, "after_source": after_source, "rows": limit + 1}
     found = await database.read(repository.MISSING, parameters, freshness)
-    items = found.rows[:limit]
-    if len(found.rows) <= limit:
-        return MissingPage(items, None), found
-    last = pagination.encode_key(items[-1].feed, items[-1].source)
-    query = {"limit": str(limit), **({} if feed is None else {"feed": feed}), "cursor": last}
-    return MissingPage(items, f"{BASE}/missing-data?{urlencode(query)}"), found
+    query = {"limit": str(limit), **({} if feed is None else {"feed": feed})}
+    made = pagination.keyed_page(
+        found.rows, limit, f"{BASE}/missing-data", query, lambda missing: [missing.feed, missing.source]
+    )
+    return MissingPage(made.items, made.next), found
 
 
 async def note_arrival(database: Database, command: Command, form: ArrivalForm) -> Committed:

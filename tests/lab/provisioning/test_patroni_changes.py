@@ -25,19 +25,22 @@ def test_the_kernel_tells_patroni_when_its_postmaster_ends(on, host):
     until(watched)
 
 
-def told_by_patroni(host, script: str) -> list[str]:
-    """The lines that a script prints in that host's Patroni, as our starter imports it."""
+@pytest.fixture(params=DATABASES)
+def told_by_patroni(on, request):
+    """The lines that a script prints in a host's Patroni, as our starter imports it."""
     imports = (
         "import sys, types; sys.path.insert(0, '/usr/local/lib/twinsite')\n"
         "from patroni_changes import believing, handing_over, reading, waking\n"
     )
-    return host.check_output(
-        "%s -c %s", "/opt/twinsite/patroni/venv/bin/python", imports + script
-    ).splitlines()
+
+    def told(script: str) -> list[str]:
+        python = "/opt/twinsite/patroni/venv/bin/python"
+        return on(request.param).check_output("%s -c %s", python, imports + script).splitlines()
+
+    return told
 
 
-@pytest.mark.parametrize("host", DATABASES)
-def test_patroni_chooses_no_standby_that_claims_more_than_it_was_sent(on, host):
+def test_patroni_chooses_no_standby_that_claims_more_than_it_was_sent(told_by_patroni):
     """The query that this very Patroni puts together, asked without a server."""
     script = (
         "from patroni import global_config\n"
@@ -48,14 +51,13 @@ def test_patroni_chooses_no_standby_that_claims_more_than_it_was_sent(on, host):
         "for change in (lambda: None, believing.believe_only_what_was_sent):\n"
         "    change(); print(believing.Postgresql.cluster_info_query.fget(server))\n"
     )
-    shipped, ours = told_by_patroni(on(host), script)
+    shipped, ours = told_by_patroni(script)
 
     assert "WHERE w.state = 'streaming')" in shipped
     assert "WHERE w.state = 'streaming' AND w.flush_lsn <= w.sent_lsn)" in ours
 
 
-@pytest.mark.parametrize("host", DATABASES)
-def test_a_patroni_whose_postmaster_has_ended_leaves_its_synchronous_standbys(on, host):
+def test_a_patroni_whose_postmaster_has_ended_leaves_its_synchronous_standbys(told_by_patroni):
     """Running, ended and not yet reaped, and unknown."""
     script = (
         "import os, subprocess\n"
@@ -69,11 +71,10 @@ def test_a_patroni_whose_postmaster_has_ended_leaves_its_synchronous_standbys(on
         "    believing.Ha.process_sync_replication(types.SimpleNamespace(state_handler=server))\n"
         "    print(len(asked))\n"
     )
-    assert told_by_patroni(on(host), script) == ["1", "1", "1"]
+    assert told_by_patroni(script) == ["1", "1", "1"]
 
 
-@pytest.mark.parametrize("host", DATABASES)
-def test_an_order_to_hand_over_wakes_the_patroni_that_it_is_for(on, host):
+def test_an_order_to_hand_over_wakes_the_patroni_that_it_is_for(told_by_patroni):
     """Whatever stands in /failover."""
     script = (
         "woken, watching = [], {}\n"
@@ -86,11 +87,10 @@ def test_an_order_to_hand_over_wakes_the_patroni_that_it_is_for(on, host):
         '              b\'{"leader": "me", "member": "other"}\'):\n'
         "    watching['/failover'](order, None); print(len(woken))\n"
     )
-    assert told_by_patroni(on(host), script) == ["0", "0", "0", "0", "1"]
+    assert told_by_patroni(script) == ["0", "0", "0", "0", "1"]
 
 
-@pytest.mark.parametrize("host", DATABASES)
-def test_a_primary_that_is_to_hand_over_does_so_before_it_tells_how_far_it_wrote(on, host):
+def test_a_primary_that_is_to_hand_over_does_so_before_it_tells_how_far_it_wrote(told_by_patroni):
     """Not by an order for another, nor by one for later; and never where it told nothing anyway."""
     script = (
         "from patroni.dcs import Failover\n"
@@ -103,11 +103,10 @@ def test_a_primary_that_is_to_hand_over_does_so_before_it_tells_how_far_it_wrote
         "    ha = types.SimpleNamespace(state_handler=me, cluster=types.SimpleNamespace(failover=order))\n"
         "    print(Ha.update_lock(ha, True), Ha.update_lock(ha))\n"
     )
-    assert told_by_patroni(on(host), script) == ["True False", "False False", "True False", "True False"]
+    assert told_by_patroni(script) == ["True False", "False False", "True False", "True False"]
 
 
-@pytest.mark.parametrize("host", DATABASES)
-def test_patroni_sleeps_no_longer_than_it_needs(on, host):
+def test_patroni_sleeps_no_longer_than_it_needs(told_by_patroni):
     """Until the lock is taken, until standbys are synchronous; elsewhere for as long as it wants."""
     script = (
         "import time\n"
@@ -132,11 +131,10 @@ def test_patroni_sleeps_no_longer_than_it_needs(on, host):
         "    print(len(seen), time.monotonic() - began < 15)\n"
         "began = time.monotonic(); module.time.sleep(0.5); print(time.monotonic() - began >= 0.5)\n"
     )
-    assert told_by_patroni(on(host), script) == ["3 True", "3 True", "True"]
+    assert told_by_patroni(script) == ["3 True", "3 True", "True"]
 
 
-@pytest.mark.parametrize("host", DATABASES)
-def test_a_new_primary_without_a_synchronous_standby_looks_again_soon(on, host):
+def test_a_new_primary_without_a_synchronous_standby_looks_again_soon(told_by_patroni):
     """Not one that has one, and not an old one."""
     script = (
         "import threading, time\n"
@@ -149,11 +147,10 @@ def test_a_new_primary_without_a_synchronous_standby_looks_again_soon(on, host):
         "    process(types.SimpleNamespace(cluster=None, state_handler=server, wakeup=woken.set))\n"
         "    print(woken.wait(2))\n"
     )
-    assert told_by_patroni(on(host), script) == ["True", "False", "False"]
+    assert told_by_patroni(script) == ["True", "False", "False"]
 
 
-@pytest.mark.parametrize("host", DATABASES)
-def test_a_primary_that_is_at_zookeeper_again_says_so_once_and_is_believed(on, host):
+def test_a_primary_that_is_at_zookeeper_again_says_so_once_and_is_believed(told_by_patroni):
     """Not while only its own picture has it as the leader, and not by one that is a primary itself."""
     script = (
         "import time\n"
@@ -186,7 +183,7 @@ def test_a_primary_that_is_at_zookeeper_again_says_so_once_and_is_believed(on, h
         "    print(member.failsafe_is_active(), member._failsafe.leader.name)\n"
         "    print(member.update_failsafe(said[0][2]), member.failsafe_is_active())\n"
     )
-    assert told_by_patroni(on(host), script) == [
+    assert told_by_patroni(script) == [
         *("0", "0", "1", "1"),
         "('other', 'https://other/')",
         *("True me", "5 False"),
