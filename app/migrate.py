@@ -30,7 +30,7 @@ FILE_NAME = re.compile(
 ADVISORY_LOCK = (0x7769_6E73, 1)  # two-integer key space: cannot meet the API's one-bigint keys
 LOCK_TIMEOUT = "3s"
 LOCK_ATTEMPTS = 5
-PATIENT_TIMEOUT = "10min"  # of a migration that stands alone
+PATIENT_TIMEOUT = "10min"  # of a migration that stands alone, which is tried once
 QUEUE_SECONDS = 120.0  # how long to wait for another migration run to end
 REQUIRED_ROLES = ("crm_owner", "crm_app", "crm_audit", "monitor")
 
@@ -104,9 +104,8 @@ def migrate(
     Finishing migrations wait until `finish` says that no older release serves; at an empty database none can.
     """
     known = load() if migrations is None else tuple(migrations)
-    with psycopg.connect(
-        dsn, autocommit=True, connect_timeout=10, application_name="crm migrate"
-    ) as connection:
+    with _connect(dsn) as connection:
+        _limit_locks(connection, LOCK_TIMEOUT)
         _check_server(connection)
         connection.execute("SET ROLE crm_owner")
         _take_lock(connection)
@@ -120,8 +119,27 @@ def migrate(
 
 def waiting(dsn: str, migrations: Sequence[Migration] | None = None) -> tuple[Migration, ...]:
     """What is still to be applied, after a run of `migrate`: finishing migrations."""
-    with psycopg.connect(dsn, connect_timeout=10, application_name="crm migrate") as connection:
+    with _connect(dsn) as connection:
+        _limit_locks(connection, LOCK_TIMEOUT)
         return pending(load() if migrations is None else migrations, _applied(connection))
+
+
+def _connect(dsn: str) -> psycopg.Connection:
+    """A primary that vanishes without a word ends the run within half a minute."""
+    return psycopg.connect(
+        dsn,
+        autocommit=True,
+        application_name="crm migrate",
+        connect_timeout=10,
+        keepalives_idle=10,
+        keepalives_interval=5,
+        keepalives_count=4,
+        tcp_user_timeout=30_000,
+    )
+
+
+def _limit_locks(connection: psycopg.Connection, timeout: str) -> None:
+    connection.execute("SELECT set_config('lock_timeout', %s, false)", (timeout,))
 
 
 def _check_server(connection: psycopg.Connection) -> None:
@@ -163,15 +181,17 @@ def _applied(connection: psycopg.Connection) -> dict[int, str]:
 
 
 def _apply(connection: psycopg.Connection, migration: Migration) -> None:
-    for attempt in range(1, LOCK_ATTEMPTS + 1):
+    timeout, attempts = (PATIENT_TIMEOUT, 1) if migration.alone else (LOCK_TIMEOUT, LOCK_ATTEMPTS)
+    _limit_locks(connection, timeout)
+    for attempt in range(1, attempts + 1):
         try:
             (_apply_alone if migration.alone else _apply_once)(connection, migration)
         except errors.LockNotAvailable as error:
             # A queue for a table lock stops every later reader: better to step back and let them pass.
-            if attempt == LOCK_ATTEMPTS:
+            if attempt == attempts:
                 raise MigrationError(
-                    f"migration {migration.version:04} {migration.name}: no lock in {LOCK_ATTEMPTS} attempts "
-                    f"of {LOCK_TIMEOUT}; look for a long transaction in pg_stat_activity"
+                    f"migration {migration.version:04} {migration.name}: no lock in {attempts} x {timeout}; "
+                    "look for a long transaction in pg_stat_activity"
                 ) from error
             time.sleep(0.5 * attempt)
         else:
@@ -180,7 +200,6 @@ def _apply(connection: psycopg.Connection, migration: Migration) -> None:
 
 def _apply_once(connection: psycopg.Connection, migration: Migration) -> None:
     with connection.transaction():
-        connection.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_TIMEOUT,))
         connection.execute(migration.sql.encode())  # simple protocol: many statements in one call
         _record(connection, migration)
 
@@ -190,7 +209,6 @@ def _apply_alone(connection: psycopg.Connection, migration: Migration) -> None:
 
     Waiting is harmless here: building an index concurrently waits for transactions, and nobody for it.
     """
-    connection.execute("SELECT set_config('lock_timeout', %s, false)", (PATIENT_TIMEOUT,))
     for statement in filter(None, map(str.strip, migration.sql.split("\n\n"))):
         connection.execute(statement.encode())
     _record(connection, migration)

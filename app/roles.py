@@ -12,6 +12,8 @@ from enum import StrEnum
 import psycopg
 from psycopg import sql
 
+LOCK_TIMEOUT = "60s"  # for another run of `ensure_roles` to end
+
 
 class Role(StrEnum):
     """PostgreSQL roles, as in docs/architecture.md."""
@@ -39,6 +41,7 @@ def ensure_roles(connection: psycopg.Connection, passwords: Mapping[Role, str]) 
     """
     with connection.transaction():
         # Two at once would both find a role missing and one would fail.
+        connection.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_TIMEOUT,))
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('twinsite crm roles', 0))")
         for role in Role:
             _ensure_role(connection, role, passwords.get(role))

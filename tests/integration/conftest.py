@@ -12,8 +12,12 @@ import pytest
 
 from app.devserver import THROWAWAY, PrivateServer, running_server
 
+# Of a statement or a lock that a test waits for: it fails then, and says for what. Roles with limits of their
+# own, as crm_app, keep them. Long enough for a machine that stops these processes for a minute.
+LIMITS = {"statement_timeout": "5min", "lock_timeout": "4min", "log_lock_waits": "on"}
+
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PrivateServer]:
-    with running_server(THROWAWAY) as server:
+    with running_server({**THROWAWAY, **LIMITS}) as server:
         yield server

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 
 import psycopg
@@ -13,6 +13,13 @@ from psycopg import sql
 from app.devserver import PrivateServer, create_crm_database
 from app.migrate import Migration, MigrationError, load, migrate
 from app.roles import Role, ensure_database, ensure_roles
+
+# Less than what ends a whole test, more than a machine takes that stops these processes for a minute.
+RUN_SECONDS = 300.0
+SESSIONS = """
+SELECT pid, state, wait_event_type, wait_event, pg_blocking_pids(pid), left(query, 100) FROM pg_stat_activity
+WHERE datname = 'migrating'
+"""
 
 
 @pytest.fixture
@@ -24,14 +31,28 @@ def empty_database(postgres_server: PrivateServer) -> Iterator[str]:
         connection.execute("DROP DATABASE migrating WITH (FORCE)")
 
 
+def at_once(databases: list[str]) -> list[tuple[Migration, ...]]:
+    """What each run applied. Fails with what the sessions wait for, where a run does not end.
+
+    The threads of such runs are not joined here, but end with their sessions, when the database is dropped.
+    """
+    threads = ThreadPoolExecutor(len(databases))
+    runs = [threads.submit(migrate, database) for database in databases]
+    threads.shutdown(wait=False)
+    if wait(runs, RUN_SECONDS).not_done:
+        with psycopg.connect(databases[0]) as connection:
+            found = connection.execute(SESSIONS).fetchall()
+        pytest.fail(f"migrations still running after {RUN_SECONDS:.0f} s; the sessions: {found}")
+    return [run.result() for run in runs]
+
+
 def test_a_second_run_changes_nothing(empty_database):
     assert [m.version for m in migrate(empty_database)] == [m.version for m in load()]
     assert migrate(empty_database) == ()
 
 
 def test_concurrent_runs_apply_each_file_once(empty_database):
-    with ThreadPoolExecutor(3) as threads:
-        runs = list(threads.map(lambda _: migrate(empty_database), range(3)))
+    runs = at_once([empty_database] * 3)
     assert sorted(m.version for run in runs for m in run) == [m.version for m in load()]
 
 
@@ -61,8 +82,37 @@ def test_a_lock_held_by_another_session_stops_a_migration_with_a_reason(empty_da
     ]
     with psycopg.connect(empty_database) as reader:
         reader.execute("SELECT count(*) FROM crm.customer")
-        with pytest.raises(MigrationError, match="no lock in 2 attempts"):
+        with pytest.raises(MigrationError, match="no lock in 2 x 10ms"):
             migrate(empty_database, blocked)
+
+
+def test_an_index_that_waits_for_a_long_transaction_gives_up_with_a_reason(empty_database, monkeypatch):
+    """And says how long it waited; a repeated run begins from the file's first statement."""
+    migrate(empty_database)
+    monkeypatch.setattr("app.migrate.PATIENT_TIMEOUT", "100ms")
+    statements = (
+        "DROP INDEX CONCURRENTLY IF EXISTS crm.waits_idx;\n\n"
+        "CREATE INDEX CONCURRENTLY waits_idx ON crm.customer (name);"
+    )
+    last = load()[-1].version
+    waits = [*load(), Migration(last + 1, "waits", statements, alone=True)]
+    with psycopg.connect(empty_database) as reader:
+        reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        reader.execute("SELECT count(*) FROM crm.region")  # another table: its snapshot is waited for
+        with pytest.raises(MigrationError, match="waits: no lock in 1 x 100ms"):
+            migrate(empty_database, waits)
+    monkeypatch.undo()
+    assert [m.version for m in migrate(empty_database, waits)] == [last + 1]
+
+
+def test_a_history_that_somebody_holds_locked_is_not_waited_for(empty_database, monkeypatch):
+    migrate(empty_database)
+    monkeypatch.setattr("app.migrate.LOCK_TIMEOUT", "10ms")
+    with psycopg.connect(empty_database) as holder:
+        holder.execute("SET ROLE crm_owner")
+        holder.execute("LOCK TABLE crm.schema_migration IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            migrate(empty_database)
 
 
 def test_the_app_owns_nothing_and_the_audit_role_reads_everything(postgres_server):
