@@ -71,6 +71,10 @@ RESOURCES = {
         Resource.DIRECTORY,
     ),
 }
+# Whose entries are addressed by a code, not by an id.
+DIRECTORIES = frozenset(
+    first for first, resource in RESOURCES.items() if resource in {Resource.DIRECTORY, Resource.REFERENCE}
+)
 # Steps within a resource that are somebody else's: by the first and the last segment.
 STEPS = {
     ("orders", "decision"): Resource.DECISION,

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from app.access.operations import BASE, DIRECTORIES
 from app.access.principal import Access
 from app.cards.numbers import without_numbers
 from app.database.answer import Answer, Command
 from app.identity import new_id
 
-BASE = "/api/v1/"
-_ADDRESS = re.compile(rf"{BASE}([a-z-]+/[0-9a-f]{{8}}-[0-9a-f-]{{27}})\b")
+_ID, _CODE = "[0-9a-f]{8}-[0-9a-f-]{27}", "[a-z0-9][a-z0-9_.-]{0,62}"
+_ADDRESS = re.compile(rf"{BASE}([a-z-]+/{_ID}|(?:{'|'.join(sorted(DIRECTORIES))})/{_CODE})(?![\w.-])")
 
 
 def of_write(command: Command, answer: Answer, access: Access, site: str) -> Mapping[str, Any]:
@@ -33,6 +34,9 @@ def of_write(command: Command, answer: Answer, access: Access, site: str) -> Map
 
 
 def subjects(addresses: Iterable[str], named: Iterable[str]) -> Iterable[str]:
-    """What addresses lead to (`requests/0198…` of `/api/v1/requests/0198…/take`), then `named`; each once."""
-    found = (match[1] for match in map(_ADDRESS.search, addresses) if match)
+    """What addresses lead to (`requests/0198…` of `/api/v1/requests/0198…/take`), then `named`; each once.
+
+    Entries of directories too: `topics/cards`. Whoever is refused may have put anything in a code's place.
+    """
+    found = (without_numbers(match[1]) for match in map(_ADDRESS.search, addresses) if match)
     return dict.fromkeys((*found, *named))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
+from app.audit import disclosure
 from app.card_transactions import service
 from app.card_transactions.schemas import BatchForm, BatchReceived, Received, TransactionForm
 from app.errors import Problem
@@ -51,5 +52,7 @@ async def get_transaction(
     processing_id: Annotated[Opaque, Path()], database: TheDatabase, freshness: TheFreshness
 ) -> Response:
     """One transaction."""
-    transaction, found = await service.get(database, processing_id, freshness)
-    return shown(transaction.model_dump(), found)
+    of_card, found = await service.get(database, processing_id, freshness)
+    if of_card.card_id is not None:
+        disclosure.name([f"cards/{of_card.card_id}"])
+    return shown(of_card.transaction.model_dump(), found)

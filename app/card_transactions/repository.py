@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
 
 from psycopg.rows import TupleRow
 
@@ -15,19 +17,36 @@ PRIMARY_KEY = "card_transaction_pkey"
 _NAMES = tuple(TransactionForm.model_fields)
 
 
+@dataclass(frozen=True, slots=True)
+class OfCard:
+    """A transaction, and the card that it was made with: None where we know none by that token."""
+
+    transaction: TransactionForm
+    card_id: UUID | None
+
+
 def _transaction(row: TupleRow) -> TransactionForm:
     """Stored rows were validated when they came."""
     return TransactionForm.model_construct(**dict(zip(_NAMES, row, strict=True)))
 
 
+def _of_card(row: TupleRow) -> OfCard:
+    return OfCard(_transaction(row[:-1]), row[-1])
+
+
 # The register of ids knows the card and the moment, which lead to the one month and the one index.
-_FROM = f"""
-SELECT {", ".join(f"d.{name}" for name in _NAMES)}
+_COLUMNS = ", ".join(f"d.{name}" for name in _NAMES)
+_FROM = """
 FROM crm.card_transaction k
 JOIN crm.card_transaction_detail d
   ON d.card_token = k.card_token AND d.occurred_at = k.occurred_at AND d.processing_id = k.processing_id
 """
-BY_ID = Read(f"{_FROM} WHERE {READ_GATE} AND k.processing_id = %(processing_id)s", _transaction)
+BY_ID = Read(
+    f"""
+    SELECT {_COLUMNS}, c.id {_FROM} LEFT JOIN crm.card c ON c.token = d.card_token
+    WHERE {READ_GATE} AND k.processing_id = %(processing_id)s""",
+    _of_card,
+)
 
 # Functions, as the tables behind them change while this release serves (migrations 0070 and 0079).
 _TAKE = """
@@ -41,7 +60,7 @@ SELECT crm.take_card_transactions(
     %(quantity)s::numeric[], %(amount)s::numeric[], %(currency)s::text[], %(occurred_at)s::timestamptz[],
     %(received_at)s)
 """
-_STORED = f"{_FROM} WHERE k.processing_id = ANY(%(ids)s)"
+_STORED = f"SELECT {_COLUMNS} {_FROM} WHERE k.processing_id = ANY(%(ids)s)"
 
 
 async def insert(unit: WriteUnit, transaction: TransactionForm) -> None:

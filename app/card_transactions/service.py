@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import psycopg
 
 from app.card_transactions import repository
+from app.card_transactions.repository import OfCard
 from app.card_transactions.schemas import BatchForm, BatchReceived, Receipt, Received, TransactionForm
 from app.database.answer import Answer, Command, Committed
 from app.database.database import Database, Found, Freshness
@@ -77,8 +78,6 @@ def _refuse_repeated_ids(transactions: Sequence[TransactionForm]) -> None:
         raise invalid(errors)
 
 
-async def get(
-    database: Database, processing_id: str, freshness: Freshness
-) -> tuple[TransactionForm, Found[TransactionForm]]:
+async def get(database: Database, processing_id: str, freshness: Freshness) -> tuple[OfCard, Found[OfCard]]:
     found = await database.read(repository.BY_ID, {"processing_id": processing_id}, freshness)
     return found.one("card transaction"), found

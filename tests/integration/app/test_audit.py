@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import os
@@ -120,6 +121,49 @@ async def test_whoever_is_shown_a_card_is_recorded(api, owner, company):
         ("petrova", "GET /api/v1/customers", 200, [subject], "north", "dc1"),
         ("petrova", "GET /api/v1/customers/search", 200, [subject], "north", "dc1"),
     ]
+
+
+async def test_whoever_is_shown_a_purchase_is_recorded_with_the_card_it_was_made_with(
+    base, owner, start_api, company
+):
+    """Under row-level security, as the only role that reads single purchases by their id."""
+    feed, key = "/api/v1/card-transactions", base64.b64encode(bytes(32)).decode()
+    purchase = {
+        "station": "АЗС-1", "product": "DT", "currency": "RUB", "quantity": "1.000", "amount": "1.00",
+        "occurred_at": "2026-01-02T00:04:05Z",
+    }  # fmt: skip
+    async with start_api(base.url(), base.url(), card_keys=f"1:{key}") as api:
+        form = {"number": "7006010000000016", "customer_id": (await make(api, company))["id"]}
+        card = (await api.post("/api/v1/cards", form)).json()
+        with asking(Principal("terminal", frozenset({Held.PROCESSING}))):
+            for id_, token in {"p:1": card["token"], "p:2": "tok_unknown"}.items():
+                kept = {"processing_id": id_, "card_token": token, **purchase}
+                assert (await api.post(feed, kept)).status_code == 201
+                answer = await api.get(f"{feed}/{id_}")
+                assert (answer.status_code, answer.json()) == (200, kept)
+        assert [(row[1], row[3]) for row in await until_waiting(owner, "disclosure", 2)] == [
+            (f"GET {feed}/p:1", [f"cards/{card['id']}"]),
+            (f"GET {feed}/p:2", []),
+        ]
+
+
+async def test_whoever_changes_a_directory_is_recorded_with_its_entry(api, owner):
+    title = dict.fromkeys(("ru", "en", "kk"), "Отдел")
+    unit = {"code": "north.1", "title": title}
+    with asking(Principal("admin", frozenset({Held.ADMINISTRATOR}))):
+        assert (await api.post("/api/v1/units", unit)).status_code == 201
+        changed = await api.http.put("/api/v1/units/north.1", json=unit, headers={"If-Match": "*"})
+        assert changed.status_code == 200
+    with asking(OPERATOR):
+        assert (await api.http.put("/api/v1/units/north.1", json=unit)).status_code == 403
+        assert (await api.http.put("/api/v1/units/4111111111111111", json=unit)).status_code == 403
+    entry = ["units/north.1"]
+    assert [(row[1], row[3]) for row in waiting(owner, "write")] == [
+        ("POST /api/v1/units", entry),
+        ("PUT /api/v1/units/north.1", entry),
+    ]
+    refused = [row[3] for row in await until_waiting(owner, "refusal", 2)]
+    assert refused == [entry, ["units/411111******1111"]]
 
 
 async def test_a_refusal_is_recorded(api, owner):
