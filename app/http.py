@@ -186,16 +186,21 @@ def shown(
 ) -> Response:
     """The answer of a read, straight to bytes: validating our own rows again costs as much as the query."""
     disclosure.note(value)
-    extra = {**(headers or {}), **({"Twinsite-Replica": "true"} if found.from_replica else {})}
-    return Response(encode(shown_now(value)), status, extra, JSON)
+    return Response(encode(shown_now(value)), status, {**(headers or {}), **origin(found)}, JSON)
 
 
-def downloaded(name: str, media_type: str, sha256: str, content: bytes) -> Response:
+def origin(found: Found[Any]) -> dict[str, str]:
+    """What every answer of a read says in its headers of where it comes from, whatever its form."""
+    return {"Twinsite-Replica": "true"} if found.from_replica else {}
+
+
+def downloaded(name: str, media_type: str, sha256: str, content: bytes, found: Found[Any]) -> Response:
     """A file. Never shown in place: a hostile one must not run in a browser under our name."""
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
         "X-Content-Type-Options": "nosniff",
         "ETag": f'"{sha256}"',
+        **origin(found),
     }
     return Response(content, 200, headers, media_type)
 

@@ -58,8 +58,9 @@ async def get_claim_document(
     record_id: UUID, document_id: UUID, database: TheDatabase, freshness: TheFreshness
 ) -> Response:
     """The file."""
-    file = (await service.content(database, record_id, document_id, freshness)).rows[0]
-    return downloaded(file.name, file.media_type, file.sha256, file.content)
+    found = await service.content(database, record_id, document_id, freshness)
+    file = found.rows[0]
+    return downloaded(file.name, file.media_type, file.sha256, file.content, found)
 
 
 @claims.post("/{record_id}/submit", response_model=Claim, responses=MOVE_PROBLEMS)

@@ -14,7 +14,7 @@ from app.audit import disclosure
 from app.database.database import Found
 from app.directory.model import Code
 from app.fields import Moment
-from app.http import READ_PROBLEMS, StrictRoute, TheDatabase, TheFreshness, shown
+from app.http import READ_PROBLEMS, StrictRoute, TheDatabase, TheFreshness, origin, shown
 from app.problems import problems
 from app.reports import repository
 from app.reports.schemas import (
@@ -98,7 +98,7 @@ def shaped(
     if shape is Format.JSON:
         return shown(report, found)
     disclosure.note(report)
-    return Response(as_csv(found.rows), 200, {}, "text/csv; charset=utf-8; header=present")
+    return Response(as_csv(found.rows), 200, origin(found), "text/csv; charset=utf-8; header=present")
 
 
 def as_csv(rows: Sequence[Any]) -> str:

@@ -84,7 +84,7 @@ async def get_attachment(attachment_id: UUID, database: TheDatabase, freshness: 
     """The file."""
     found = await database.read(attachments.CONTENT, {"id": attachment_id}, freshness)
     file = found.one("attachment")
-    return downloaded(file.name, file.media_type, file.sha256, file.content)
+    return downloaded(file.name, file.media_type, file.sha256, file.content, found)
 
 
 @router.get("/requests/{request_id}/articles", response_model=list[Kept[ArticleForm]], responses=OF_REQUEST)

@@ -18,6 +18,7 @@ from app.database.route import Route, RouteOverloadedError
 from app.devserver import THROWAWAY, CrmDatabase, create_crm_database, running_server
 
 REQUESTS = "/api/v1/requests"
+BOARD = "/api/v1/reports/board"
 CALL = {"channel": "call", "topic": "cards", "subject": "Карта", "text": "Не работает"}
 STALE = {"Twinsite-Staleness": "any"}
 WAIT_SECONDS = 120.0
@@ -88,6 +89,9 @@ async def test_without_a_primary_writes_are_refused_and_stale_reads_go_on(primar
         assert_no_primary(await api.get(address))
         stale = await api.get(address, **STALE)
         assert (stale.status_code, stale.headers["Twinsite-Replica"]) == (200, "true")
+        for shape in ("json", "csv"):
+            report = await api.get(f"{BOARD}?format={shape}", **STALE)
+            assert (report.status_code, report.headers["Twinsite-Replica"]) == (200, "true"), shape
         by_query = await api.get(f"{REQUESTS}?stale=true")
         assert by_query.status_code == 200
         await asyncio.to_thread(primary.server.start)

@@ -146,6 +146,7 @@ async def test_the_same_as_csv_and_from_a_replica(api, sold):
     parameters = query("station", customer_id=sold.customer, format="csv")
     answer = await api.http.get(TURNOVER, params=parameters, headers={"Twinsite-Staleness": "any"})
     assert answer.headers["Content-Type"].startswith("text/csv")
+    assert "Twinsite-Replica" not in answer.headers, "the nearest server is the primary"
     lines = list(csv.DictReader(io.StringIO(answer.text)))
     assert [(line["key"], line["quantity"], line["amount"]) for line in lines] == [
         (sold.known, "75.500", "4300.50"),
