@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from app.seeding.estate import companies_among
 from app.seeding.points import seed_points
 from app.seeding.sales_store import UnfitBaseError, seed_sales
 from app.seeding.seed import seed_customers
-from app.seeding.store import seed_cards, seed_promotions, seed_stations, seed_transactions
+from app.seeding.store import seed_cards, seed_profiles, seed_promotions, seed_stations, seed_transactions
 from app.settings import Settings
 
 
@@ -32,6 +33,7 @@ def seed(
     if cards and settings.cards is None:
         raise typer.BadParameter("cards need CRM_CARD_KEYS (python -m app cards new-key 1)")
     _tell(seed_customers(dsn, customers, number), customers, "customers")
+    _tell(seed_profiles(dsn, customers, number), companies_among(customers), "companies with profiles")
     _tell(seed_stations(dsn, stations), stations, "stations")
     _tell(seed_promotions(dsn, promotions), promotions, "promotions")
     if settings.cards is not None and cards:

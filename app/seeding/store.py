@@ -17,7 +17,7 @@ from app.cards.keys import CardKeys
 from app.database.units import ACT
 from app.identity import new_id, now
 from app.promotions.schemas import PROMOTIONS
-from app.seeding import estate, repository
+from app.seeding import estate, profiles, repository
 from app.seeding.estate import FuelCard, Station, Transaction
 from app.seeding.promotions import promotions
 
@@ -71,6 +71,16 @@ def seed_stations(dsn: str, count: int) -> Iterator[int]:
     return in_batches(dsn, estate.stations(count), _store_stations)
 
 
+def seed_profiles(dsn: str, customers: int, seed: int) -> Iterator[int]:
+    """Of the companies among so many seeded customers. A profile that somebody gave stays."""
+    companies = range(estate.companies_among(customers))
+    return in_batches(
+        dsn,
+        map(estate.company_number, companies),
+        lambda connection, batch: _store_profiles(connection, batch, seed),
+    )
+
+
 def seed_promotions(dsn: str, count: int) -> Iterator[int]:
     return in_batches(
         dsn,
@@ -114,6 +124,15 @@ def _columns(rows: Sequence[Station] | Sequence[Transaction]) -> dict[str, list[
 
 def _store_stations(connection: psycopg.Connection, batch: Sequence[Station]) -> None:
     connection.execute(_STATIONS, _columns(batch))
+
+
+def _store_profiles(connection: psycopg.Connection, batch: Sequence[int], seed: int) -> None:
+    kept = {"changed_at": now(), "changed_by": "seed"}
+    rows = [
+        {"customer_id": each.id, **profiles.profile(seed, each.number, each.name).model_dump(), **kept}
+        for each in repository.buyers(connection, batch).values()
+    ]
+    repository.add(connection, "crm.customer_profile", rows, again=True)
 
 
 def _store_cards(connection: psycopg.Connection, keys: CardKeys, batch: Sequence[FuelCard]) -> None:
