@@ -13,7 +13,7 @@ import yaml
 from failover.actuators.ports import Guarantee
 from failover.decide import Mode, Policy
 from failover.exposure import Budget
-from failover.model import Layout, Node, Site
+from failover.model import POSTGRESQL_PORT, Layout, Node, Site
 from failover.panel import Thresholds
 from failover.probing import Pace
 from failover.transitions import Durability
@@ -65,7 +65,7 @@ class AgentConfig:
     def conninfo(self, address: str) -> str:
         """One small session as `monitor`; the server's certificate must be the estate's."""
         return (
-            f"host={address} port=5432 dbname=postgres user=monitor sslmode=verify-ca"
+            f"host={address} port={POSTGRESQL_PORT} dbname=postgres user=monitor sslmode=verify-ca"
             f" sslrootcert={self.ca_file} password={self.monitor_password}"
             f" application_name=twinsite-agent-{self.name}"
         )

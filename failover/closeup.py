@@ -13,11 +13,11 @@ from typing import Protocol
 import psycopg
 
 from failover.deadline import deadline, hung_up
+from failover.model import PATRONI_PORT, POSTGRESQL_PORT
 
 CONNECTS_WITHIN_S = 0.3
 # For so long one look waits for the end of a session; it returns in the moment that the session ends.
 LISTENS_S = 0.1
-POSTGRESQL_PORT, PATRONI_PORT = 5432, 8008
 
 
 class CloseUp(Protocol):

@@ -27,6 +27,7 @@ from failover.inspection import HostInspector, Inspector
 from failover.journal_store import JournalReader
 from failover.leadership import Leadership
 from failover.maintenance import Register
+from failover.model import POSTGRESQL_PORT
 from failover.panel import Picture, everyone_counts
 from failover.plan import Operation
 from failover.planners import planners
@@ -36,7 +37,6 @@ from failover.sensors import Instruments
 from failover.strand_watch import StrandWatch
 from failover.telling import settle
 
-POSTGRESQL_PORT = 5432
 NOT_ALLOWED = "an agent does not do this; it is ordered by an operator's program"
 
 

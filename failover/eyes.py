@@ -8,9 +8,8 @@ from collections.abc import Callable
 
 from failover.agent_config import AgentConfig
 from failover.attention import Attention
-from failover.closeup import PATRONI_PORT, POSTGRESQL_PORT
 from failover.heartbeats import Heartbeats
-from failover.model import Node
+from failover.model import PATRONI_PORT, POSTGRESQL_PORT, Node
 from failover.probing import Watch
 from failover.targets import PRIMARY, RestTarget, SqlTarget, Target, TcpTarget
 from failover.views import AgentView, DatabaseView, Outcome, PeerView, Signal

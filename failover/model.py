@@ -16,6 +16,10 @@ from failover.word_of_office import Rule, SiteExposure
 
 # --- what should be there ---------------------------------------------------------------------------------
 
+# Of every host with a database, as the role `postgresql` has them listen. No inventory says otherwise.
+POSTGRESQL_PORT = 5432
+PATRONI_PORT = 8008
+
 
 @dataclass(frozen=True)
 class Node:

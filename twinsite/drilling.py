@@ -13,8 +13,9 @@ from failover.drills import model, ports
 from failover.drills.clock import SystemClock
 from failover.drills.observer import Observed, SamplingObserver
 from failover.drills.state import SqlStateReader
+from failover.model import POSTGRESQL_PORT
 from failover.observe import zookeeper
-from failover.observe.postgres import PORT, USER
+from failover.observe.postgres import USER
 from infra.secret_values import Secrets
 from infra.topology import Estate, Host, SiteKind
 from twinsite.context import Context
@@ -87,7 +88,7 @@ def conninfo(context: Context, host: Host, user: str, password: str) -> str:
     return make_conninfo(
         host=host.name,
         hostaddr=str(host.address),
-        port=PORT,
+        port=POSTGRESQL_PORT,
         dbname=DATABASE,
         user=user,
         password=password,

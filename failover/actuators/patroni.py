@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 
 from failover.actuators.ports import EffectRefusedError, EffectUnknownError
+from failover.model import PATRONI_PORT
 
-PORT = 8008
 ACCEPT_S = 0.5
 
 
@@ -63,7 +63,7 @@ class Patroni:
         self, method: str, host: str, path: str, body: Mapping[str, Any], wait_s: float | None = None
     ) -> str:
         timeout = httpx.Timeout(wait_s or 5.0, connect=1.0)
-        url = f"https://{self._addresses[host]}:{PORT}{path}"
+        url = f"https://{self._addresses[host]}:{PATRONI_PORT}{path}"
         try:
             answer = self._client.request(method, url, json=dict(body), timeout=timeout)
         except httpx.ConnectError as error:

@@ -8,10 +8,9 @@ from typing import Any
 
 import httpx
 
-from failover.model import Access, Node, PatroniMember, Role
+from failover.model import PATRONI_PORT, Access, Node, PatroniMember, Role
 from failover.observe.attempt import tls_context
 
-PORT = 8008
 # Whoever changes something shows this account besides a certificate (role postgresql).
 USER = "patroni"
 
@@ -26,7 +25,7 @@ _ROLES = {
 
 
 def url(node: Node, path: str) -> str:
-    return f"https://{node.address}:{PORT}/{path}"
+    return f"https://{node.address}:{PATRONI_PORT}/{path}"
 
 
 def change(

@@ -9,9 +9,8 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
-from failover.model import Access, DatabaseState, Node, Role, Standby
+from failover.model import POSTGRESQL_PORT, Access, DatabaseState, Node, Role, Standby
 
-PORT = 5432
 USER = "monitor"
 # libpq takes whole seconds and waits at least two.
 _CONNECT_TIMEOUT_S = 2
@@ -60,7 +59,7 @@ def conninfo(node: Node, access: Access, application_name: str) -> str:
     return make_conninfo(
         host=node.name,
         hostaddr=node.address,
-        port=PORT,
+        port=POSTGRESQL_PORT,
         dbname="postgres",
         user=USER,
         password=access.monitor_password,

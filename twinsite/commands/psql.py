@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from failover.model import POSTGRESQL_PORT
 from failover.observe.estate import observe
-from failover.observe.postgres import PORT
 from infra.command import replace_process
 from infra.topology import Host
 from twinsite.context import Context, context_of
@@ -32,8 +32,8 @@ def psql(
     announce([f"open {database} on {target.name} as postgres"])
     os.environ["PGPASSWORD"] = context.secrets.read().postgres_password
     address = (
-        f"host={target.name} hostaddr={target.address} port={PORT} user=postgres dbname={database} "
-        f"sslmode=verify-full sslrootcert={context.secrets.ca_certificate}"
+        f"host={target.name} hostaddr={target.address} port={POSTGRESQL_PORT} user=postgres"
+        f" dbname={database} sslmode=verify-full sslrootcert={context.secrets.ca_certificate}"
     )
     replace_process(["psql", address, *(["--command", command] if command else [])])
 

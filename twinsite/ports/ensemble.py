@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from failover.actuators.absent import Absent
 from failover.actuators.fencing import NoFencing
 from failover.actuators.ports import Actuators, EffectRefusedError, EffectUnknownError, Observation
-from failover.model import Unreachable, ZooKeeperState
+from failover.model import PATRONI_PORT, POSTGRESQL_PORT, Unreachable, ZooKeeperState
 from failover.observe.attempt import tls_context
 from failover.observe.estate import observe
 from failover.observe.zookeeper import ask_servers
@@ -25,7 +25,7 @@ from twinsite.wiring import access_of, layout_of
 
 NOT_HERE = "recover-quorum touches the ensemble only"
 # Where a host that lives answers: sshd, ZooKeeper, PostgreSQL, Patroni.
-PORTS = (22, 2181, 5432, 8008)
+PORTS = (22, 2181, POSTGRESQL_PORT, PATRONI_PORT)
 SILENT_S = 1.0
 ANSWERS_S = 2.0
 REAL_CLOCK = Clock(time.monotonic, time.time, time.sleep)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from failover.model import POSTGRESQL_PORT
 from infra import paths
 from infra.command import CommandError
 from infra.remote import Remote
@@ -79,7 +80,7 @@ class Salvages:
         """
         estate, secrets = self._context.estate, self._context.secrets.read()
         source = (
-            f"host={estate.host(primary).address} port=5432 user=postgres dbname=postgres"
+            f"host={estate.host(primary).address} port={POSTGRESQL_PORT} user=postgres dbname=postgres"
             " sslmode=verify-ca sslrootcert=/etc/twinsite/tls/ca.pem"
         )
         script = _SAVE.format(password=shlex.quote(secrets.postgres_password), source=shlex.quote(source))
