@@ -86,6 +86,13 @@ class Access:
         """Whether any rule allows it, however far it reaches."""
         return (need.resource, need.action) in self._allowed
 
+    def reaches_all(self, resource: Resource) -> bool:
+        """Whether every row of it may be read, whosever it is."""
+        return any(
+            rule.resource is resource and rule.reach is Reach.ALL and Action.READ in rule.actions
+            for rule in self.rules
+        )
+
 
 def array(values: Iterable[str | None]) -> str:
     """PostgreSQL's text form of a text[]; made once a principal instead of by the driver at each request."""

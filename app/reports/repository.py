@@ -136,3 +136,55 @@ def turnover(by: Grouping, filters: frozenset[str]) -> Read[TurnoverRow]:
         lambda row: TurnoverRow(*row),
         next((whole for name, whole in _WHOLES.items() if name in filters), None),
     )
+
+
+# For who reaches all cards: sums that the worker keeps, and what is in none of them yet
+# (docs/decisions/0123-turnover-from-sums.md). Row-level security keeps them from everybody else.
+_SUMS: Final = "SELECT k.first_day, k.station, k.product, k.currency, k.transactions, k.quantity, k.amount"
+_BY_DAY: Final = f"""
+{_SUMS} FROM crm.turnover_sum k WHERE k.span = 'day' AND k.first_day >= %(first)s AND k.first_day < %(last)s
+UNION ALL"""
+_BY_STATION: Final = "".join(
+    f"""
+{_SUMS} FROM crm.turnover_sum k
+WHERE k.span = 'station-{span}' AND k.first_day >= %({since})s AND k.first_day < %({until})s
+UNION ALL"""
+    for span, since, until in (
+        ("day", "first", "months_since"),
+        ("month", "months_since", "months_until"),
+        ("day", "months_until", "last"),
+    )
+)
+_SUMMED_KEYS: Final = {
+    Grouping.STATION: ("b.key", "station", _BY_STATION),
+    Grouping.REGION: ("s.region", "station", _BY_STATION),
+    Grouping.PRODUCT: ("b.product", "", _BY_DAY),
+    Grouping.CARD: ("b.key", "card", ""),  # of which there are no sums: about as many as purchases
+    Grouping.DAY: ("to_char(b.day, 'YYYY-MM-DD')", "", _BY_DAY),
+    Grouping.MONTH: ("to_char(b.day, 'YYYY-MM')", "", _BY_DAY),
+}
+SUMMED = frozenset(by for by, (_, _, kept) in _SUMMED_KEYS.items() if kept)
+
+
+@cache
+def turnover_of_all(by: Grouping) -> Read[TurnoverRow]:
+    """As `turnover` without filters, in the same order. Parameters: those of a `turnover_periods.Cut`."""
+    key, dimension, kept = _SUMMED_KEYS[by]
+    regions = "LEFT JOIN crm.station s ON s.known_as = b.key" if by is Grouping.REGION else ""
+    return Read(
+        f"""
+        SELECT {key}, p.measure, b.currency, sum(b.transactions)::bigint, sum(b.quantity), sum(b.amount)
+        FROM ({kept}
+              SELECT l.day, l.key, l.product, l.currency, i.sign * l.transactions, i.sign * l.quantity,
+                     i.sign * l.amount
+              FROM unnest(%(piece_since)s::timestamptz[], %(piece_until)s::timestamptz[],
+                          %(piece_sign)s::integer[], %(piece_unsummed)s::boolean[])
+                       AS i (since, until, sign, unsummed)
+              CROSS JOIN LATERAL crm.turnover_live('{dimension}', i.since, i.until, i.unsummed) AS l)
+             AS b (day, key, product, currency, transactions, quantity, amount)
+        LEFT JOIN crm.product p ON p.known_as = b.product {regions}
+        WHERE {READ_GATE}
+        GROUP BY 1, 2, 3 HAVING sum(b.transactions) <> 0
+        ORDER BY {"" if by in _CALENDAR else "6 DESC, "}1, 2, 3 LIMIT 5000""",
+        lambda row: TurnoverRow(*row),
+    )

@@ -9,22 +9,24 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from app.access.policy import Role
-from app.access.principal import Principal
+from app.access.policy import Resource, Role
+from app.access.principal import Principal, access_of
 from app.audit import disclosure
 from app.card_transactions.schemas import Occurred
 from app.errors import FieldError, invalid
 from app.http import ONE_PROBLEMS, StrictRoute, TheDatabase, TheFreshness
+from app.identity import now
 from app.language.said import said
 from app.problems import problems
-from app.reports import repository
+from app.reports import repository, turnover_periods
 from app.reports.endpoints import RESPONSES, TheFormat, shaped
 from app.reports.schemas import Format, Grouping, TurnoverReport, TurnoverRow
 from app.security import CurrentPrincipal
 
 router = APIRouter(prefix="/turnover", tags=["reports"], route_class=StrictRoute)
-# Of a customer or a card an index leads to each purchase; without one, all purchases of the period are read.
-MAX_DAYS, MAX_DAYS_OF_ALL = 366, 31
+# Of a customer or a card an index leads to each purchase; of all cards there are sums, but by card. Otherwise
+# all purchases of the period in reach are read.
+MAX_DAYS, MAX_DAYS_OF_LIVE = 366, 31
 _PATHS: Final = {repository.CUSTOMER: "customers", repository.CARD: "cards"}
 
 
@@ -46,11 +48,17 @@ async def turnover_report(
     shape: TheFormat = Format.JSON,
 ) -> Response:
     """What was bought with cards in a period: purchases, volume and sum; of all in reach, or one's."""
-    given = {repository.CUSTOMER: customer_id or own_customer(principal), repository.CARD: card_id}
-    filters = {name: value for name, value in given.items() if value is not None}
-    check_period(since, until, MAX_DAYS if filters else MAX_DAYS_OF_ALL)
-    statement = repository.turnover(by, frozenset(filters))
-    found = await database.read(statement, {**filters, "since": since, "until": until}, freshness)
+    asked = {repository.CUSTOMER: customer_id or own_customer(principal), repository.CARD: card_id}
+    filters = {name: value for name, value in asked.items() if value is not None}
+    of_all = not filters and access_of(principal).reaches_all(Resource.CARD)
+    summed = of_all and by in repository.SUMMED
+    check_period(since, until, MAX_DAYS if filters or summed else MAX_DAYS_OF_LIVE)
+    if of_all:
+        cut = turnover_periods.cut(since, until, now()) if summed else turnover_periods.uncut(since, until)
+        found = await database.read(repository.turnover_of_all(by), cut.parameters, freshness)
+    else:
+        given = {**filters, "since": since, "until": until}
+        found = await database.read(repository.turnover(by, frozenset(filters)), given, freshness)
     disclosure.name(subjects(by, filters, found.rows))
     return shaped(TurnoverReport(found.rows), found, shape)
 

@@ -15,7 +15,7 @@ from app.database.database import Database
 from app.day_closes import service as day_closes
 from app.events import housekeeping
 from app.loyalty import accrual
-from app.reports import keeping
+from app.reports import keeping, summing
 from app.retention import purge
 from app.sla import overdue
 from app.stations import service as stations
@@ -66,6 +66,7 @@ JOBS: tuple[Job, ...] = (
         "accrue-points", 1.0, _accrue, "what the feed brought gives points, by the accrual rules, and is told"
     ),
     Job("day-closes", 10.0, _day_closes, "what the processing system says it sent of a day is what came"),
+    Job("sum-turnover", 30.0, summing.step, "what the feed brought is in the sums of its day"),
     Job("missing-data", 60.0, _missing, "integrated systems that have gone silent are told of"),
     Job("keep-half-months", 600.0, keeping.keep_due, "statistics of what ended are kept, the heads told"),
     Job("expire-keys", 600.0, purge.expire_keys, "answers that nobody repeats are kept for 7 days"),

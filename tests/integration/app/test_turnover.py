@@ -251,15 +251,22 @@ async def test_whoever_is_shown_somebodys_turnover_is_recorded(api, admin, sold,
 
 
 async def test_a_period_has_an_end(api, sold):
-    for days, more, status in (
-        (31, {}, 200),
-        (32, {}, 422),
-        (366, {"customer_id": sold.customer}, 200),
-        (367, {"card_id": sold.cards[0]}, 422),
+    """A year of a customer, of a card, and of all cards; a month of those of a zone, and of all by card."""
+    head, operator = {"regions": ("54",)}, {}
+    for days, by, more, zone, status in (
+        (366, "day", {}, operator, 200),
+        (367, "day", {}, operator, 422),
+        (31, "card", {}, operator, 200),
+        (32, "card", {}, operator, 422),
+        (31, "day", {}, head, 200),
+        (32, "day", {}, head, 422),
+        (366, "day", {"customer_id": sold.customer}, head, 200),
+        (367, "day", {"card_id": sold.cards[0]}, head, 422),
     ):
-        answer = await api.http.get(
-            TURNOVER, params=query("day", MONTH - timedelta(days=days), MONTH, **more)
-        )
+        with asking("x", Held.HEAD if zone else Held.OPERATOR, **zone):
+            answer = await api.http.get(
+                TURNOVER, params=query(by, MONTH - timedelta(days=days), MONTH, **more)
+            )
         assert answer.status_code == status, answer.text
         if status == 422:
             assert answer.json()["errors"][0]["code"] == "period-too-long"
