@@ -45,6 +45,7 @@ class JournalReader:
 
     def __init__(self, client: KazooClient) -> None:
         self._client = client
+        self._unreadable: set[str] = set()
 
     def current(self) -> Entry | None:
         """The open entry."""
@@ -56,9 +57,20 @@ class JournalReader:
         return tuple(self.newest())[::-1]
 
     def newest(self) -> Iterator[Entry]:
-        """All of them, newest first, each read when it is asked for."""
+        """All of them, newest first, each read when it is asked for.
+
+        Without those of a newer release, which may have steps that this one does not know: history is no
+        reason to fail. The open one is, as only who can read it can end it (`current`).
+        """
         for name in reversed(children(self._client, OPERATIONS)):
-            if entry := self.entry(name):
+            try:
+                entry = self.entry(name)
+            except (JournalError, ValueError, KeyError) as error:
+                if name not in self._unreadable:
+                    log.warning("%s cannot be read and is left out: %r", name, error)
+                    self._unreadable.add(name)
+                continue
+            if entry:
                 yield entry
 
     def entry(self, name: str) -> Entry | None:

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from dataclasses import replace
 from unittest.mock import create_autospec
 
 import pytest
@@ -14,7 +15,14 @@ from failover.actuators.pools import Pools
 from failover.actuators.ports import EffectRefusedError
 from failover.actuators.preferences import PreferredSite
 from failover.journal import DeposedError, Entry, OperationRunningError, Outcome
-from failover.journal_store import Copied, FileJournal, OrderWithdrawnError, ZooKeeperJournal
+from failover.journal_store import (
+    CURRENT,
+    OPERATIONS,
+    Copied,
+    FileJournal,
+    OrderWithdrawnError,
+    ZooKeeperJournal,
+)
 from failover.leadership import EPOCH, LEADER, Leadership
 from failover.plan import Operation, Plan
 from failover.requests import Request, RequestBox
@@ -253,6 +261,24 @@ def test_the_journal_takes_one_operation_at_a_time_and_keeps_it_for_a_successor(
     while FileJournal(tmp_path).entries() != copied.entries():
         assert time.monotonic() < deadline, "no copy on disk"
         time.sleep(0.05)
+
+
+def test_history_of_a_newer_release_is_left_out_and_its_open_operation_is_not(client) -> None:
+    zk = client()
+    journal = ZooKeeperJournal(zk, in_office(zk))
+    journal.prepare()
+    for name in ("op-1", "op-2", "op-3"):
+        journal.open(entry(name))
+        journal.save(replace(entry(name), outcome=Outcome.DONE))
+    data, _ = zk.get(f"{OPERATIONS}/op-2")
+    zk.set(
+        f"{OPERATIONS}/op-2", data.replace(b'"steps":[]', b'"steps":[{"name":"leap","check":{"name":"x"}}]')
+    )
+
+    assert [each.id for each in journal.entries()] == ["op-1", "op-3"]
+    zk.create(CURRENT, b"op-2")
+    with pytest.raises((ValueError, KeyError)):
+        journal.current()
 
 
 def test_an_order_that_was_withdrawn_while_it_was_planned_is_not_begun(client) -> None:

@@ -40,7 +40,7 @@ def told_by_patroni(on, request):
     return told
 
 
-def test_patroni_chooses_no_standby_that_claims_more_than_it_was_sent(told_by_patroni):
+def test_patroni_chooses_no_standby_that_is_not_on_its_timeline(told_by_patroni):
     """The query that this very Patroni puts together, asked without a server."""
     script = (
         "from patroni import global_config\n"
@@ -48,30 +48,53 @@ def test_patroni_chooses_no_standby_that_claims_more_than_it_was_sent(told_by_pa
         "server = types.SimpleNamespace(wal_name='wal', lsn_name='lsn', wal_flush='', role='primary',"
         " TL_LSN='', _major_version=170000, _should_query_slots=False, can_advance_slots=False,"
         " slots_handler=types.SimpleNamespace(pg_replication_slots_query=lambda _: ''))\n"
-        "for change in (lambda: None, believing.believe_only_what_was_sent):\n"
+        "def promoted(): server.timeline_began = 0x1000028\n"
+        "for change in (lambda: None, believing.believe_only_what_was_sent, promoted):\n"
         "    change(); print(believing.Postgresql.cluster_info_query.fget(server))\n"
     )
-    shipped, ours = told_by_patroni(script)
+    shipped, ours, promoted = told_by_patroni(script)
 
+    sent = "WHERE w.state = 'streaming' AND w.flush_lsn <= w.sent_lsn"
     assert "WHERE w.state = 'streaming')" in shipped
-    assert "WHERE w.state = 'streaming' AND w.flush_lsn <= w.sent_lsn)" in ours
+    assert f"{sent})" in ours
+    assert f"{sent} AND w.flush_lsn > '0/0'::pg_catalog.pg_lsn + {0x1000028})" in promoted
 
 
-def test_a_patroni_whose_postmaster_has_ended_leaves_its_synchronous_standbys(told_by_patroni):
-    """Running, ended and not yet reaped, and unknown."""
+def test_a_promoted_server_knows_where_its_timeline_began(told_by_patroni):
+    """From the newest history that it has; the first timeline has none."""
+    script = (
+        "import pathlib, tempfile\n"
+        "server = object.__new__(handing_over.Postgresql)\n"
+        "server._data_dir, server._major_version, server.name = tempfile.mkdtemp(), 170000, 'me'\n"
+        "wal = pathlib.Path(server.wal_dir); wal.mkdir(); print(handing_over.began_at(server))\n"
+        "(wal / '00000009.history').write_text('8\\t0/2000\\tx\\n')\n"
+        "(wal / '0000000A.history').write_text('8\\t0/2000\\tx\\n\\n9\\t1/3000\\tno target\\n')\n"
+        "print(handing_over.began_at(server))\n"
+    )
+    assert told_by_patroni(script) == ["None", str((1 << 32) + 0x3000)]
+
+
+def test_patroni_takes_a_postmaster_that_has_ended_for_one_that_is_gone(told_by_patroni):
+    """Running; ended and not yet reaped, which Patroni takes for running; unknown. /sync is left alone."""
     script = (
         "import os, subprocess\n"
+        "from patroni.postgresql.postmaster import PostmasterProcess\n"
         "asked = []\n"
+        "server = believing.Postgresql\n"
         "believing.Ha.process_sync_replication = lambda ha: asked.append(ha)\n"
+        "shipped = server.is_running\n"
+        "believing.take_the_dead_for_dead()\n"
         "believing.keep_synchronous_ones_of_the_dead()\n"
         "ended = subprocess.Popen(['true']); os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)\n"
         "for found in (os.getpid(), ended.pid, None):\n"
-        "    postmaster = found and types.SimpleNamespace(pid=found)\n"
-        "    server = types.SimpleNamespace(is_running=lambda: postmaster)\n"
-        "    believing.Ha.process_sync_replication(types.SimpleNamespace(state_handler=server))\n"
+        "    one = object.__new__(server)\n"
+        "    one._postmaster_proc = found and PostmasterProcess(found)\n"
+        "    one._data_dir, one.slots_handler = '/nowhere', types.SimpleNamespace(schedule=lambda: None)\n"
+        "    print(shipped(one) is not None, one.is_running() is not None)\n"
+        "    believing.Ha.process_sync_replication(types.SimpleNamespace(state_handler=one))\n"
         "    print(len(asked))\n"
     )
-    assert told_by_patroni(script) == ["1", "1", "1"]
+    assert told_by_patroni(script) == ["True True", "1", "True False", "1", "False False", "1"]
 
 
 def test_an_order_to_hand_over_wakes_the_patroni_that_it_is_for(told_by_patroni):

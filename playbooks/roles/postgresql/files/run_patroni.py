@@ -14,6 +14,7 @@ if __name__ == "__main__":
     reading.ask_in_the_order_of_the_configuration()
     reading.read_in_one_go()
     waking.tell(waking.Watchman())
+    believing.take_the_dead_for_dead()
     believing.believe_only_what_was_sent()
     believing.end_failsafe_with_the_outage()
     handing_over.hand_over_before_telling()

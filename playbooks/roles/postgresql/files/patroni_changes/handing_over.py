@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from kazoo.exceptions import KazooException
@@ -129,13 +130,21 @@ def standbys_are_synchronous(ha: Ha) -> bool:
 
 
 def await_promotion(self: Postgresql, wait_seconds: int) -> bool | None:
-    """As Patroni's, which looks once a second."""
+    """As Patroni's, which looks once a second; and notes when, and at which WAL, the timeline began."""
     for _ in polling_loop(wait_seconds, LOOKS_EVERY_S):
         if self.controldata().get("Database cluster state") == "in production":
             self.set_role(postgresql.PostgresqlRole.PRIMARY)
             self.promoted_at = time.monotonic()
+            self.timeline_began = began_at(self)
             return True
     return None
+
+
+def began_at(server: Postgresql) -> int | None:
+    """The newest timeline, in bytes of WAL; None where no history tells."""
+    known = (int(path.stem, base=16) for path in Path(server.wal_dir).glob("*.history"))
+    history = server.get_history(max(known, default=0))
+    return history[-1][1] if history else None
 
 
 def looking_again_soon(process_sync: Callable[[Ha], None]) -> Callable[[Ha], None]:
