@@ -42,7 +42,8 @@ def _line(entry: Entry, place: int, record: Record) -> str:
         return f"{number}. {step.says}"
     if record.event is Event.UNDO_INTENT:
         return f"{number}. takes back {step.name}: {record.evidence}"
-    return f"   {_SAYS[record.event]} after {_took(entry, place):.2f} s: {record.evidence}"
+    whose = "" if entry.records[place - 1].step == record.step else f"{record.step} "
+    return f"   {whose}{_SAYS[record.event]} after {_took(entry, place):.2f} s: {record.evidence}"
 
 
 def _took(entry: Entry, place: int) -> float:

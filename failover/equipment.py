@@ -49,7 +49,8 @@ class Equipment:
         self._reader = EstateReader(client)
         self._site = PreferredSite(client, leadership)
         self._register = Register(client, leadership)
-        for each in (self._site, self._register):
+        self._leader_key = LeaderKey(client, leadership)
+        for each in (self._site, self._register, self._leader_key):
             each.prepare()
         self._pools = self._all_pools()
         self.fencing: Fencing = _fencing(config)
@@ -77,7 +78,7 @@ class Equipment:
         patroni = Patroni(access, self._addresses)
         return Actuators(
             fencing=self.fencing,
-            leader_key=LeaderKey(self._client, self._leadership),
+            leader_key=self._leader_key,
             patroni=patroni,
             databases=Databases(self.close_up, NOT_ALLOWED),
             synchronous=Synchronous(patroni, tuple(self._addresses), self._reader.leader),

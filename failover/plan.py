@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import takewhile
 from typing import Any
 
 from failover.verbs import ALWAYS, Expectation, Instruction, expectation, instruction, to_json
@@ -32,7 +33,8 @@ class Step:
     `commits`: from the intent of this step on there is no way back, a successor goes forward. `optional`:
     if it fails, the plan goes on and says so. `do` None: nothing to do but wait for the check.
     `unconditional`: done whatever the check says before. `again_s`: asked for again at this interval until
-    the check holds; 0: once.
+    the check holds; 0: once. `follows_at_once`: its intent is recorded with that of the step before, as
+    clients wait for each write of the journal.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Step:
     optional: bool = False
     unconditional: bool = False
     again_s: float = 0.0
+    follows_at_once: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,9 +100,17 @@ class Plan:
         names = [step.name for step in self.steps]
         if len(set(names)) != len(names):
             raise ValueError(f"step names repeat in {self.title}: {names}")
+        for step in self.steps:
+            if step.follows_at_once and step.commits:
+                raise ValueError(f"{step.name} has no way back: its intent must not be recorded early")
 
     def step(self, name: str) -> Step:
         return next(step for step in self.steps if step.name == name)
+
+    def at_once_after(self, step: Step) -> tuple[Step, ...]:
+        """Those whose intent is recorded with that of this one."""
+        later = self.steps[self.steps.index(step) + 1 :]
+        return tuple(takewhile(lambda each: each.follows_at_once, later))
 
     def describe(self) -> str:
         """The plan as an operator reads it before it is executed."""
@@ -164,6 +175,7 @@ def _step_to_json(step: Step) -> dict[str, Any]:
         "optional": step.optional,
         "unconditional": step.unconditional,
         "again_s": step.again_s,
+        "follows_at_once": step.follows_at_once,
     }
 
 
@@ -189,5 +201,6 @@ def _step_from_json(raw: dict[str, Any]) -> Step:
         commits=raw["commits"],
         optional=raw["optional"],
         unconditional=raw["unconditional"],
-        again_s=raw.get("again_s", 0.0),  # a plan of an older version has none
+        again_s=raw.get("again_s", 0.0),  # plans of older versions have neither
+        follows_at_once=raw.get("follows_at_once", False),
     )

@@ -18,6 +18,7 @@ from failover.actuators.ports import (
     SensorsPort,
 )
 from failover.journal import Do, Entry, Event, Finish, JournalStore, Record, Undo, next_move
+from failover.plan import Step
 from failover.verbs import Expectation, Instruction
 
 
@@ -75,6 +76,7 @@ class Runner:
         self._poll_s = poll_s
         self._patient_poll_s = patient_poll_s or poll_s
         self._interruption: Interruption = never
+        self._first_hand = False
 
     def heed(self, interruption: Interruption) -> None:
         """It is asked before each step that may take long, and while it waits: why to end it all, or None."""
@@ -88,6 +90,7 @@ class Runner:
             DeposedError: leadership went to another, who finishes it.
         """
         self._store.open(entry)
+        self._first_hand = True
         return self._run(entry)
 
     def take_over(self, *, abort: bool = True) -> Entry | None:
@@ -96,6 +99,7 @@ class Runner:
         `abort` False (operation resume): forward in any case.
         """
         entry = self._store.current()
+        self._first_hand = False
         if entry is None:
             return None
         if abort and not entry.committed and not entry.turned_back:
@@ -127,9 +131,7 @@ class Runner:
         if worth_asking and not entry.committed and (why := self._interruption(entry)):
             return self._record(entry, Event.ABORTED, "", why)
         if Event.INTENT not in entry.events(step.name):
-            # Whoever only waits leaves nothing to undo; clients wait, too, for what is written meanwhile.
-            write = self._noted if step.do is None and step.timeout_s <= BRIEF_S else self._record
-            entry = write(entry, Event.INTENT, step.name, str(step.do or step.check))
+            entry = self._intend(entry, step)
 
         def interrupted() -> str | None:
             return self._interruption(entry) if worth_asking else None
@@ -139,7 +141,8 @@ class Runner:
                 step.do,
                 step.check,
                 step.timeout_s,
-                always=step.unconditional,
+                # Nobody else can have done it since the step before, and clients wait while we look.
+                always=step.unconditional or (step.follows_at_once and self._first_hand),
                 again_s=step.again_s,
                 interrupted=interrupted,
             )
@@ -153,6 +156,16 @@ class Runner:
             missed = step.optional or entry.committed
             return self._record(entry, Event.MISSED if missed else Event.REFUSED, step.name, str(failure))
         return self._noted(entry, Event.DONE, step.name, evidence)
+
+    def _intend(self, entry: Entry, step: Step) -> Entry:
+        """Records what is meant, and what follows it at once."""
+        meant = (step, *entry.plan.at_once_after(step))
+        for each in meant:
+            entry = self._noted(entry, Event.INTENT, each.name, str(each.do or each.check))
+        # Whoever only waits leaves nothing to undo; clients wait, too, for what is written meanwhile.
+        if step.do is not None or step.timeout_s > BRIEF_S or len(meant) > 1:
+            self._store.save(entry)
+        return entry
 
     def _undo(self, entry: Entry, move: Undo) -> Entry:
         """An undo that fails is recorded as such and does not stop the others from being undone."""

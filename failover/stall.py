@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import islice, pairwise
 from statistics import median
 
-from failover.journal import SETTLED, Entry, Event
+from failover.journal import SETTLED, Entry
 from failover.plan import Operation, Phase, Stall
 from failover.transitions import Durability
 
@@ -97,11 +97,11 @@ def step_times(entry: Entry) -> dict[str, float] | None:
     records = [record for record in entry.records if record.step in STEPS]
     if entry.plan.operation is not Operation.SWITCHOVER or len({record.epoch for record in records}) != 1:
         return None
-    began = {record.step: record.at for record in records if record.event is Event.INTENT}
     ended = {record.step: record.at for record in records if record.event in SETTLED}
-    if not set(STEPS) <= began.keys() & ended.keys():
+    if not set(STEPS) <= ended.keys():
         return None
-    took = {step: ended[step] - began[step] for step in STEPS}
+    marks = [records[0].at, *(ended[step] for step in STEPS)]
+    took = {step: end - begin for step, (begin, end) in zip(STEPS, pairwise(marks), strict=True)}
     return took if min(took.values()) >= 0 else None
 
 

@@ -25,6 +25,7 @@ class Verb(StrEnum):
     PAUSE_POOLS = "pause-pools"
     RESUME_POOLS = "resume-pools"
     ROUTE = "route"
+    ANNOUNCE_SWITCHOVER = "announce-switchover"
     REQUEST_SWITCHOVER = "request-switchover"
     CANCEL_SWITCHOVER = "cancel-switchover"
     FORCE_FAILOVER = "force-failover"

@@ -28,6 +28,9 @@ DISPATCH: Mapping[Verb, Effect] = {
     ),
     Verb.RESUME_POOLS: lambda to, order: to.pools.resume(primary=order.optional_text("primary")),
     Verb.ROUTE: lambda to, order: to.pools.route(primary=order.text("primary")),
+    Verb.ANNOUNCE_SWITCHOVER: lambda to, order: to.leader_key.announce(
+        leader=order.text("leader"), candidate=order.text("candidate"), operation=order.text("operation")
+    ),
     Verb.REQUEST_SWITCHOVER: lambda to, order: to.leader_key.hand_over(
         leader=order.text("leader"), candidate=order.text("candidate")
     ),
@@ -53,6 +56,7 @@ STAMPED = frozenset(
         Verb.PAUSE_POOLS,
         Verb.RESUME_POOLS,
         Verb.ROUTE,
+        Verb.ANNOUNCE_SWITCHOVER,
         Verb.REQUEST_SWITCHOVER,
         Verb.CANCEL_SWITCHOVER,
         Verb.PREFER_SITE,

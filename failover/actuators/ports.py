@@ -58,6 +58,9 @@ class Fencing(Protocol):
 class LeaderKeyPort(Protocol):
     """Patroni's leader znode, and the order beside it."""
 
+    def announce(self, *, leader: str, candidate: str, operation: str) -> str:
+        """Has the leader look and prepare for an order that may follow, or refuses. It stops nothing."""
+
     def hand_over(self, *, leader: str, candidate: str) -> str:
         """Orders the leader to stop for a synchronous candidate, in one transaction, or refuses."""
 

@@ -1,4 +1,4 @@
-"""Planned switch: assert, prepare, pause, stop, release, promote, resume, assert.
+"""Planned switch: assert, prepare, announce, pause, stop, release, promote, resume, assert.
 
 Up to the stop of the primary everything can be undone and nothing has happened to anybody. The leader key is
 released early, as soon as the old postmaster has stopped cleanly and the candidate has all it wrote; should
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from failover.plan import Operation, Plan, Stall, Step
-from failover.verbs import Check, Expectation, Instruction, Verb
+from failover.verbs import ALWAYS, Check, Expectation, Instruction, Verb
 
 HOLD_S = 5.0
 
@@ -56,6 +56,19 @@ def _prepare(switch: Switch) -> tuple[Step, ...]:
         *_widen(switch),
         _checkpoint(switch.leader),
         _checkpoint(switch.candidate),
+        Step(
+            "announce",
+            f"have Patroni on {switch.leader} look and prepare, so that it follows the order at once",
+            ALWAYS,
+            do=Instruction.of(
+                Verb.ANNOUNCE_SWITCHOVER,
+                leader=switch.leader,
+                candidate=switch.candidate,
+                operation=switch.id,
+            ),
+            timeout_s=0.0,
+            unconditional=True,
+        ),
     )
 
 
@@ -122,6 +135,7 @@ def _switch(switch: Switch) -> tuple[Step, ...]:
             undo=Instruction.of(Verb.CANCEL_SWITCHOVER),
             undone=Expectation.of(Check.NO_SWITCHOVER_PENDING),
             timeout_s=3.0,
+            follows_at_once=True,
         ),
         Step(
             "release",

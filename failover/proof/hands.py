@@ -75,6 +75,11 @@ class _Hands(_Port):
         self.estate.key, self.estate.ordered = None, (leader, candidate)
         return self._done()
 
+    def announce(self, *, leader: str, candidate: str, operation: str) -> str:
+        self.estate.point()
+        self.estate.announced = (operation, leader, candidate)
+        return self._done()
+
     def hand_over(self, *, leader: str, candidate: str) -> str:
         self.estate.point()
         if candidate not in self.estate.sync:

@@ -44,6 +44,7 @@ class Rehearsal:
     key: tuple[str, int] | None = ("dc1-db1", 1)
     sync: set[str] = field(default_factory=lambda: {"dc1-db2", "dc2-db1"})
     sync_version: int = 1
+    announced: tuple[str, str, str] | None = None
     ordered: tuple[str, str] | None = None
     sync_count: int = 2
     paused: tuple[str, float] | None = None

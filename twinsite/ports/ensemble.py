@@ -211,6 +211,9 @@ class _Nothing(Absent):
     def release(self, *, leader: str, session: int, candidate: str, sync_version: int | None) -> str:  # noqa: ARG002
         return self._refuse()
 
+    def announce(self, *, leader: str, candidate: str, operation: str) -> str:  # noqa: ARG002
+        return self._refuse()
+
     def hand_over(self, *, leader: str, candidate: str) -> str:  # noqa: ARG002
         return self._refuse()
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 from unittest.mock import create_autospec
 
 import pytest
+from kazoo.protocol.states import ZnodeStat
 
 from failover.actuators import ports
 from failover.actuators.dispatch import STAMPED, perform
-from failover.actuators.leader_key import LeaderKey
+from failover.actuators.leader_key import ANNOUNCED, LeaderKey
 from failover.actuators.pools import Pools
 from failover.actuators.ports import EffectRefusedError
 from failover.actuators.preferences import PreferredSite
@@ -170,6 +171,41 @@ def test_an_order_to_hand_over_is_left_for_patroni_and_wakes_nobody_else(client)
     assert not others.is_set()
     order, _ = zk.get("/twinsite/crm/failover")
     assert json.loads(order) == {"leader": "dc1-db1", "member": "dc2-db1"}
+
+
+@pytest.mark.parametrize(
+    ("hindrance", "said"),
+    [(None, "dc1-db1 expects the order"), ("dc2-db1 lags", "must not hand over: dc2-db1 lags")],
+)
+def test_an_order_is_announced_and_what_the_leader_answers_counts(client, hindrance, said) -> None:
+    zk = client()
+    key = LeaderKey(zk, in_office(zk))
+    key.prepare()
+    patroni = client()
+
+    @patroni.DataWatch(ANNOUNCED)
+    def answer(data: bytes | None, stat: ZnodeStat) -> None:
+        word = json.loads(data or b"{}")
+        if word and "hindrance" not in word:
+            assert word == {"operation": "op-1", "leader": "dc1-db1", "member": "dc2-db1"}
+            patroni.set(ANNOUNCED, json.dumps(word | {"hindrance": hindrance}).encode(), stat.version)
+
+    def announce() -> str:
+        return key.announce(leader="dc1-db1", candidate="dc2-db1", operation="op-1")
+
+    if hindrance is None:
+        assert said in announce()
+    else:
+        with pytest.raises(EffectRefusedError, match=said):
+            announce()
+
+
+def test_a_leader_that_does_not_answer_an_announcement_is_not_waited_for_long(client) -> None:
+    zk = client()
+    key = LeaderKey(zk, in_office(zk))
+    key.prepare()
+
+    assert "has not answered" in key.announce(leader="dc1-db1", candidate="dc2-db1", operation="op-1")
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def told_by_patroni(on, request):
     """The lines that a script prints in a host's Patroni, as our starter imports it."""
     imports = (
         "import sys, types; sys.path.insert(0, '/usr/local/lib/twinsite')\n"
-        "from patroni_changes import believing, handing_over, reading, waking\n"
+        "from patroni_changes import believing, expecting, handing_over, reading, waking\n"
     )
 
     def told(script: str) -> list[str]:
@@ -97,20 +97,153 @@ def test_patroni_takes_a_postmaster_that_has_ended_for_one_that_is_gone(told_by_
     assert told_by_patroni(script) == ["True True", "1", "True False", "1", "False False", "1"]
 
 
-def test_an_order_to_hand_over_wakes_the_patroni_that_it_is_for(told_by_patroni):
-    """Whatever stands in /failover."""
-    script = (
-        "woken, watching = [], {}\n"
-        "waking.DataWatch = lambda client, path, told: watching.update({path: told})\n"
-        "ha = types.SimpleNamespace(\n"
-        "    dcs=types.SimpleNamespace(_client=None, failover_path='/failover'),\n"
-        "    state_handler=types.SimpleNamespace(name='me'), wakeup=lambda: woken.append(1))\n"
-        "waking.Watchman().knows(ha)\n"
-        'for order in (None, b\'\', b\'{}\', b\'{"leader": "other", "member": "me"}\',\n'
-        '              b\'{"leader": "me", "member": "other"}\'):\n'
-        "    watching['/failover'](order, None); print(len(woken))\n"
+ESTATE_OF_ONE = (
+    "import json, threading, time\n"
+    "from kazoo.protocol.states import EventType, WatchedEvent\n"
+    "watching, woken, done, answers, looked = {}, [], [], [], []\n"
+    "expecting.DataWatch = lambda client, path, told: watching.update({path: told})\n"
+    "expecting.hindrance_of = lambda ha, candidate: hindrance\n"
+    "hindrance, busy = None, None\n"
+    "def run(action, method, arguments): done.append(action); return busy\n"
+    "def member(name):\n"
+    "    client = types.SimpleNamespace(exists_async=lambda path, watch: looked.append(watch),\n"
+    "        set=lambda path, data, version: answers.append((json.loads(data), version)))\n"
+    "    ha = types.SimpleNamespace(wakeup=lambda: woken.append(1),\n"
+    "        dcs=types.SimpleNamespace(_client=client, failover_path='/failover', leader_path='/leader'),\n"
+    "        state_handler=types.SimpleNamespace(name=name, checkpoint=lambda: done.append('checkpoint')),\n"
+    "        _async_executor=types.SimpleNamespace(try_run_async=run))\n"
+    "    messenger = expecting.Messenger(); messenger.knows(ha); return messenger\n"
+    "def announced(**word):\n"
+    "    said = {'operation': 'op', 'leader': 'old', 'member': 'new'} | word\n"
+    "    watching[expecting.ANNOUNCED](json.dumps(said).encode(), types.SimpleNamespace(version=7))\n"
+    "    [each.join() for each in threading.enumerate() if each.name == 'prepare']\n"
+    "def ordered(**order): watching['/failover'](json.dumps(order).encode(), None)\n"
+    "def held(messenger):\n"
+    "    began = time.monotonic(); messenger.hold_still(); return time.monotonic() - began > 1\n"
+)
+
+
+def test_an_order_that_was_announced_is_followed_at_once_and_any_other_by_the_loop(told_by_patroni):
+    """One for others by nobody; one to another candidate, at a wrong moment or refused, by the loop."""
+    script = ESTATE_OF_ONE + (
+        "member('old')\n"
+        "for order in ({}, {'leader': 'other', 'member': 'old'}, {'leader': 'old', 'member': 'new'}):\n"
+        "    ordered(**order); print(len(woken), done)\n"
+        "announced(); print(answers)\n"
+        "ordered(leader='old', member='other'); print(len(woken), done)\n"
+        "announced(); ordered(leader='old', member='new'); print(len(woken), done[2:])\n"
+        "busy = 'is at something else'; announced(); ordered(leader='old', member='new'); print(len(woken))\n"
+        "hindrance, busy, done = 'new lags', None, []; announced(); print(answers[-1][0]['hindrance'])\n"
+        "ordered(leader='old', member='new'); print(len(woken), done)\n"
     )
-    assert told_by_patroni(script) == ["0", "0", "0", "0", "1"]
+    prepared = {"operation": "op", "leader": "old", "member": "new", "hindrance": None}
+    assert told_by_patroni(script) == [
+        *("0 []", "0 []", "1 []"),
+        str([(prepared, 7)]),
+        "2 ['checkpoint']",
+        "2 ['switchover: demote']",
+        "3",
+        *("new lags", "4 []"),
+    ]
+
+
+def test_every_loop_holds_still_for_an_announced_order_until_it_is_its_turn(told_by_patroni):
+    """The candidate's until the key is gone, others' until it is back, the old one's if it cannot follow."""
+    script = ESTATE_OF_ONE + (
+        "def event(kind): looked.pop()(WatchedEvent(kind, 'CONNECTED', '/leader'))\n"
+        "expecting.STILL_S = 1.5\n"
+        "new = member('new'); print(held(new)); announced(); print(held(new))\n"
+        "announced(); event(EventType.CHANGED); print(held(new))\n"
+        "announced(); event(EventType.DELETED); print(held(new))\n"
+        "other = member('other')\n"
+        "announced(); event(EventType.DELETED); print(held(other))\n"
+        "announced(); event(EventType.DELETED); event(EventType.CREATED); print(held(other))\n"
+        "announced(); event(EventType.NONE); print(held(other))\n"
+        "announced(); announced(hindrance='new lags'); print(held(other))\n"
+        "old = member('old'); busy = 'is at something else'\n"
+        "announced(); ordered(leader='old', member='new'); print(held(old))\n"
+    )
+    expected = ["False", "True", "True", "False", "True", "False", "False", "False", "False"]
+    assert told_by_patroni(script) == expected
+
+
+RELEASED = "('/failover', 3), ('/sync', 9), 'delete /leader'"
+DEMOTED = (
+    "import os, threading\n"
+    "asked, state = [], 'shut down'\n"
+    "class Server:\n"
+    "    def checkpoint(self, **_): asked.append('checkpoint')\n"
+    "    def is_running(self): return postmaster\n"
+    "    def controldata(self): return {'Database cluster state': state}\n"
+    "class Rewind:\n"
+    "    def get_archive_command(self): asked.append('archive command')\n"
+    "class Transaction:\n"
+    "    def check(self, path, version): asked.append((path, version))\n"
+    "    def delete(self, path): asked.append('delete ' + path)\n"
+    "    def commit_async(self): return Answer(results)\n"
+    "class Answer:\n"
+    "    def __init__(self, value): self.value = value\n"
+    "    def get(self, timeout): return self.value\n"
+    "client = types.SimpleNamespace(client_id=(7, b''), transaction=Transaction,\n"
+    "    get_async=lambda path: Answer((b'', types.SimpleNamespace(ephemeralOwner=owner, version=9))))\n"
+    "class Ha:\n"
+    "    state_handler, _rewind = Server(), Rewind()\n"
+    "    dcs = types.SimpleNamespace(\n"
+    "        _client=client, failover_path='/failover', leader_path='/leader', sync_path='/sync')\n"
+    "    def release_leader_key_voluntarily(self, lsn): asked.append('as Patroni does')\n"
+    "    def demote(self, mode):\n"
+    "        self._rewind.get_archive_command(); self.state_handler.checkpoint(timeout=1)\n"
+    "        [each.join() for each in threading.enumerate() if each.name == 'release']\n"
+    "        self.release_leader_key_voluntarily(5); return mode\n"
+    "ended = os.posix_spawn('/bin/true', ['true'], {}); os.waitid(os.P_PID, ended, os.WEXITED | os.WNOWAIT)\n"
+    "postmaster, owner, results = types.SimpleNamespace(pid=ended), 7, [True, True]\n"
+)
+
+
+def test_a_demotion_that_was_announced_does_not_prepare_again_and_releases_the_key_once(told_by_patroni):
+    """And one that was not announced is as it was."""
+    script = DEMOTED + (
+        "ha = Ha(); print(expecting.hand_over(ha, 3), asked)\n"
+        "asked.clear(); ha.demote('graceful'); print(asked)\n"
+    )
+    assert told_by_patroni(script) == [
+        f"graceful [{RELEASED}]",
+        "['archive command', 'checkpoint', 'as Patroni does']",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("so", "asked"),
+    [
+        ("state = 'in production'", "['as Patroni does']"),
+        ("owner = 8", "['as Patroni does']"),
+        ("results = [Exception(), Exception()]", f"[{RELEASED}, 'as Patroni does']"),
+        ("postmaster = None", "['as Patroni does']"),
+    ],
+)
+def test_a_key_that_cannot_be_released_at_once_is_released_as_patroni_does_it(told_by_patroni, so, asked):
+    """After a crash, for another's key, when somebody else was faster, and with nothing to wait for."""
+    assert told_by_patroni(f"{DEMOTED}{so}\nexpecting.hand_over(Ha(), 3); print(asked)\n") == [asked]
+
+
+def test_a_primary_says_why_it_must_not_hand_over(told_by_patroni):
+    script = (
+        "from patroni.dcs import Member\n"
+        "found = types.SimpleNamespace(failover_limitation=lambda: limitation, wal_position=5)\n"
+        "ha = types.SimpleNamespace(fetch_node_status=lambda member: found, is_lagging=lambda at: lags,\n"
+        "    is_leader=lambda: True, is_paused=lambda: False,\n"
+        "    cluster=types.SimpleNamespace(get_member=lambda name, **_: known.get(name)))\n"
+        "known = {'new': Member(0, 'new', '', {})}\n"
+        "for limitation, lags in ((None, False), ('not reachable', False), (None, True)):\n"
+        "    print(expecting.hindrance_of(ha, 'new'))\n"
+        "print(expecting.hindrance_of(ha, 'unknown')); lags = False\n"
+        "ha.is_leader = lambda: False; print(expecting.hindrance_of(ha, 'new'))\n"
+    )
+    assert told_by_patroni(script) == [
+        *("None", "new is not reachable", "new lags"),
+        "unknown is not known here",
+        "not the leader, or paused",
+    ]
 
 
 def test_a_primary_that_is_to_hand_over_does_so_before_it_tells_how_far_it_wrote(told_by_patroni):
@@ -127,6 +260,28 @@ def test_a_primary_that_is_to_hand_over_does_so_before_it_tells_how_far_it_wrote
         "    print(Ha.update_lock(ha, True), Ha.update_lock(ha))\n"
     )
     assert told_by_patroni(script) == ["True False", "False False", "True False", "True False"]
+
+
+def test_a_new_primary_promotes_before_it_cleans_up_and_looks_again(told_by_patroni):
+    script = (
+        "from patroni.ha import Ha\n"
+        "done = []\n"
+        "class One:\n"
+        "    def load_cluster_from_dcs(self): done.append('looked')\n"
+        "def process(ha):\n"
+        "    ha.dcs.manual_failover('', ''); ha.load_cluster_from_dcs(); done.append('promoted')\n"
+        "class Dcs:\n"
+        "    def manual_failover(self, leader, member): done.append('cleaned up')\n"
+        "One.dcs = Dcs()\n"
+        "Ha.process_unhealthy_cluster = process\n"
+        "handing_over.promote_before_cleaning_up()\n"
+        "Ha.process_unhealthy_cluster(One()); print(done)\n"
+        "done.clear(); process(One()); print(done)\n"
+    )
+    assert told_by_patroni(script) == [
+        "['promoted', 'cleaned up', 'looked']",
+        "['cleaned up', 'looked', 'promoted']",
+    ]
 
 
 def test_patroni_sleeps_no_longer_than_it_needs(told_by_patroni):

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from failover.actuators.ports import EffectUnknownError
+from failover.actuators.ports import EffectUnknownError, Observation
 from failover.journal import Entry, Event
 from failover.plan import Operation, Plan, Step, plan_from_json, plan_to_json
+from failover.procedures import switchover
 from failover.proof.hands import actuators
 from failover.proof.rehearsal import Office, Rehearsal, Sensors
 from failover.runner import Runner
@@ -75,5 +76,66 @@ def test_the_interval_is_kept_in_the_journal_and_an_older_plan_has_none() -> Non
     plan = confirming(again_s=3.0)
     kept = json.loads(json.dumps(plan_to_json(plan)))
     assert plan_from_json(kept) == plan
-    del kept["steps"][0]["again_s"]
+    del kept["steps"][0]["again_s"], kept["steps"][0]["follows_at_once"]
     assert plan_from_json(kept).steps[0].again_s == 0.0
+    assert not plan_from_json(kept).steps[0].follows_at_once
+
+
+SWITCH = switchover.plan(
+    switchover.Switch("op-1", leader=HOST, session=1, candidate="dc2-db1", candidate_site="dc2")
+)
+
+
+class Looks(Sensors):
+    """Tells which checks were looked at, and when the journal was written."""
+
+    def __init__(self, estate: Rehearsal, seen: list[str]) -> None:
+        super().__init__(estate)
+        self.seen = seen
+
+    def observe(self, expectation: Expectation) -> Observation:
+        self.seen.append(str(expectation.check))
+        return super().observe(expectation)
+
+
+class Written(Office):
+    """Tells what each write of the journal added."""
+
+    def __init__(self, estate: Rehearsal, seen: list[str]) -> None:
+        super().__init__(estate, 1)
+        self.seen = seen
+
+    def save(self, entry: Entry) -> None:
+        self.seen.append(" ".join(f"{record.step}:{record.event}" for record in entry.records[-3:]))
+        super().save(entry)
+
+
+def test_what_follows_at_once_is_meant_with_the_step_before_and_not_looked_at_first() -> None:
+    """Clients wait between the end of the pause and the order to stop: neither a write nor a look there."""
+    estate, seen = Rehearsal(), list[str]()
+    hands = actuators(estate)
+    hand_over = hands.leader_key.hand_over
+
+    def ordered(*, leader: str, candidate: str) -> str:
+        seen.append("ordered")
+        return hand_over(leader=leader, candidate=candidate)
+
+    hands.leader_key.hand_over = ordered  # type: ignore[method-assign]
+    office = Written(estate, seen)
+    runner = Runner(
+        store=office, actuators=hands, sensors=Looks(estate, seen), guard=office, clock=estate.clock()
+    )
+
+    runner.start(Entry(id="op-1", plan=SWITCH, ordered_by="x", reason=""))
+
+    at = seen.index("ordered")
+    assert seen[at - 3 : at] == [
+        "announce:done pause:intent stop:intent",
+        *(["pools-paused"] * 2),
+    ]
+
+
+def test_a_step_without_return_must_not_be_meant_early() -> None:
+    step = replace(SWITCH.step("release"), follows_at_once=True)
+    with pytest.raises(ValueError, match="release has no way back"):
+        Plan(Operation.SWITCHOVER, "switch", (SWITCH.step("stop"), step))

@@ -3,7 +3,7 @@
 import sys
 
 from patroni.__main__ import main
-from patroni_changes import believing, handing_over, reading, waking
+from patroni_changes import believing, expecting, handing_over, reading, waking
 
 # Each thread may keep Python's lock for so long, 5 ms by default: the loop that decides shares it with those
 # that answer health checks.
@@ -14,6 +14,7 @@ if __name__ == "__main__":
     reading.ask_in_the_order_of_the_configuration()
     reading.read_in_one_go()
     waking.tell(waking.Watchman())
+    expecting.tell(expecting.Messenger())
     believing.take_the_dead_for_dead()
     believing.believe_only_what_was_sent()
     believing.end_failsafe_with_the_outage()

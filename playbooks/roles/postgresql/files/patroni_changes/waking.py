@@ -1,20 +1,14 @@
-"""When Patroni's loop begins.
+"""When Patroni's loop begins that finds PostgreSQL ended.
 
-When it notices that its PostgreSQL has ended: it looks once a loop, so half a second late on average. The
-kernel tells at once (pidfd_open(2)), and Patroni's own loop then decides as it always does.
-
-When it notices an order to hand over: Patroni watches neither that znode nor any other that is its primary's
-alone, so whoever gave the order by ZooKeeper had to wake every member of the cluster, and three loops of
-replicas took the processor from the one that mattered, in a pause that clients wait in.
+It looks once a loop, so half a second late on average. The kernel tells at once (pidfd_open(2)), and
+Patroni's own loop then decides as it always does.
 """
 
 import functools
-import json
 import os
 import select
 import threading
 
-from kazoo.recipe.watchers import DataWatch
 from patroni import postgresql  # before patroni.ha, which cannot be the first to import it
 from patroni.ha import Ha
 
@@ -34,7 +28,7 @@ def has_ended(pid: int, within_s: float | None) -> bool:
 
 
 class Watchman:
-    """Wakes Patroni's loop when a postmaster that it knows of has ended, and at an order. Decides nothing."""
+    """Wakes Patroni's loop when a postmaster that it knows of has ended. Decides nothing."""
 
     def __init__(self) -> None:
         self._ha: Ha | None = None
@@ -42,12 +36,6 @@ class Watchman:
 
     def knows(self, ha: Ha) -> None:
         self._ha = ha
-        DataWatch(ha.dcs._client, ha.dcs.failover_path, self._ordered)  # noqa: SLF001  # it has no public one
-
-    def _ordered(self, order: bytes | None, _stat: object) -> None:
-        """Of /failover: {"leader": who shall hand over, "member": to whom} (dcs/__init__.py, `Failover`)."""
-        if order and self._ha and json.loads(order).get("leader") == self._ha.state_handler.name:
-            self._ha.wakeup()
 
     def watch(self, pid: int) -> None:
         """Patroni makes a new object of the same process now and then; one thread for each is enough."""
