@@ -73,3 +73,18 @@ def on(provisioned: Provisioned) -> Callable[[str], Host]:
         return testinfra.get_host(f"ssh://{name}", ssh_config=str(config), ssh_extra_args=patience)
 
     return connect
+
+
+@pytest.fixture(params=hosts_of("postgresql"))
+def told_by_patroni(on: Callable[[str], Host], request: pytest.FixtureRequest) -> Callable[[str], list[str]]:
+    """The lines that a script prints in a host's Patroni, as our starter imports it."""
+    imports = (
+        "import sys, types; sys.path.insert(0, '/usr/local/lib/twinsite')\n"
+        "from patroni_changes import believing, expecting, giving_up, handing_over, reading, waking\n"
+    )
+
+    def told(script: str) -> list[str]:
+        python = "/opt/twinsite/patroni/venv/bin/python"
+        return on(request.param).check_output("%s -c %s", python, imports + script).splitlines()
+
+    return told

@@ -3,7 +3,7 @@
 import sys
 
 from patroni.__main__ import main
-from patroni_changes import believing, expecting, handing_over, reading, waking
+from patroni_changes import believing, expecting, giving_up, handing_over, reading, waking
 
 # Each thread may keep Python's lock for so long, 5 ms by default: the loop that decides shares it with those
 # that answer health checks.
@@ -18,6 +18,7 @@ if __name__ == "__main__":
     believing.take_the_dead_for_dead()
     believing.believe_only_what_was_sent()
     believing.end_failsafe_with_the_outage()
+    giving_up.name_a_successor()
     handing_over.hand_over_before_telling()
     handing_over.promote_before_cleaning_up()
     handing_over.sleep_no_longer_than_needed()
