@@ -16,7 +16,8 @@ OPENING = {"(": ")", "[": "]", "{": "}"}
 CLOSING = {closing: opening for opening, closing in OPENING.items()}
 
 # Typographic quotes, primes and the look-alikes of many keyboards: one sign for all. Apostrophes stay.
-_QUOTES = str.maketrans(dict.fromkeys("«»„“”‟‹›〝〞＂″", '"'))
+_ALL_QUOTES = '"«»„“”‟‹›〝〞＂″'
+_QUOTES = str.maketrans(dict.fromkeys(_ALL_QUOTES, '"'))
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−", "-"))
 _SPACES = re.compile(r"\s+")
 _REPEATED_QUOTES = re.compile(r'"(?:\s*")+')
@@ -55,6 +56,8 @@ MAX_WORDS, MAX_WORD = 20, 64
 # Words and at most one pair of quotes: what no step would touch, recognised at once (a bulk load's speed).
 _PLAIN_WORDS = r"[A-Za-zА-Яа-яЁё0-9]+(?:[ -][A-Za-zА-Яа-яЁё0-9]+)*"
 _PLAIN = re.compile(rf'{_PLAIN_WORDS}(?: "{_PLAIN_WORDS}")?')
+_IN_QUOTES = re.compile(rf"({_PLAIN_WORDS} )[{_ALL_QUOTES}]({_PLAIN_WORDS})[{_ALL_QUOTES}]")
+_BRACKETS = re.compile(r"[()\[\]{}]")
 
 
 def unicode_form(text: str) -> str:
@@ -92,6 +95,8 @@ def _one_quote(match: re.Match[str]) -> str:
 
 def brackets(text: str) -> str:
     """Remove brackets that have no partner, and empty pairs."""
+    if not _BRACKETS.search(text):
+        return text
     stack: list[int] = []
     lonely: set[int] = set()
     for index, character in enumerate(text):
@@ -127,17 +132,26 @@ def run(steps: tuple[Step, ...], text: str) -> str:
     """Apply the steps until nothing changes any more."""
     for _ in range(_ROUNDS):
         before = text
-        for step in steps:
-            text = step(text)
+        text = _once(steps, text)
         if text == before:
             break
     return text
 
 
+def _once(steps: tuple[Step, ...], text: str) -> str:
+    for step in steps:
+        text = step(text)
+    return text
+
+
 def name(text: str) -> str:
     """The name of a company, person or contact; empty when nothing of it remains."""
-    one_kind_of_quotes = text.translate(_QUOTES)
-    return one_kind_of_quotes if _PLAIN.fullmatch(one_kind_of_quotes) else run(NAME_STEPS, text)
+    if _PLAIN.fullmatch(text):
+        return text
+    if quoted := _IN_QUOTES.fullmatch(text):
+        return f'{quoted[1]}"{quoted[2]}"'
+    once = _once(NAME_STEPS, text)
+    return once if _PLAIN.fullmatch(once) else run(NAME_STEPS, once)
 
 
 def line(text: str) -> str:

@@ -39,6 +39,12 @@ _INN_WEIGHTS: dict[int, tuple[tuple[int, ...], ...]] = {
     COMPANY_INN_LENGTH: ((2, 4, 10, 3, 5, 9, 4, 6, 8),),
     PERSON_INN_LENGTH: ((7, 2, 4, 10, 3, 5, 9, 4, 6, 8), (3, 7, 2, 4, 10, 3, 5, 9, 4, 6, 8)),
 }
+_ZERO = ord("0")
+# With what the codes of as many zeros would sum up to, so that codes need not be made digits first.
+_INN_RULES = {
+    length: tuple((weights, _ZERO * sum(weights)) for weights in rules)
+    for length, rules in _INN_WEIGHTS.items()
+}
 SNILS_DIGITS = 11
 
 
@@ -60,11 +66,14 @@ def ogrn(text: str) -> str:
 
 def _is_plain_inn(text: str) -> bool:
     """Nothing but digits, and right: what the library would say, at a tenth of its cost in a bulk load."""
-    weights = _INN_WEIGHTS.get(len(text))
-    if weights is None or not (text.isascii() and text.isdigit()):
+    rules = _INN_RULES.get(len(text))
+    if rules is None or not (text.isascii() and text.isdigit()):
         return False
-    digits = [code - ord("0") for code in text.encode()]
-    return all(sum(map(mul, of, digits)) % 11 % 10 == digits[len(of)] for of in weights)
+    codes = text.encode()
+    for weights, zeros in rules:
+        if (sum(map(mul, weights, codes)) - zeros) % 11 % 10 != codes[len(weights)] - _ZERO:
+            return False
+    return True
 
 
 def _is_plain_ogrn(text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import overload
 
 from app import cleansing, identifiers
 from app.customers.schemas import Contact, ContactForm, ContactKind, CustomerForm, CustomerKind, Details
@@ -18,7 +19,13 @@ class _Form:
     given: dict[str, str] = field(default_factory=dict)
     errors: list[FieldError] = field(default_factory=list)
 
-    def clean(self, pointer: str, text: str, make: Callable[[str], str]) -> str:
+    @overload
+    def clean(self, pointer: str, text: str, make: Callable[[str], str]) -> str: ...
+    @overload
+    def clean(self, pointer: str, text: str | None, make: Callable[[str], str]) -> str | None: ...
+    def clean(self, pointer: str, text: str | None, make: Callable[[str], str]) -> str | None:
+        if text is None:
+            return None
         try:
             value = make(text)
         except IdentifierError as error:
@@ -27,9 +34,6 @@ class _Form:
         if value != text:
             self.given[pointer] = text
         return value
-
-    def clean_optional(self, pointer: str, text: str | None, make: Callable[[str], str]) -> str | None:
-        return None if text is None else self.clean(pointer, text, make)
 
     def wrong(self, pointer: str, code: str, detail: str) -> None:
         self.errors.append(FieldError(f"/{pointer}", code, detail))
@@ -45,11 +49,11 @@ def cleanse(entered: CustomerForm) -> Details:
         kind=entered.kind,
         stage=entered.stage,
         name=name,
-        inn=form.clean_optional("inn", entered.inn, identifiers.inn),
-        kpp=form.clean_optional("kpp", entered.kpp, identifiers.kpp),
-        ogrn=form.clean_optional("ogrn", entered.ogrn, identifiers.ogrn),
-        snils=form.clean_optional("snils", entered.snils, identifiers.snils),
-        address=form.clean_optional("address", entered.address, cleansing.address) or None,
+        inn=form.clean("inn", entered.inn, identifiers.inn),
+        kpp=form.clean("kpp", entered.kpp, identifiers.kpp),
+        ogrn=form.clean("ogrn", entered.ogrn, identifiers.ogrn),
+        snils=form.clean("snils", entered.snils, identifiers.snils),
+        address=form.clean("address", entered.address, cleansing.address) or None,
         external_id=entered.external_id,
         contacts=_contacts(form, entered.contacts),
         given=form.given,
@@ -62,12 +66,13 @@ def cleanse(entered: CustomerForm) -> Details:
 
 def _contacts(form: _Form, entered: tuple[ContactForm, ...]) -> tuple[Contact, ...]:
     """The same contact given twice is one; the first naming of its person is kept."""
-    contacts: dict[tuple[ContactKind, str], Contact] = {}
+    contacts: dict[tuple[str, str], Contact] = {}
     for index, contact in enumerate(entered):
         make = identifiers.phone if contact.kind is ContactKind.PHONE else identifiers.email
         value = form.clean(f"contacts/{index}/value", contact.value, make)
-        person = form.clean_optional(f"contacts/{index}/person", contact.person, cleansing.name)
-        contacts.setdefault((contact.kind, value), Contact(contact.kind, value, person or None))
+        person = form.clean(f"contacts/{index}/person", contact.person, cleansing.name)
+        # By its text: the hash of an enum's member is computed in Python.
+        contacts.setdefault((contact.kind.value, value), Contact(contact.kind, value, person or None))
     return tuple(contacts.values())
 
 

@@ -65,13 +65,14 @@ PAGE_BY_EXTERNAL_ID = Read(
 )
 
 # The card that one with these requisites would double: the same INN and KPP, the same OGRN and KPP, or the
-# same OGRN under another INN (which cannot be).
+# same OGRN under another INN (which cannot be). Whose an OGRN is, the register says.
 EXISTING = Read(
     f"""
     SELECT coalesce(c.merged_into, c.id) FROM crm.customer c
     WHERE {READ_GATE}
       AND ((c.inn = %(inn)s AND coalesce(c.kpp, '') = %(kpp)s)
-           OR (c.ogrn = %(ogrn)s AND (coalesce(c.kpp, '') = %(kpp)s OR c.inn <> %(inn)s)))
+           OR (c.inn = (SELECT e.inn FROM crm.legal_entity e WHERE e.ogrn = %(ogrn)s) AND c.ogrn = %(ogrn)s
+               AND (coalesce(c.kpp, '') = %(kpp)s OR c.inn <> %(inn)s)))
       AND c.id IS DISTINCT FROM %(except)s
     ORDER BY c.id LIMIT 1""",
     lambda row: UUID(str(row[0])),
@@ -168,6 +169,8 @@ def keys(customer: Customer | Details) -> frozenset[tuple[str, str]]:
 def found_by(of: Customer | Details) -> tuple[list[str], list[str]]:
     """The words the card is found by, sorted: all of them, and those of the people who answer there."""
     persons = [contact.person for contact in of.contacts if contact.person]
+    if not persons:
+        return sorted(cleansing.words(of.name)), []
     people = {word for person in persons for word in cleansing.words(person)}
     return sorted(people.union(cleansing.words(of.name))), sorted(people)
 

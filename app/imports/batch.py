@@ -7,7 +7,7 @@ what is missing and add contacts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from app.customers.schemas import Details, Stage
@@ -15,7 +15,7 @@ from app.errors import FieldError
 from app.imports.rows import rejection
 from app.imports.schemas import Rejection, Row
 
-Key = tuple[str, ...]
+Key = tuple[str, ...]  # of plain texts: the hash of an enum's member is computed in Python
 
 
 @dataclass(slots=True)
@@ -36,10 +36,10 @@ class Batch:
     rejections: list[Rejection] = field(default_factory=list)
 
 
-def gather(results: Iterable[Row | Rejection], registered: Mapping[str, str]) -> Batch:
+def gather(results: Sequence[Row | Rejection], registered: Mapping[str, str]) -> Batch:
     """`registered`: the INN of each OGRN in the batch that the base knows already."""
     batch = Batch(dict(registered))
-    known: dict[Key, Entry] = {}
+    known = _Known(by_contact=any(map(_needs_contact, results)))
     for result in results:
         if isinstance(result, Rejection):
             batch.rejections.append(result)
@@ -60,8 +60,20 @@ def _conflict(details: Details, owners: dict[str, str]) -> FieldError | None:
     )
 
 
-def _add(batch: Batch, known: dict[Key, Entry], details: Details) -> None:
-    entry = _find(known, details)
+@dataclass(slots=True)
+class _Known:
+    """Entries by their keys; by their contacts only where a row of the batch can be known by nothing else."""
+
+    by_contact: bool
+    entries: dict[Key, Entry] = field(default_factory=dict)
+
+
+def _needs_contact(result: Row | Rejection) -> bool:
+    return isinstance(result, Row) and result.details.inn is None and result.details.external_id is None
+
+
+def _add(batch: Batch, known: _Known, details: Details) -> None:
+    entry = _find(known.entries, details)
     if entry is None:
         entry = Entry(details)
         batch.entries.append(entry)
@@ -70,8 +82,8 @@ def _add(batch: Batch, known: dict[Key, Entry], details: Details) -> None:
         entry.rows += 1
         entry.useful += merged != entry.details
         entry.details = merged
-    for key in _keys(entry.details):
-        known.setdefault(key, entry)
+    for key in _keys(entry.details, by_contact=known.by_contact):
+        known.entries.setdefault(key, entry)
 
 
 def _find(known: Mapping[Key, Entry], details: Details) -> Entry | None:
@@ -86,8 +98,8 @@ def _find(known: Mapping[Key, Entry], details: Details) -> Entry | None:
     return None
 
 
-def _keys(details: Details) -> list[Key]:
-    keys = _contact_keys(details)
+def _keys(details: Details, *, by_contact: bool) -> list[Key]:
+    keys = _contact_keys(details) if by_contact else []
     if details.inn is not None:
         keys.append(_inn_key(details))
     if details.external_id is not None:
@@ -100,13 +112,12 @@ def _inn_key(details: Details) -> Key:
 
 
 def _external_key(details: Details) -> Key:
-    return ("external_id", details.kind, details.external_id or "")
+    return ("external_id", details.kind.value, details.external_id or "")
 
 
 def _contact_keys(details: Details) -> list[Key]:
-    return [
-        ("contact", details.kind, details.name, contact.kind, contact.value) for contact in details.contacts
-    ]
+    of = ("contact", details.kind.value, details.name)
+    return [(*of, contact.kind.value, contact.value) for contact in details.contacts]
 
 
 def merge(first: Details, second: Details) -> Details:

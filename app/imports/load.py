@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
 import psycopg
@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from app.imports import load_sql
 from app.imports.batch import Batch
 from app.imports.schemas import Counts, Rejection
-from app.imports.staging import Staged, stage
+from app.imports.staging import Staged, array, stage
 
 
 class OvertakenError(Exception):
@@ -23,14 +23,16 @@ def load(connection: psycopg.Connection, staged: Staged) -> tuple[Counts, list[R
 
     Raises OvertakenError, or psycopg.Error: nothing of the batch may be committed then.
     """
-    staged = _with_registered(connection, staged)
+    registered = _registered(connection, staged)
+    if not registered.items() <= staged.batch.owners.items():
+        staged = stage(staged.results, registered)
     _copy(connection, staged)
     for statement in load_sql.MATCH:
         connection.execute(statement)
     if connection.execute(load_sql.LOCK_CARDS).fetchone() != (0,):
         raise OvertakenError
     try:
-        created = _write(connection)
+        created = _write(connection, registered)
         enriched = connection.execute(load_sql.ENRICH).rowcount
     except psycopg.IntegrityError as error:
         raise OvertakenError from error
@@ -40,14 +42,10 @@ def load(connection: psycopg.Connection, staged: Staged) -> tuple[Counts, list[R
     return _counts(staged.batch, created, enriched), staged.batch.rejections
 
 
-def _with_registered(connection: psycopg.Connection, staged: Staged) -> Staged:
-    """The batch as it was staged, unless the base knows one of its OGRNs under another INN."""
-    owners = staged.batch.owners
-    rows = connection.execute(load_sql.REGISTERED, {"ogrns": list(owners)}).fetchall()
-    registered = {str(ogrn): str(inn) for ogrn, inn in rows}
-    if registered.items() <= owners.items():
-        return staged
-    return stage(connection, staged.results, registered)
+def _registered(connection: psycopg.Connection, staged: Staged) -> dict[str, str]:
+    """The INN of each OGRN of the batch that the base knows; one of another INN takes its row out again."""
+    rows = connection.execute(load_sql.REGISTERED, {"ogrns": array(staged.batch.owners)}).fetchall()
+    return {str(ogrn): str(inn) for ogrn, inn in rows}
 
 
 def _copy(connection: psycopg.Connection, staged: Staged) -> None:
@@ -61,9 +59,9 @@ def _copy(connection: psycopg.Connection, staged: Staged) -> None:
             copy.write(content)
 
 
-def _write(connection: psycopg.Connection) -> int:
-    """New cards with their contacts; how many."""
-    connection.execute(load_sql.ENTITIES)
+def _write(connection: psycopg.Connection, registered: Collection[str]) -> int:
+    """New cards with their contacts; how many. All OGRNs but those are new."""
+    connection.execute(load_sql.ENTITIES, {"registered": array(registered)})
     inserted = connection.execute(load_sql.NEW_CARDS).rowcount
     connection.execute(load_sql.NEW_CONTACTS)
     return inserted

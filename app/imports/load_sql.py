@@ -25,7 +25,7 @@ BLOCKS = """
 SELECT number, first_row, content FROM crm.import_block
 WHERE job_id = %(job)s AND number >= %(first)s ORDER BY number LIMIT %(count)s
 """
-REGISTERED = "SELECT ogrn, inn FROM crm.legal_entity WHERE ogrn = ANY(%(ogrns)s)"
+REGISTERED = "SELECT ogrn, inn FROM crm.legal_entity WHERE ogrn = ANY(%(ogrns)s::text[])"
 
 # A load outruns the figures that the planner has of the tables, and a nested loop chosen for ten rows takes
 # minutes for thirty thousand. So there is none: the base is looked up by arrays of keys, which is a look into
@@ -45,9 +45,9 @@ CREATE TEMP TABLE enriched (card uuid) ON COMMIT DROP
 """
 COPY_INCOMING = """
 COPY incoming (id, kind, stage, name, inn, kpp, ogrn, snils, address, external_id, given, words, people,
-               address_key) FROM STDIN
+               address_key) FROM STDIN (NULL '')
 """
-COPY_CONTACTS = "COPY incoming_contact FROM STDIN"
+COPY_CONTACTS = "COPY incoming_contact FROM STDIN (NULL '')"
 
 # Which card an entry speaks of: by INN and KPP; else by its external id; else by name and a contact.
 MATCH = (
@@ -103,12 +103,12 @@ SELECT count(c.merged_into) FROM (
     WHERE id = ANY (ARRAY(SELECT card FROM incoming WHERE card IS NOT NULL))
     ORDER BY id FOR UPDATE) c
 """
+# All but those that were found registered.
 ENTITIES = """
 INSERT INTO crm.legal_entity (ogrn, inn)
-SELECT ogrn, inn FROM (SELECT DISTINCT ogrn, inn FROM incoming WHERE ogrn IS NOT NULL) AS told
-WHERE ogrn NOT IN (SELECT e.ogrn FROM crm.legal_entity e WHERE e.ogrn = ANY (ARRAY(
-    SELECT ogrn FROM incoming WHERE ogrn IS NOT NULL)))
-ORDER BY ogrn COLLATE "C"
+SELECT DISTINCT ogrn COLLATE "C" AS ogrn, inn FROM incoming
+WHERE ogrn IS NOT NULL AND ogrn NOT IN (SELECT unnest(%(registered)s::text[]))
+ORDER BY 1
 """
 # A card made by a form since the match breaks a unique key here, as an OGRN above, and the batch starts over.
 # Sorted, as all that follows: neighbours of an index go into the same page while it is at hand; by bytes, as
@@ -120,14 +120,13 @@ INSERT INTO crm.customer (id, kind, stage, name, inn, kpp, ogrn, snils, address,
 SELECT id, kind, stage, name, inn, kpp, ogrn, snils, address, external_id, given, array_to_tsvector(words),
        now(), now(), NULL, NULL, NULL, NULL
 FROM incoming WHERE card IS NULL
-ORDER BY inn COLLATE "C", kpp COLLATE "C"
+ORDER BY inn COLLATE "C" NULLS FIRST, kpp COLLATE "C" NULLS FIRST
 """
 NEW_CONTACTS = """
 INSERT INTO crm.contact (id, customer_id, kind, value, person, position)
-SELECT t.id, i.id, t.kind, t.value, t.person, t.position
-FROM incoming i JOIN incoming_contact t ON t.incoming_id = i.id
-WHERE i.card IS NULL
-ORDER BY t.id
+SELECT id, incoming_id, kind, value, person, position FROM incoming_contact
+WHERE incoming_id NOT IN (SELECT id FROM incoming WHERE card IS NOT NULL)
+ORDER BY incoming_id
 """
 # Fills what a card lacks and adds contacts; a card that gains nothing keeps its version. Notes who gained.
 ENRICH = """

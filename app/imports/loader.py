@@ -176,7 +176,7 @@ class Loader:
         with self._reader.transaction():
             self._reader.execute(load_sql.ACT, ACTS_AS)  # nobody in particular would see no block
             blocks = reading.blocks(self._reader, first)
-        staged = stage(self._reader, reading.results(blocks), registered={})
+        staged = stage(reading.results(blocks), registered={})
         return _Part(reading.job, first, first + len(blocks), staged)
 
     def _open(self) -> psycopg.Connection:
@@ -214,7 +214,7 @@ class _Reading:
 
     def blocks(self, connection: psycopg.Connection, first: int) -> list[_Block]:
         parameters = {"job": self.job, "first": first, "count": self.count}
-        return connection.execute(load_sql.BLOCKS, parameters).fetchall()
+        return connection.execute(load_sql.BLOCKS, parameters, binary=True).fetchall()
 
     def results(self, blocks: Sequence[_Block]) -> list[Row | Rejection]:
         results: list[Row | Rejection] = []

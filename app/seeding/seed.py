@@ -27,7 +27,7 @@ def seed_customers(dsn: str, count: int, seed: int) -> Iterator[int]:
         lines = customers.rows(seed, count)
         done = 0
         while batch := list(islice(lines, BATCH)):
-            staged = stage(connection, list(read_rows(batch, done + 1, Format.NDJSON, None)), registered={})
+            staged = stage(list(read_rows(batch, done + 1, Format.NDJSON, None)), registered={})
             with connection.transaction():
                 connection.execute(load_sql.ACT, ACTS_AS)
                 load(connection, staged)

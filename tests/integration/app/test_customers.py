@@ -231,7 +231,7 @@ async def test_a_partial_load_enriches_an_existing_card(api, company, number, cr
     with psycopg.connect(crm.url(), autocommit=True) as connection, connection.transaction():
         connection.execute(load_sql.ACT, ACTS_AS)
         results = list(read_rows([orjson.dumps(line)], 1, Format.NDJSON, None))
-        counts, rejected = load(connection, stage(connection, results, registered={}))
+        counts, rejected = load(connection, stage(results, registered={}))
     assert (counts.enriched, rejected) == (1, [])
     after = (await api.get(f"{CUSTOMERS}/{card['id']}")).json()
     assert (after["name"], after["stage"], after["address"]) == (

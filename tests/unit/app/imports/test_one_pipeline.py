@@ -54,6 +54,15 @@ def test_a_phone_is_what_the_library_makes_of_it(text):
     assert found(identifiers.phone, text) == phone_by_the_library(text)
 
 
+def test_a_phone_is_what_the_library_makes_of_it_in_every_code():
+    """All thousand codes, with numbers all over each: ten thousand that are written as people do."""
+    for code in range(1000):
+        for start in range(3, 1000, 100):
+            number = f"{code:03}{start:03}{code * 37 % 10_000:04}"
+            written = f"8 ({number[:3]}) {number[3:6]}-{number[6:8]}-{number[8:]}"
+            assert found(identifiers.phone, written) == phone_by_the_library(written), written
+
+
 @given(EMAILS)
 @example("Info@Romashka.RU")
 @example("a@localhost")
