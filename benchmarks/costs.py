@@ -54,7 +54,7 @@ class Bench:
 
     def _read(self) -> tuple[blocks.Looked, float]:
         user = Role.APP.value
-        return blocks.looked(self.base, user), processor.of_sessions(self.base, user)
+        return blocks.looked(self.base, user), processor.of_sessions(self.base.admin_url, user)
 
 
 @asynccontextmanager

@@ -36,13 +36,19 @@ def of_process(pid: int) -> float:
     return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
 
-def of_sessions(database: CrmDatabase, user: str) -> float:
+def of_sessions(admin_url: str, user: str) -> float:
     """The same of the sessions that a user has open in this database."""
-    with psycopg.connect(database.admin_url, autocommit=True) as connection:
+    with psycopg.connect(admin_url, autocommit=True) as connection:
         pids = [int(row[0]) for row in connection.execute(_SESSIONS, (user,))]
     return sum(map(of_process, pids))
 
 
+def peak_memory_mib() -> float:
+    """The most that this process held since its program began; getrusage would count its parent as well."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
 def used(database: CrmDatabase, pid: int, user: str) -> Used:
     """What a server that logs in as `user` has used until now."""
-    return Used(of_process(pid), of_sessions(database, user))
+    return Used(of_process(pid), of_sessions(database.admin_url, user))

@@ -27,7 +27,6 @@ SERVER = {
 # Built again when the rows are there, as that takes a fraction of the time.
 _INDEXES = (
     "customer_inn_kpp_key",
-    "customer_ogrn_kpp_key",
     "customer_words_idx",
     "customer_external_id_idx",
     "contact_value_idx",
