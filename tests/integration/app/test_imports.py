@@ -170,7 +170,7 @@ async def test_new_words_have_the_variants_that_a_search_asks_for(api, crm, admi
 async def test_signs_that_a_copy_has_for_itself_are_loaded_as_they_came(api, crm, number):
     row = {"kind": "company", "name": "Null «N»\t*ТОО*\\", "external_id": f"C:\\new\\.{number}"}
     await load(api, crm, ndjson(row), f"signs-{number}")
-    listed = await api.get(CUSTOMERS, params={"external_id": row["external_id"]})
+    listed = await api.http.get(CUSTOMERS, params={"external_id": row["external_id"]})
     (card,) = listed.json()["items"]
     assert (card["external_id"], card["given"]) == (row["external_id"], {"name": row["name"]})
     assert (card["name"], card["contacts"], card["address"]) == ('Null "N" ТОО', [], None)
