@@ -27,11 +27,11 @@ class Subject(Protocol):
     def importance(self) -> Importance: ...
 
 
-# To the person; where nobody is assigned, to the head of the unit.
+# To the person; where nobody is assigned, to the head of the unit, or else to the nearest above.
 _TELL = """
 INSERT INTO crm.notification (id, recipient, kind, importance, request_id, created_at)
 SELECT %(id)s, r.recipient, %(kind)s, %(importance)s, %(request_id)s, %(created_at)s
-FROM (SELECT coalesce(%(assignee)s, (SELECT u.head FROM crm.unit u WHERE u.code = %(unit)s)) AS recipient) r
+FROM (SELECT coalesce(%(assignee)s, crm.head_of(%(unit)s)) AS recipient) r
 WHERE r.recipient IS NOT NULL
 """
 _SHOWN = """

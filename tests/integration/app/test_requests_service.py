@@ -170,6 +170,18 @@ async def test_a_head_sees_the_zone_and_redistributes(desk):
     assert (await desk.move(requests[0], "assign", status=422, assignee="nobody"))["errors"]
 
 
+async def test_what_waits_in_a_unit_without_a_head_is_told_to_the_head_above(desk):
+    head, below, far_below = await desk.person("head"), desk.name("below"), desk.name("far-below")
+    await desk.put(f"units/{desk.unit}", {"code": desk.unit, "title": in_three("Zone"), "head": head})
+    await desk.add_unit(below, parent=desk.unit)
+    await desk.add_unit(far_below, parent=below)
+    await desk.rule("far-below", 30, "unit", far_below)
+    request = await desk.register()
+    assert (request["unit"], request["assignee"]) == (far_below, None)
+    notices = (await desk.api.get(f"/api/v1/notifications?recipient={head}")).json()["items"]
+    assert [(each["kind"], each["request_id"]) for each in notices] == [("assigned", request["id"])]
+
+
 async def test_satisfaction_is_asked_after_closing_only(desk):
     request = await desk.register()
     early = await desk.api.post(f"{REQUESTS}/{request['id']}/rating", {"rating": 5})
