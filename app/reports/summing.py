@@ -18,7 +18,7 @@ from app.database.database import Database
 from app.database.units import WriteUnit
 from app.encoding import encode
 
-BATCH: Final = 20_000  # some tenths of a second; PostgreSQL ends a statement after ten seconds
+BATCH: Final = 50_000  # some tenths of a second; PostgreSQL ends a statement after ten seconds
 
 _PROGRESS = "SELECT p.received_by::text FROM crm.turnover_progress p"
 # Whole transactions: those that begin within the next BATCH rows. Whether there may be more.
@@ -52,16 +52,18 @@ WITH moved AS (
     UNION ALL
     {_BOUGHT} AND c.issued_by > %(after)s::xid8 AND c.issued_by <= %(up_to)s::xid8
               AND d.received_by <= %(after)s::xid8
-), dated AS (
-    SELECT b.*, date_trunc('month', b.day)::date AS month FROM bought b
+), by_station AS (
+    SELECT b.day, (b.day - extract(day FROM b.day)::integer + 1) AS month, b.station, b.product, b.currency,
+           count(*) AS transactions, sum(b.quantity) AS quantity, sum(b.amount) AS amount
+    FROM bought b GROUP BY b.day, b.station, b.product, b.currency
 )
 INSERT INTO crm.turnover_sum AS s
     (span, first_day, station, product, currency, transactions, quantity, amount)
 SELECT CASE WHEN grouping(b.station) = 1 THEN 'day' WHEN grouping(b.day) = 0 THEN 'station-day'
             ELSE 'station-month' END,
-       coalesce(b.day, b.month), coalesce(b.station, ''), b.product, b.currency, count(*), sum(b.quantity),
-       sum(b.amount)
-FROM dated b
+       coalesce(b.day, b.month), coalesce(b.station, ''), b.product, b.currency,
+       sum(b.transactions), sum(b.quantity), sum(b.amount)
+FROM by_station b
 GROUP BY GROUPING SETS ((b.day, b.product, b.currency), (b.day, b.station, b.product, b.currency),
                         (b.month, b.station, b.product, b.currency))
 ON CONFLICT (span, first_day, station, product, currency) DO UPDATE

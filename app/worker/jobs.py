@@ -66,7 +66,7 @@ JOBS: tuple[Job, ...] = (
         "accrue-points", 1.0, _accrue, "what the feed brought gives points, by the accrual rules, and is told"
     ),
     Job("day-closes", 10.0, _day_closes, "what the processing system says it sent of a day is what came"),
-    Job("sum-turnover", 30.0, summing.step, "what the feed brought is in the sums of its day"),
+    Job("sum-turnover", 60.0, summing.step, "what the feed brought is in the sums of its day"),
     Job("missing-data", 60.0, _missing, "integrated systems that have gone silent are told of"),
     Job("keep-half-months", 600.0, keeping.keep_due, "statistics of what ended are kept, the heads told"),
     Job("expire-keys", 600.0, purge.expire_keys, "answers that nobody repeats are kept for 7 days"),
