@@ -57,7 +57,7 @@ def test_an_order_that_was_announced_is_followed_at_once_and_any_other_by_the_lo
 
 
 def test_every_loop_holds_still_for_an_announced_order_until_it_is_its_turn(told_by_patroni):
-    """The candidate's until the key is gone, others' until it is back, the old one's if it cannot follow."""
+    """The candidate's until the key is gone, standbys' until it is back, the old one's if it can't follow."""
     script = ESTATE_OF_ONE + (
         "def event(kind): looked.pop()(WatchedEvent(kind, 'CONNECTED', '/leader'))\n"
         "expecting.STILL_S = 1.5\n"
@@ -71,9 +71,23 @@ def test_every_loop_holds_still_for_an_announced_order_until_it_is_its_turn(told
         "announced(); announced(hindrance='new lags'); print(held(other))\n"
         "old = member('old'); busy = 'is at something else'\n"
         "announced(); ordered(leader='old', member='new'); print(held(old))\n"
+        "announced(); event(EventType.DELETED); event(EventType.CREATED); print(held(old))\n"
     )
-    expected = ["False", "True []", "True", "False", "True", "False", "False", "False", "False"]
+    expected = ["False", "True []", "True", "False", "True", "False", "False", "False", "False", "True"]
     assert told_by_patroni(script) == expected
+
+
+def test_a_loop_that_held_still_does_not_make_up_for_those_that_it_missed(told_by_patroni):
+    script = (
+        "class Ha:\n"
+        "    def __init__(self, patroni): self.patroni = patroni\n"
+        "    def run_cycle(self): return self.patroni.next_run > 0\n"
+        "expecting.Ha = Ha\n"
+        "messenger = types.SimpleNamespace(knows=lambda ha: None, hold_still=lambda: still)\n"
+        "expecting.tell(messenger)\n"
+        "for still in (True, False): print(Ha(types.SimpleNamespace(next_run=0.0)).run_cycle())\n"
+    )
+    assert told_by_patroni(script) == ["True", "False"]
 
 
 RELEASED = "('/failover', 3), ('/sync', 9), 'delete /leader'"

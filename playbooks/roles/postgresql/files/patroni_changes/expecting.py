@@ -8,9 +8,9 @@ members' loops, once a second each, take 0.7 of a core.
 So the orchestrator announces an order (failover/actuators/leader_key.py). The primary asks the candidate and
 makes the checkpoint then, says in the same znode that it is prepared, and begins to stop as soon as the
 order comes; the leader key is released in the moment that it has stopped. All members' loops hold still: the
-candidate's until the key is gone, the others' until it has been there again for a moment, in which the new
-primary's clients come first, and none for longer than STILL_S. The order is what binds: its transaction
-proves that the key is this primary's and the candidate synchronous.
+candidate's until the key is gone, the other standbys' until it has been there again for a moment, in which
+the new primary's clients come first, and none for longer than STILL_S. The order is what binds: its
+transaction proves that the key is this primary's and the candidate synchronous.
 
 One that was not announced, or not in time, is followed by Patroni's loop, which is woken: Patroni watches no
 znode that is its primary's alone, so whoever ordered by ZooKeeper had to wake every member of the cluster,
@@ -33,7 +33,6 @@ from patroni import postgresql as _postgresql  # noqa: F401  # before patroni.ha
 from patroni.dcs import Member
 from patroni.ha import Ha
 
-from patroni_changes.handing_over import COMES_AFTER_S
 from patroni_changes.waking import has_ended
 
 # {"operation", "leader", "member"}, and with the answer "hindrance" (failover/actuators/leader_key.py).
@@ -41,16 +40,19 @@ ANNOUNCED = "/twinsite/announced"
 # An announcement counts for so long. A pause of pools is given up after a second; the lease is 20, and it and
 # the watchdog of a real server are kept by the loop that holds still.
 STILL_S = 3.0
+# So long after the new primary has taken the key the other standbys come: on two busy cores its clients' own
+# first sessions took twice as long where all came at once.
+COMES_AFTER_S = 0.6
 # A stop that takes longer is a matter of the demotion's own.
 STOPS_WITHIN_S = 10.0
 ANSWERS_WITHIN_S = 1.0
 
 
 class Expected:
-    """An order that may come, at one member. `candidate`: who shall be the next primary."""
+    """An order that may come. `leader`: who shall hand over, and `candidate`: to whom."""
 
-    def __init__(self, candidate: str) -> None:
-        self.candidate = candidate
+    def __init__(self, leader: str, candidate: str) -> None:
+        self.leader, self.candidate = leader, candidate
         self.prepared = False
         self._until = time.monotonic() + STILL_S
         self._over = threading.Event()
@@ -59,8 +61,13 @@ class Expected:
     def in_time(self) -> bool:
         return time.monotonic() < self._until
 
-    def hold_still(self) -> None:
-        self._over.wait(max(0.0, self._until - time.monotonic()))
+    def hold_still(self) -> bool:
+        """Whether there was a reason to."""
+        left = self._until - time.monotonic()
+        if left <= 0 or self._over.is_set():
+            return False
+        self._over.wait(left)
+        return True
 
     def end(self) -> None:
         self._over.set()
@@ -70,7 +77,9 @@ class Expected:
 
         def changed(event: WatchedEvent) -> None:
             if event.type == EventType.CREATED:
-                threading.Timer(COMES_AFTER_S, self.end).start()
+                # The old primary has nothing to do in its loop until it has stopped and follows.
+                if member != self.leader:
+                    threading.Timer(COMES_AFTER_S, self.end).start()
             elif event.type == EventType.NONE or (
                 event.type == EventType.DELETED and member == self.candidate
             ):
@@ -97,9 +106,8 @@ class Messenger:
         DataWatch(client, ANNOUNCED, self._announced)
         DataWatch(client, ha.dcs.failover_path, self._ordered)
 
-    def hold_still(self) -> None:
-        if self._expected is not None:
-            self._expected.hold_still()
+    def hold_still(self) -> bool:
+        return self._expected is not None and self._expected.hold_still()
 
     def _announced(self, data: bytes | None, stat: Any) -> None:
         word = json.loads(data or b"{}")
@@ -108,7 +116,7 @@ class Messenger:
         if self._ha is None or not word or "hindrance" in word:
             return
         ha, me = self._ha, self._ha.state_handler.name
-        self._expected = expected = Expected(word["member"])
+        self._expected = expected = Expected(word["leader"], word["member"])
         expected.watch(ha.dcs._client, ha.dcs.leader_path, me)  # noqa: SLF001
         if word["leader"] == me:
             # Not in kazoo's one thread for watches: it asks the candidate, and waits for a checkpoint.
@@ -235,7 +243,8 @@ def tell(messenger: Messenger) -> None:
 
     @functools.wraps(run_cycle)
     def running(self: Ha) -> str:
-        messenger.hold_still()
+        if messenger.hold_still():
+            self.patroni.next_run = time.time()  # or the loops that it missed would follow at once
         return run_cycle(self)
 
     Ha.__init__, Ha.run_cycle = telling, running
