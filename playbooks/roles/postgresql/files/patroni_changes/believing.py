@@ -7,11 +7,11 @@ commits are acknowledged that only the primary holds, and afterwards none is unt
 (seen once as a second pause of 2 s after a loss; docs/decisions/0205-diverged-standbys.md). What was never
 sent cannot have been confirmed. And so does one that streams the rest of the old timeline: named synchronous
 then, it first finds the new one, and is sent a whole file of WAL again, while commits wait for it (seen as a
-second pause of 0.6 to 0.9 s after a crash). Only who has flushed something of this timeline counts.
+second pause of 0.6 to 1.8 s in ten of 31 failovers). Only who has flushed something of this timeline counts.
 
 Whether its postmaster is there: an ended process stays in the table until init has reaped it, and Patroni
-takes it for a running one until then. On busy cores that was some tenths of a second, so that a loop that was
-woken by the end found nothing, and the next came a second later.
+takes it for a running one until then. On busy cores that can be some tenths of a second, so that a loop that
+was woken by the end found nothing, and the next came a second later (seen in 2 of 22 crashes).
 
 When it believes that nobody is synchronous any more: a loop that was under way when the postmaster died may
 still be answered, by a session that outlives it for a moment, that no standby streams. Patroni then emptied
