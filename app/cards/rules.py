@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from app.cards.schemas import Card, CardStatus, CheckForm, Limits, Refusal, Usage
@@ -42,6 +42,11 @@ def ended(card: Card, at: datetime) -> Card:
 def _refuse_replaced(card: Card) -> None:
     if card.status is CardStatus.REPLACED:
         raise ProblemError(Problem.WRONG_STATE, "the card was replaced by another", state=card.status)
+
+
+def midnight(day: date) -> datetime:
+    """When a day of the processing system begins."""
+    return datetime.combine(day, time(), PROCESSING_ZONE)
 
 
 def day_and_month(moment: datetime) -> tuple[datetime, datetime]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from app import pagination
-from app.cards.rules import PROCESSING_ZONE
+from app.cards.rules import midnight
 from app.database.answer import Answer, Command, Committed
 from app.database.database import Database, Found, Freshness
 from app.database.units import WriteUnit
@@ -25,7 +25,7 @@ PATH = f"{BASE}/day-closes"
 
 def bounds(day: date) -> tuple[datetime, datetime]:
     """From midnight to midnight, as the processing system's days go. Pure."""
-    since = datetime.combine(day, time(), PROCESSING_ZONE)
+    since = midnight(day)
     return since, since + timedelta(days=1)  # by the clock on the wall
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
-from app.cards.rules import PROCESSING_ZONE
+from app.cards.rules import PROCESSING_ZONE, midnight
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,12 @@ def cut(since: datetime, until: datetime, now: datetime) -> Cut:
     to now reads nothing of today: its day as a whole, without what is yet to come.
     """
     first, last = _nearest_day(since, now), _nearest_day(until, now)
-    edges = (*_signed(since, _midnight(first)), *_signed(_midnight(last), until))
+    edges = (*_signed(since, midnight(first)), *_signed(midnight(last), until))
     if first >= last or sum((_past(e.since, e.until, now) for e in edges), timedelta()) > _past(
         since, until, now
     ):
         return uncut(since, until)
-    whole = Piece(_midnight(first), _midnight(last), unsummed=True)
+    whole = Piece(midnight(first), midnight(last), unsummed=True)
     return Cut(first, *_whole_months(first, last), last, (whole, *edges))
 
 
@@ -69,7 +69,7 @@ def _nearest_day(moment: datetime, now: datetime) -> date:
     """The day whose beginning is nearest, counting only what is past."""
     day = moment.astimezone(PROCESSING_ZONE).date()
     following = day + timedelta(days=1)
-    before, after = _past(_midnight(day), moment, now), _past(moment, _midnight(following), now)
+    before, after = _past(midnight(day), moment, now), _past(moment, midnight(following), now)
     return following if after < before else day
 
 
@@ -89,8 +89,3 @@ def _whole_months(first: date, last: date) -> tuple[date, date]:
     since = first if first.day == 1 else (first.replace(day=1) + timedelta(days=31)).replace(day=1)
     until = last.replace(day=1)
     return (since, until) if since < until else (last, last)
-
-
-def _midnight(day: date) -> datetime:
-    """At which a day of the processing system begins."""
-    return datetime.combine(day, time(), PROCESSING_ZONE)
