@@ -33,6 +33,8 @@ from patroni import postgresql as _postgresql  # noqa: F401  # before patroni.ha
 from patroni.dcs import Member
 from patroni.ha import Ha
 
+from patroni_changes.giving_up import unfitness, without_archive_command
+from patroni_changes.hooks import ANSWERS_WITHIN_S, in_place_of, introduce, refusals
 from patroni_changes.waking import has_ended
 
 # {"operation", "leader", "member"}, and with the answer "hindrance" (failover/actuators/leader_key.py).
@@ -45,7 +47,6 @@ STILL_S = 3.0
 COMES_AFTER_S = 0.6
 # A stop that takes longer is a matter of the demotion's own.
 STOPS_WITHIN_S = 10.0
-ANSWERS_WITHIN_S = 1.0
 
 
 class Expected:
@@ -153,11 +154,8 @@ def hindrance_of(ha: Ha, candidate: str) -> str | None:
     member = ha.cluster and ha.cluster.get_member(candidate, fallback_to_leader=False)
     if not isinstance(member, Member):
         return f"{candidate} is not known here"
-    found = ha.fetch_node_status(member)
-    if (limitation := found.failover_limitation()) is not None:
-        return f"{candidate} is {limitation}"
-    if ha.is_lagging(found.wal_position):
-        return f"{candidate} lags"
+    if (unfit := unfitness(ha, ha.fetch_node_status(member))) is not None:
+        return f"{candidate} {unfit}"
     if not ha.is_leader() or ha.is_paused():
         return "not the leader, or paused"
     return None
@@ -173,13 +171,13 @@ def hand_over(ha: Ha, order_version: int) -> bool | None:
     if (postmaster := server.is_running()) is not None:
         arguments = (postmaster.pid,)
         threading.Thread(target=release.await_end, args=arguments, name="release", daemon=True).start()
-    server.checkpoint = lambda **_: None  # made when the order was announced
-    ha._rewind.get_archive_command = lambda: None  # noqa: SLF001  # for the demotion of a whole cluster
-    ha.release_leader_key_voluntarily = release.by_patroni
-    try:
+    made = in_place_of(server, checkpoint=lambda **_: None)  # when the order was announced
+    with (
+        made,
+        without_archive_command(ha),
+        in_place_of(ha, release_leader_key_voluntarily=release.by_patroni),
+    ):
         return ha.demote("graceful")
-    finally:
-        del server.checkpoint, ha._rewind.get_archive_command, ha.release_leader_key_voluntarily  # noqa: SLF001
 
 
 class Release:
@@ -228,18 +226,13 @@ class Release:
         transaction.check(dcs.failover_path, self._order_version)
         transaction.check(dcs.sync_path, sync_version)
         transaction.delete(dcs.leader_path)
-        results = transaction.commit_async().get(timeout=ANSWERS_WITHIN_S)
-        return not any(isinstance(result, Exception) for result in results)
+        return not refusals(transaction)
 
 
 def tell(messenger: Messenger) -> None:
     """Have Patroni say who it is, and before each loop ask whether it is to hold still."""
-    make_ha, run_cycle = Ha.__init__, Ha.run_cycle
-
-    @functools.wraps(make_ha)
-    def telling(self: Ha, *args: object) -> None:
-        make_ha(self, *args)
-        messenger.knows(self)
+    introduce(messenger)
+    run_cycle = Ha.run_cycle
 
     @functools.wraps(run_cycle)
     def running(self: Ha) -> str:
@@ -247,4 +240,4 @@ def tell(messenger: Messenger) -> None:
             self.patroni.next_run = time.time()  # or the loops that it missed would follow at once
         return run_cycle(self)
 
-    Ha.__init__, Ha.run_cycle = telling, running
+    Ha.run_cycle = running

@@ -11,8 +11,9 @@ acknowledged write. If it is lost as well, the others find it silent, and race a
 """
 
 import functools
+import json
 from concurrent.futures import as_completed
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from kazoo.exceptions import KazooException, NoNodeError
@@ -22,7 +23,20 @@ from patroni import thread_pool
 from patroni.dcs import Member
 from patroni.ha import Ha
 
-ANSWERS_WITHIN_S = 1.0
+from patroni_changes.hooks import in_place_of, refusals
+
+
+def unfitness(ha: Ha, found: Any) -> str | None:
+    """Why a member that was asked must not take over; None: it may. As `Ha.is_failover_possible` has it."""
+    limitation = found.failover_limitation()
+    if limitation is not None:
+        return f"is {limitation}"
+    return "lags" if ha.is_lagging(found.wal_position) else None
+
+
+def without_archive_command(ha: Ha) -> AbstractContextManager[None]:
+    """For a demotion: it starts PostgreSQL twice for one that only the demotion of a whole cluster uses."""
+    return in_place_of(ha._rewind, get_archive_command=lambda: None)  # noqa: SLF001
 
 
 class Successor:
@@ -48,19 +62,14 @@ class Successor:
         return answered
 
     def _is_fit(self, found: Any) -> bool:
-        """As `Ha.is_failover_possible` has it."""
         ha = self._ha
         behind = ha.check_timeline() and (found.timeline or 0) < ha.cluster.timeline
-        return found.failover_limitation() is None and not behind and not ha.is_lagging(found.wal_position)
+        return unfitness(ha, found) is None and not behind
 
     def demote(self, mode: str) -> bool | None:
-        """In the place of `Ha.demote`, without the archive command, which only a whole cluster's needs."""
-        rewind = self._ha._rewind  # noqa: SLF001
-        rewind.get_archive_command = lambda: None
-        try:
+        """In the place of `Ha.demote`."""
+        with without_archive_command(self._ha):
             return self._demote(mode)
-        finally:
-            del rewind.get_archive_command
 
     def release(self, *last_lsn: int) -> None:
         """In the place of `Ha.release_leader_key_voluntarily`, which does it where this cannot."""
@@ -74,20 +83,20 @@ class Successor:
 
     def _release_for(self, name: str) -> bool:
         """Only our own key, whose version pins no owner: whoever took it writes /sync before it promotes."""
-        ha, order = self._ha, f'{{"leader":"{self._ha.state_handler.name}","member":"{name}"}}'.encode()
+        ha, order = self._ha, {"leader": self._ha.state_handler.name, "member": name}
         client, leader = ha.dcs._client, ha.cluster.leader  # noqa: SLF001  # it has no public one
         if leader is None or leader.session != client.client_id[0]:
             return False
-        results: list[object] = []
+        refused: list[Exception] = []
         for put in ("set_data", "create"):
             transaction = client.transaction()
             transaction.check(ha.dcs.sync_path, ha.cluster.sync.version)
-            getattr(transaction, put)(ha.dcs.failover_path, order)
+            getattr(transaction, put)(ha.dcs.failover_path, json.dumps(order, separators=(",", ":")).encode())
             transaction.delete(ha.dcs.leader_path)
-            results = transaction.commit_async().get(timeout=ANSWERS_WITHIN_S)
-            if not any(isinstance(result, NoNodeError) for result in results):
+            refused = refusals(transaction)
+            if not any(isinstance(each, NoNodeError) for each in refused):
                 break
-        return not any(isinstance(result, Exception) for result in results)
+        return not refused
 
 
 def name_a_successor() -> None:
@@ -97,11 +106,12 @@ def name_a_successor() -> None:
     @functools.wraps(recover)
     def recovering(self: Ha) -> str:
         successor = Successor(self)
-        self.fetch_nodes_statuses, self.demote = successor.statuses, successor.demote
-        self.release_leader_key_voluntarily = successor.release
-        try:
+        with in_place_of(
+            self,
+            fetch_nodes_statuses=successor.statuses,
+            demote=successor.demote,
+            release_leader_key_voluntarily=successor.release,
+        ):
             return recover(self)
-        finally:
-            del self.fetch_nodes_statuses, self.demote, self.release_leader_key_voluntarily
 
     Ha.recover = recovering

@@ -27,6 +27,8 @@ from patroni import postgresql  # before patroni.ha, which cannot be the first t
 from patroni.ha import Ha
 from patroni.utils import polling_loop
 
+from patroni_changes.hooks import in_place_of
+
 Postgresql = postgresql.Postgresql
 # Between two looks whether what Patroni sleeps for is there.
 LOOKS_EVERY_S = 0.1
@@ -67,12 +69,11 @@ def promote_before_cleaning_up() -> None:
             put_off.append(functools.partial(write, *order, **more))
             return True
 
-        self.dcs.manual_failover = put_off_order
-        self.load_cluster_from_dcs = lambda: put_off.append(look)
+        later = in_place_of(self.dcs, manual_failover=put_off_order)
         try:
-            return process_unhealthy(self)
+            with later, in_place_of(self, load_cluster_from_dcs=lambda: put_off.append(look)):
+                return process_unhealthy(self)
         finally:
-            del self.dcs.manual_failover, self.load_cluster_from_dcs
             for doing in put_off:
                 doing()
 

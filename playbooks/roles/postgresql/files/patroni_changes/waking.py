@@ -12,6 +12,8 @@ import threading
 from patroni import postgresql  # before patroni.ha, which cannot be the first to import it
 from patroni.ha import Ha
 
+from patroni_changes.hooks import introduce
+
 PostmasterProcess = postgresql.postmaster.PostmasterProcess
 
 
@@ -52,12 +54,8 @@ class Watchman:
 
 def tell(watchman: Watchman) -> None:
     """Have Patroni say who it is, and of which postmasters it knows."""
-    make_ha, make_process = Ha.__init__, PostmasterProcess.__init__
-
-    @functools.wraps(make_ha)
-    def telling_ha(self: Ha, *args: object) -> None:
-        make_ha(self, *args)
-        watchman.knows(self)
+    introduce(watchman)
+    make_process = PostmasterProcess.__init__
 
     @functools.wraps(make_process)
     def telling_process(self: PostmasterProcess, pid: int) -> None:
@@ -65,4 +63,4 @@ def tell(watchman: Watchman) -> None:
         if not self.is_single_user:
             watchman.watch(self.pid)
 
-    Ha.__init__, PostmasterProcess.__init__ = telling_ha, telling_process
+    PostmasterProcess.__init__ = telling_process
