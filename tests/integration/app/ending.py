@@ -27,11 +27,18 @@ POOLER_ENDED = _error("08P01", "server conn crashed?")
 READY = b"Z" + struct.pack("!I", 5) + b"I"
 
 
+def _set() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class Ending:
     """How sessions end: at the first `times` appearances of `word` in what a client sends.
 
     `reached`: the server gets the word, and its answer is awaited and kept from the client.
+    `noticed`: when set, the server is told that the client is gone.
     """
 
     word: bytes
@@ -39,6 +46,7 @@ class Ending:
     reached: bool = False
     times: int = 1
     ended: int = 0
+    noticed: threading.Event = field(default_factory=_set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def takes(self, sent: bytes) -> bool:
@@ -88,5 +96,7 @@ def _pass_on(client: socket.socket, server: tuple[str, int], how: Ending) -> Non
                         upstream.sendall(content)
                         upstream.recv(CHUNK)
                     client.sendall(how.answer)
+                    client.close()
+                    how.noticed.wait(CONNECT_SECONDS)
                     return
                 (upstream if key.fileobj is client else client).sendall(content)

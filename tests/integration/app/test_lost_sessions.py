@@ -17,6 +17,7 @@ from tests.integration.app.test_imports import NDJSON, ndjson
 IMPORTS, REQUESTS = "/api/v1/imports", "/api/v1/requests"
 CALL = {"channel": "call", "topic": "cards", "subject": "Карта", "text": "Не работает"}
 WAIT_SECONDS = 120.0
+IN_PROGRESS = "idempotency-key-in-progress"
 WORDS = {
     "nothing": b"",
     "half a word": SERVER_ENDED[:20],
@@ -56,6 +57,14 @@ def loaded(api, admin, number, waiting_load):
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch):
     monkeypatch.setattr(loader_module, "growing", lambda *_, **__: 0.01)
+
+
+async def answered(ask):
+    """The answer, when the pool is filled anew and the server has ended the session that held the key."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while (answer := await ask()).status_code == 503 or answer.json().get("code") == IN_PROGRESS:
+            await asyncio.sleep(0.02)
+    return answer
 
 
 async def received(api, number, rows=20):
@@ -131,11 +140,25 @@ async def test_a_write_whose_commit_was_not_answered_is_in_doubt_and_its_repetit
             how.times = 1
             lost = await api.post(REQUESTS, CALL, key=f"lost-{number}")
             assert (lost.status_code, lost.json()["code"]) == (503, "outcome-unknown"), lost.text
+            again = await answered(lambda: api.post(REQUESTS, CALL, key=f"lost-{number}"))
+            assert again.status_code == 201, again.text
+            assert again.headers.get("Idempotency-Replayed") == ("true" if reached else None)
+
+
+async def test_a_key_is_in_progress_until_the_server_notices_that_the_session_is_lost(crm, start_api, number):
+    how = Ending(COMMIT, b"", times=0, noticed=threading.Event())
+    with ending(crm.url(), how) as dsn:
+        async with start_api(dsn, primary_wait_seconds=0, probe_seconds=600) as api:
+            how.times = 1
+            lost = await api.post(REQUESTS, CALL, key=f"lost-{number}")
+            assert lost.json()["code"] == "outcome-unknown", lost.text
             async with asyncio.timeout(WAIT_SECONDS):  # the pool is being filled anew
                 while (again := await api.post(REQUESTS, CALL, key=f"lost-{number}")).status_code == 503:
                     await asyncio.sleep(0.02)
+            assert (again.status_code, again.json()["code"]) == (409, IN_PROGRESS)
+            how.noticed.set()
+            again = await answered(lambda: api.post(REQUESTS, CALL, key=f"lost-{number}"))
             assert again.status_code == 201, again.text
-            assert again.headers.get("Idempotency-Replayed") == ("true" if reached else None)
 
 
 @EVERY_WORD
