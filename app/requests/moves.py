@@ -30,7 +30,8 @@ from app.requests.schemas import (
     TakeForm,
 )
 from app.routing import service as routing
-from app.topics.schemas import Occasion
+from app.routing.repository import Setting
+from app.topics.schemas import Occasion, Priority
 
 Work = Callable[[WriteUnit], Awaitable[Answer]]
 Step = Callable[[WriteUnit, CustomerRequest, datetime], Awaitable[CustomerRequest]]
@@ -102,18 +103,32 @@ def assign(form: AssignForm) -> Move:
 
 
 def escalate(form: StepForm) -> Move:
-    """To the next line, where the engine finds somebody."""
+    """To the next line, where the engine finds somebody; the rule that decides may name the priority."""
 
     async def step(unit: WriteUnit, request: CustomerRequest, _: datetime) -> CustomerRequest:
         line = transitions.next_line(request)
         setting = await routing.setting_of(unit, request.topic, request.customer_id, request.region)
-        decision = await routing.assign(unit, setting, request.channel, line=line, priority=request.priority)
-        moved = transitions.escalated(request, decision)
+        decision = await routing.assign(
+            unit, setting, request.channel, line=line, priority=request.priority, least_line=line
+        )
+        moved = await _on_its_clock(unit, setting, request.priority, transitions.escalated(request, decision))
         await repository.routed(unit, request.id, decision)
         await notifications.tell(unit, NoticeKind.ASSIGNED, moved)
         return moved
 
     return Move(EventKind.ESCALATED, form.operator, form.note, step)
+
+
+async def _on_its_clock(
+    unit: WriteUnit, setting: Setting, before: Priority, request: CustomerRequest
+) -> CustomerRequest:
+    """With the deadlines of its priority, if that is another than before."""
+    if request.priority is before:
+        return request
+    agreement = await routing.agreement_of(unit, request.topic, request.topic_version)
+    if agreement is None:
+        return request
+    return transitions.reprioritised(request, before, agreement, setting.calendar)
 
 
 def hand_over(form: HandOverForm) -> Move:

@@ -97,8 +97,8 @@ INSERT INTO crm.request ({", ".join(_STORED)}, routing)
 VALUES ({", ".join(f"%({name})s" for name in _FIELDS)}, %(routing)s)
 """
 _CHANGING = (
-    "status", "assignee", "resolution", "version", "taken_at", "closed_at", "line", "unit", "solution_due",
-    "waiting_since", "external_system", "external_reference", "rating",
+    "status", "assignee", "resolution", "version", "taken_at", "closed_at", "line", "unit", "priority",
+    "reaction_due", "solution_due", "waiting_since", "external_system", "external_reference", "rating",
 )  # fmt: skip
 _UPDATE = f"""
 UPDATE crm.request SET {", ".join(f"{name} = %({name})s" for name in _CHANGING)} WHERE id = %(id)s

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.errors import Problem, ProblemError
 from app.requests.schemas import CustomerRequest, EventKind, Status
 from app.routing.engine import Decision
 from app.sla import clock
 from app.sla.clock import WorkingCalendar
+from app.topics.schemas import Agreement, Priority
 
 OPEN = frozenset(Status) - {Status.CLOSED}
 TOP_LINE = 3
@@ -92,12 +93,32 @@ def assigned(request: CustomerRequest, assignee: str, unit: str) -> CustomerRequ
 
 
 def escalated(request: CustomerRequest, decision: Decision) -> CustomerRequest:
+    """As the rule says that decides now. Its deadlines are still those of the priority before."""
     return replace(
         follow(request, EventKind.ESCALATED),
         line=decision.line,
         unit=decision.unit,
         assignee=decision.assignee,
+        priority=decision.priority,
     )
+
+
+def reprioritised(
+    request: CustomerRequest, before: Priority, agreement: Agreement, calendar: WorkingCalendar
+) -> CustomerRequest:
+    """The deadlines of its priority, from its arrival, by the agreement of its arrival.
+
+    That of the reaction only while there was none.
+    """
+    old, new = agreement.times(before), agreement.times(request.priority)
+    reaction = timedelta(minutes=new.reaction_minutes - old.reaction_minutes)
+    solution = timedelta(minutes=new.solution_minutes - old.solution_minutes)
+
+    def moved(due: datetime | None, change: timedelta) -> datetime | None:
+        return due and clock.rescheduled(request.created_at, due, change, calendar)
+
+    reaction_due = moved(request.reaction_due, reaction) if request.taken_at is None else request.reaction_due
+    return replace(request, reaction_due=reaction_due, solution_due=moved(request.solution_due, solution))
 
 
 def next_line(request: CustomerRequest) -> int:

@@ -18,7 +18,10 @@ from app.topics.schemas import Priority
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known about a request when it is assigned. `queue_unit` is the fallback."""
+    """What is known about a request when it is assigned. `queue_unit` is the fallback.
+
+    `least_line`: below which no rule takes it, as that is where it was escalated to.
+    """
 
     topic: str
     channel: Channel
@@ -33,6 +36,7 @@ class Facts:
     vip: bool = False
     manager: str | None = None
     contract_unit: str | None = None
+    least_line: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +86,18 @@ def decide(facts: Facts, rules: Sequence[RuleForm], people: Sequence[Candidate])
         if obstacle is not None:
             considered.append(Consideration(rule.code, fits=False, why=obstacle))
             continue
-        line, priority = rule.line or facts.line, rule.priority or facts.priority
+        line, priority = _line(rule.line, facts), rule.priority or facts.priority
         unit, assignee, why = _choose(rule, facts, line, people)
         considered.append(Consideration(rule.code, fits=True, why=why))
         return Decision(unit, assignee, line, priority, rule.code, tuple(considered))
-    assignee, why = _least_loaded(facts.queue_unit, facts.line, facts, people)
+    line = _line(None, facts)
+    assignee, why = _least_loaded(facts.queue_unit, line, facts, people)
     considered.append(Consideration("", fits=False, why=f"no rule fits; {why}"))
-    return Decision(facts.queue_unit, assignee, facts.line, facts.priority, None, tuple(considered))
+    return Decision(facts.queue_unit, assignee, line, facts.priority, None, tuple(considered))
+
+
+def _line(named: int | None, facts: Facts) -> int:
+    return max(named or facts.line, facts.least_line)
 
 
 def _obstacle(conditions: Conditions, facts: Facts) -> str | None:

@@ -17,7 +17,7 @@ from app.routing.engine import Candidate
 from app.routing.schemas import CustomerType, Party, ProfileForm, RuleForm
 from app.sla.clock import HOME_ZONE, WorkingCalendar
 from app.sla.schemas import CalendarForm
-from app.topics.schemas import TopicForm
+from app.topics.schemas import Agreement, TopicForm
 
 _RULES = TypeAdapter(tuple[RuleForm, ...])
 _ADDED = frozenset({"version", "changed_at", "changed_by"})  # to what was entered
@@ -65,6 +65,18 @@ async def setting(
     """None if there is no such topic. A round trip."""
     parameters = {"topic": topic, "customer_id": customer_id, "region": region}
     return await unit.one(SETTING, parameters, made_setting)
+
+
+_AGREEMENT = """
+SELECT v.content -> 'sla' FROM crm.directory_version v
+WHERE v.directory = 'topics' AND v.code = %(topic)s AND v.version = %(version)s
+"""
+
+
+async def agreement(unit: WriteUnit, topic: str, version: int) -> Agreement | None:
+    """As it was in a version of a topic; None if there is no such version. A round trip."""
+    parameters = {"topic": topic, "version": version}
+    return await unit.one(_AGREEMENT, parameters, lambda row: Agreement.model_validate(row[0]))
 
 
 async def people(unit: WriteUnit, units: Iterable[str], manager: str | None) -> list[Candidate]:

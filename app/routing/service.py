@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 import psycopg
@@ -16,7 +17,7 @@ from app.routing import engine, repository
 from app.routing.engine import Decision, Facts
 from app.routing.repository import Setting
 from app.routing.schemas import ProfileForm
-from app.topics.schemas import Priority
+from app.topics.schemas import Agreement, Priority
 
 
 async def setting_of(unit: WriteUnit, topic: str, customer_id: UUID | None, region: str | None) -> Setting:
@@ -36,11 +37,16 @@ async def setting_now(
     return await repository.setting(unit, topic, customer_id, region)
 
 
+async def agreement_of(unit: WriteUnit, topic: str, version: int | None) -> Agreement | None:
+    """The SLA of the version of a topic by which a request's clock was set; None if none was."""
+    return None if version is None else await repository.agreement(unit, topic, version)
+
+
 async def assign(
-    unit: WriteUnit, setting: Setting, channel: Channel, *, line: int, priority: Priority
+    unit: WriteUnit, setting: Setting, channel: Channel, *, line: int, priority: Priority, least_line: int = 1
 ) -> Decision:
     """Ask for the people who may be needed, and decide."""
-    facts = facts_of(setting, channel, line=line, priority=priority)
+    facts = replace(facts_of(setting, channel, line=line, priority=priority), least_line=least_line)
     wanted = engine.reach(facts, setting.rules)
     people = await repository.people(unit, wanted, facts.manager)
     return engine.decide(facts, setting.rules, people)

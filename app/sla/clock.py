@@ -112,6 +112,11 @@ def resumed(due: datetime, paused_at: datetime, at: datetime, calendar: WorkingC
     return advance(at, elapsed(paused_at, due, calendar), calendar)
 
 
+def rescheduled(arrived: datetime, due: datetime, change: timedelta, calendar: WorkingCalendar) -> datetime:
+    """The deadline with so much more or less working time since the arrival; the pauses so far stay in it."""
+    return advance(arrived, elapsed(arrived, due, calendar) + change, calendar)
+
+
 def _moment(day: date, minute: int, zone: ZoneInfo) -> datetime:
     local = datetime.combine(day, time()) + timedelta(minutes=minute)
     return local.replace(tzinfo=zone).astimezone(UTC)

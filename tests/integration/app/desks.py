@@ -65,13 +65,15 @@ class Desk:
         await self.post("topics", self.topic_form(**topic))
         return self
 
-    async def rule(self, word, position, target, unit=None, **conditions):
+    async def rule(self, word, position, target, unit=None, *, line=None, priority=None, **conditions):
         body = {
             "code": self.name(word),
             "title": in_three(word),
             "position": position,
             "target": target,
             "unit": unit,
+            "line": line,
+            "priority": priority,
             "conditions": {"topics": [self.topic], **conditions},
         }
         await self.post("assignment-rules", body)

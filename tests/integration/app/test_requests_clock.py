@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.requests import moves, service
-from tests.integration.app.desks import REQUESTS, Desk, ids_by
+from tests.integration.app.desks import REQUESTS, SLA, Desk, ids_by
 
 KAMCHATKA = "41"  # the region: twelve hours before UTC
 BEFORE_VICTORY_DAY = 8  # of May 2026, a Friday; 9 May is a Saturday, so Monday 11 is off as well
@@ -87,6 +87,23 @@ async def test_who_is_asked_until_the_end_makes_nobody_late(both, hands):
         (row,) = [row for row in rows if row["key"] == request["topic"]]
         assert (row["overdue"], row["mean_reaction_seconds"]) == (0, 5 * 60)
         assert row["mean_solution_seconds"] == (may(13, 9, 30) - ARRIVED).total_seconds()
+
+
+async def test_a_priority_given_at_an_escalation_brings_its_deadlines_from_the_arrival(api, number, hands):
+    sla = {**SLA, "high": {"reaction_minutes": 5, "solution_minutes": 60}}
+    desk = await Desk(api, number).open(calendar="office", sla=sla)
+    asked, untaken = [await desk.register(region=KAMCHATKA) for _ in range(2)]
+    for hands.at, step in ((may(8, 17, 35), "take"), (may(8, 17, 40), "wait"), (may(10, 12), "resume")):
+        await desk.move(asked, step)
+    longer = {priority: {"reaction_minutes": 400, "solution_minutes": 400} for priority in sla}
+    await desk.put(f"topics/{desk.topic}", desk.topic_form(calendar="office", sla=longer))  # for later ones
+    await desk.rule("urgent", 10, "queue", priority="high")
+    hands.at = may(12, 9, 10)
+    asked, untaken = [await desk.move(request, "escalate") for request in (asked, untaken)]
+    assert (asked["priority"], untaken["priority"]) == ("high", "high")
+    # An hour from the arrival, and 20 minutes of Friday in which the customer was asked.
+    assert moments([asked, untaken], "solution_due") == [may(12, 9, 50), may(12, 9, 30)]
+    assert moments([asked, untaken], "reaction_due") == [may(8, 17, 45), may(8, 17, 35)]
 
 
 async def test_every_movement_is_stamped_with_its_moment(both, hands):

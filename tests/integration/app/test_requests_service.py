@@ -99,6 +99,31 @@ async def test_three_lines_of_support(desk):
     assert (await desk.move(request, "escalate", status=409))["code"] == "wrong-state"
 
 
+@pytest.mark.parametrize(("named", "lines"), [(1, [1, 2, 3]), (2, [2, 3]), (3, [3])])
+async def test_a_rule_names_the_line_where_work_begins_and_keeps_nobody_from_the_next(desk, named, lines):
+    people = {line: await desk.person(f"line{line}", lines=[line]) for line in (1, 2, 3)}
+    await desk.rule("line", 10, "queue", line=named)
+    request = await desk.register()
+    passed = [(request["line"], request["assignee"])]
+    for _ in lines[1:]:
+        request = await desk.move(request, "escalate")
+        passed.append((request["line"], request["assignee"]))
+    assert passed == [(line, people[line]) for line in lines]
+    assert (await desk.move(request, "escalate", status=409))["code"] == "wrong-state"
+
+
+async def test_a_rule_that_was_entered_later_raises_line_and_priority_when_a_request_is_escalated(desk):
+    expert = await desk.person("expert", lines=[3])
+    request = await desk.register()
+    await desk.rule("urgent", 10, "queue", line=3, priority="critical")
+    await desk.move(request, "escalate")
+    request = (await desk.api.get(f"{REQUESTS}/{request['id']}")).json()
+    found = {name: request[name] for name in ("line", "priority", "assignee", "version")}
+    assert found == {"line": 3, "priority": "critical", "assignee": expert, "version": 2}
+    why = (await desk.api.get(f"{REQUESTS}/{request['id']}/assignment")).json()
+    assert why["rule"] == desk.name("urgent")
+
+
 async def test_hand_over_to_another_system_and_back(desk):
     request = await desk.register()
     await desk.move(request, "hand-over", system="otrs", reference="OTRS-17")

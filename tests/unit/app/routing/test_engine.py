@@ -41,13 +41,20 @@ facts = st.builds(
     vip=st.booleans(),
     manager=maybe() | codes(["anna", "boris"]),
     contract_unit=maybe() | codes(["north", "south"]),
+    least_line=st.integers(1, 3),
 )
 
 
-def rule(code, position, target, conditions):
-    unit = "south" if target is Target.UNIT else None
+def rule(code, position, target, conditions, *, line, priority):
     return RuleForm(
-        code=code, title=TITLE, position=position, target=target, unit=unit, conditions=conditions
+        code=code,
+        title=TITLE,
+        position=position,
+        target=target,
+        unit="south" if target is Target.UNIT else None,
+        conditions=conditions,
+        line=line,
+        priority=priority,
     )
 
 
@@ -58,7 +65,15 @@ conditions = st.builds(
     vip=maybe() | st.booleans(),
 )
 rules = st.lists(
-    st.builds(rule, codes(["a", "b", "c", "d"]), st.integers(1, 5), codes(list(Target)), conditions),
+    st.builds(
+        rule,
+        codes(["a", "b", "c", "d"]),
+        st.integers(1, 5),
+        codes(list(Target)),
+        conditions,
+        line=maybe() | st.integers(1, 3),
+        priority=maybe() | codes(list(Priority)),
+    ),
     max_size=4,
     unique_by=lambda each: each.code,
 )
@@ -105,3 +120,12 @@ def test_the_order_of_the_rows_decides_nothing(facts, rules, people, random):
     random.shuffle(shuffled_rules)
     random.shuffle(shuffled_people)
     assert decide(facts, shuffled_rules, shuffled_people) == decide(facts, rules, people)
+
+
+@quick
+@given(facts, rules, people)
+def test_the_rule_that_decides_names_line_and_priority_but_no_line_below_the_least(facts, rules, people):
+    decision = decide(facts, rules, people)
+    named = next((each for each in rules if each.code == decision.rule), None)
+    assert decision.priority is ((named and named.priority) or facts.priority)
+    assert decision.line == max((named and named.line) or facts.line, facts.least_line)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.sla.clock import ClockError, Interval, WorkingCalendar, advance, elapsed, resumed
+from app.sla.clock import ClockError, Interval, WorkingCalendar, advance, elapsed, rescheduled, resumed
 
 ZONES = ("Europe/Kaliningrad", "Europe/Moscow", "Asia/Kamchatka", "Asia/Almaty", "Europe/Berlin")
 OFFICE = (*[(Interval(540, 780), Interval(840, 1080))] * 5, (), ())
@@ -65,6 +65,13 @@ def test_a_pause_leaves_as_much_working_time_as_there_was(calendar, start, work,
 def test_a_pause_does_not_heal_what_was_overdue(calendar, start, work):
     due = advance(start, work, calendar)
     assert resumed(due, due + work, due + work * 2, calendar) == due
+
+
+@settings(max_examples=60)
+@given(calendars, moments, amounts, amounts, amounts)
+def test_another_norm_counts_from_the_arrival_and_keeps_what_was_paused(calendar, start, old, new, paused):
+    due = advance(start, old + paused, calendar)
+    assert rescheduled(start, due, new - old, calendar) == advance(start, new + paused, calendar)
 
 
 def test_an_office_stops_for_lunch_night_weekend_and_holidays():
