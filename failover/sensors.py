@@ -126,9 +126,13 @@ class LiveSensors:
             if self._through.close_up.promoted(candidate):
                 return Observation(holds=True, evidence=f"{candidate} is not in recovery any more")
             return self._still_there(host)
-        members = self._through.cluster().sync.members
-        words = f"{host}: PostgreSQL refuses, Patroni is there; synchronous: {', '.join(sorted(members))}"
-        return Observation(candidate in members, words)
+        sync = self._through.cluster().sync
+        if sync.leader == candidate:  # it took the key, as it was synchronous (decision 0210)
+            return Observation(holds=True, evidence=f"{host}: PostgreSQL refuses; {candidate} has the key")
+        words = (
+            f"{host}: PostgreSQL refuses, Patroni is there; synchronous: {', '.join(sorted(sync.members))}"
+        )
+        return Observation(candidate in sync.members, words)
 
     def _still_there(self, host: str) -> Observation:
         """Patroni takes away an order that it cannot follow; one that it follows, who takes the key."""

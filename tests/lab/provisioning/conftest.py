@@ -80,7 +80,8 @@ def told_by_patroni(on: Callable[[str], Host], request: pytest.FixtureRequest) -
     """The lines that a script prints in a host's Patroni, as our starter imports it."""
     imports = (
         "import sys, types; sys.path.insert(0, '/usr/local/lib/twinsite')\n"
-        "from patroni_changes import believing, expecting, giving_up, handing_over, reading, waking\n"
+        "from patroni_changes import believing, expecting, giving_up, handing_over\n"
+        "from patroni_changes import reading, taking_over, waking\n"
     )
 
     def told(script: str) -> list[str]:

@@ -19,21 +19,23 @@ OLD, LIKELY, OTHER = "dc1-db1", "dc1-db2", "dc2-db1"
 
 
 class Primaries:
-    """A close-up of hosts of which these are not in recovery."""
+    """A close-up of hosts of which these are not in recovery, and those have stopped."""
 
-    def __init__(self, *hosts: str) -> None:
-        self._hosts = hosts
+    def __init__(self, *hosts: str, stopped: tuple[str, ...] = ()) -> None:
+        self._hosts, self._stopped = hosts, stopped
 
     def promoted(self, host: str) -> bool:
         return host in self._hosts
 
-    def stopped(self, _: str) -> bool:
-        return False
+    def stopped(self, host: str) -> bool:
+        return host in self._stopped
 
 
-def cluster(holder: str | None, *, ordered: bool = False) -> ClusterRecord:
+def cluster(
+    holder: str | None, *, ordered: bool = False, synchronous: frozenset[str] = frozenset({LIKELY, OTHER})
+) -> ClusterRecord:
     leader = LeaderKey(holder, 7) if holder else None
-    sync = SyncKey(leader=holder, members=frozenset({LIKELY, OTHER}), version=1)
+    sync = SyncKey(leader=holder, members=synchronous, version=1)
     return ClusterRecord(
         leader=leader, sync=sync, members=frozenset(), paused=False, failover_pending=ordered, sync_wanted=2
     )
@@ -46,17 +48,19 @@ def sensors(
     ordered: bool = False,
     stranded: Stranded | None = None,
     seen: Picture | None = None,
+    stopped: tuple[str, ...] = (),
+    synchronous: frozenset[str] = frozenset({LIKELY, OTHER}),
 ) -> LiveSensors:
     untouched = cast("Any", None)
     return LiveSensors(
         Instruments(
             look=lambda: cast("Picture", seen),
             settled=untouched,
-            cluster=lambda: cluster(holder, ordered=ordered),
+            cluster=lambda: cluster(holder, ordered=ordered, synchronous=synchronous),
             leader=lambda: holder,
             fencing=untouched,
             inspector=untouched,
-            close_up=cast("Any", Primaries(*primaries)),
+            close_up=cast("Any", Primaries(*primaries, stopped=stopped)),
             pools=untouched,
             preferred_site=lambda: None,
             stranded=lambda _: stranded,
@@ -93,6 +97,23 @@ def test_a_stop_that_patroni_has_no_order_for_is_not_waited_for(
     asked = Expectation.of(Check.SHUT_DOWN_CLEANLY, host=OLD, candidate=LIKELY)
     seen = sensors(holder, (), ordered=ordered).observe(asked)
     assert (seen.holds, seen.hopeless) == (False, hopeless), seen.evidence
+
+
+@pytest.mark.parametrize(
+    ("holder", "synchronous", "holds"),
+    [
+        (OLD, {LIKELY, OTHER}, True),
+        (OLD, {OTHER}, False),
+        (LIKELY, (), True),  # it has taken the key, and /sync with it
+        (OTHER, (), False),
+    ],
+)
+def test_a_stopped_primary_has_a_successor_that_has_every_write(
+    holder: str, synchronous: set[str], holds: bool
+) -> None:
+    asked = Expectation.of(Check.SHUT_DOWN_CLEANLY, host=OLD, candidate=LIKELY)
+    seen = sensors(holder, (), stopped=(OLD,), synchronous=frozenset(synchronous)).observe(asked)
+    assert seen.holds is holds, seen.evidence
 
 
 def test_pools_are_led_to_nobody_while_nobody_holds_the_leader_key() -> None:

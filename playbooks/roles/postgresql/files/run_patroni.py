@@ -3,7 +3,7 @@
 import sys
 
 from patroni.__main__ import main
-from patroni_changes import believing, expecting, giving_up, handing_over, reading, waking
+from patroni_changes import believing, expecting, giving_up, handing_over, reading, taking_over, waking
 
 # Each thread may keep Python's lock for so long, 5 ms by default: the loop that decides shares it with those
 # that answer health checks.
@@ -22,5 +22,7 @@ if __name__ == "__main__":
     handing_over.hand_over_before_telling()
     handing_over.promote_before_cleaning_up()
     handing_over.sleep_no_longer_than_needed()
+    taking_over.take_the_key_and_say_so()
+    taking_over.promote_by_a_statement()
     believing.keep_synchronous_ones_of_the_dead()  # last: it keeps the others from asking the dead
     sys.exit(main())
