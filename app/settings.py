@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
@@ -127,6 +128,8 @@ class Settings(BaseSettings):
     # Private networks in which subscribers to webhooks may stand: "10.20.0.0/16, …". Plain HTTP only there.
     webhook_networks: str = ""
 
+    # So long after its closing a customer's message reopens a request; later, another one goes on for it.
+    reopen_days: Annotated[int, Field(ge=0, le=3650)] = 14
     max_body_bytes: PositiveInt = 1_048_576
     # Files that one claim may hold, each of up to the size above.
     claim_documents: PositiveInt = 50
@@ -187,6 +190,10 @@ class Settings(BaseSettings):
     @property
     def cards(self) -> CardKeys | None:
         return None if self.card_keys is None else CardKeys.parse(self.card_keys.get_secret_value())
+
+    @property
+    def reopen_within(self) -> timedelta:
+        return timedelta(days=self.reopen_days)
 
     @property
     def sign_in_required(self) -> bool:

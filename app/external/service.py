@@ -19,9 +19,8 @@ from app.http import BASE, created, etag
 from app.requests import attachments, dossier, moves, service
 from app.requests.attachments import AttachmentForm
 from app.requests.channels import Channel
-from app.requests.dossier import MessageForm
 from app.requests.moves import Move
-from app.requests.schemas import CloseForm, Direction, ExternalForm, StepForm
+from app.requests.schemas import CloseForm, Direction, ExternalForm, MessageForm, StepForm
 
 # The same number may have been handed over before; the last one is meant.
 _LOCATE = """

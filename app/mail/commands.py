@@ -32,7 +32,9 @@ async def _take(settings: Settings) -> None:
     database, mailbox = Database(settings), Mailbox.of(settings.mail_addresses)
     await database.open()
     host, _, port = settings.mail_listen.rpartition(":")
-    server = await loop.create_server(lambda: server_of(database, mailbox, settings.host), host, int(port))
+    server = await loop.create_server(
+        lambda: server_of(database, mailbox, settings.host, settings.reopen_within), host, int(port)
+    )
     try:
         await stop.wait()
     finally:

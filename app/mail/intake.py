@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 from aiosmtpd.lmtp import LMTP
@@ -54,9 +55,10 @@ class Mailbox:
 class Intake:
     """aiosmtpd's handler: the names and answers are its protocol's."""
 
-    def __init__(self, database: Database, mailbox: Mailbox) -> None:
+    def __init__(self, database: Database, mailbox: Mailbox, reopen_within: timedelta) -> None:
         self._database = database
         self._mailbox = mailbox
+        self._within = reopen_within
 
     async def handle_RCPT(  # noqa: N802
         self, server: LMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -95,7 +97,9 @@ class Intake:
 
     async def _kept(self, letter: Letter) -> str:
         try:
-            committed = await register(self._database, command_of(letter), letter, self._mailbox.domain)
+            committed = await register(
+                self._database, command_of(letter), letter, self._mailbox.domain, self._within
+            )
         except ProblemError as error:
             return _explained(error)
         return _answered("kept", f"250 2.0.0 {committed.answer.headers['Location']}")
@@ -140,10 +144,10 @@ class LongLines(LMTP):
     line_length_limit = MAX_BYTES + 2
 
 
-def server_of(database: Database, mailbox: Mailbox, host: str) -> LMTP:
+def server_of(database: Database, mailbox: Mailbox, host: str, reopen_within: timedelta) -> LMTP:
     """One connection's protocol; for `loop.create_server`."""
     return LongLines(
-        Intake(database, mailbox),
+        Intake(database, mailbox, reopen_within),
         data_size_limit=MAX_BYTES,
         enable_SMTPUTF8=True,
         hostname=host,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 from app.customers.schemas import ContactKind
@@ -12,8 +13,8 @@ from app.http import created
 from app.mail.letters import Letter
 from app.requests import attachments, dossier, service
 from app.requests.channels import Channel
-from app.requests.dossier import InboundForm, MessageForm, SenderForm
-from app.requests.schemas import Direction
+from app.requests.dossier import InboundForm, SenderForm
+from app.requests.schemas import Direction, MessageForm
 
 _BY_REFERENCE = "SELECT r.id FROM crm.request r WHERE right(replace(r.id::text, '-', ''), 15) = %(tail)s"
 _BY_ANSWERED = """
@@ -23,8 +24,10 @@ ORDER BY m.id DESC LIMIT 1
 """
 
 
-async def register(database: Database, command: Command, letter: Letter, domain: str) -> Committed:
-    """Raises ProblemError; already-exists for a letter that came before."""
+async def register(
+    database: Database, command: Command, letter: Letter, domain: str, within: timedelta
+) -> Committed:
+    """Raises ProblemError; already-exists for a letter that came before. `within`: see `dossier.hear`."""
 
     async def work(unit: WriteUnit) -> Answer:
         form = InboundForm(
@@ -34,7 +37,7 @@ async def register(database: Database, command: Command, letter: Letter, domain:
             subject=letter.subject or None,
             request_id=await _continued(unit, letter, domain),
         )
-        message = await dossier.take_in(unit, Channel.EMAIL, form, command.principal)
+        message = await dossier.take_in(unit, Channel.EMAIL, form, within, command.principal)
         await _keep_files(unit, message.request_id, letter, command.principal)
         return created(f"{service.PATH}/{message.request_id}", None, message)
 

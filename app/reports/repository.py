@@ -20,6 +20,8 @@ from app.reports.schemas import (
     TurnoverRow,
 )
 
+# A request that was reopened is one of its period with the figures of the last time.
+_BEGAN = "coalesce(r.reopened_at, r.created_at)"
 _LATE = "coalesce(r.closed_at, now()) > r.solution_due AND r.status <> 'waiting'"
 PERIOD = "r.created_at >= %(since)s AND r.created_at < %(until)s"
 # Ids are made of the moment of registration, so the primary key leads to a period. created_at is exact, but
@@ -54,12 +56,12 @@ def service(by: Dimension) -> Read[ServiceRow]:
     return Read(
         f"""
         SELECT r.{by.value}, count(*), count(r.closed_at),
-               {_mean("r.taken_at", "r.created_at")},
+               {_mean("r.taken_at", _BEGAN)},
                {_mean("r.closed_at", "r.taken_at")},
-               {_mean("r.closed_at", "r.created_at")},
+               {_mean("r.closed_at", _BEGAN)},
                count(*) FILTER (WHERE {_LATE}),
                {_mean("coalesce(r.closed_at, now())", "r.solution_due", _LATE)},
-               avg(r.rating)::float8
+               avg(r.rating)::float8, count(r.reopened_at)
         FROM crm.request r WHERE {READ_GATE} AND {PERIOD} AND {BY_IDS}
         GROUP BY r.{by.value} ORDER BY count(*) DESC, r.{by.value} LIMIT 5000""",
         lambda row: ServiceRow(*row),
@@ -91,7 +93,7 @@ BOARD = Read(
            count(*) FILTER (WHERE r.status = 'new'), count(*) FILTER (WHERE r.status = 'in_progress'),
            count(*) FILTER (WHERE r.status = 'waiting'), count(*) FILTER (WHERE r.status = 'handed_over'),
            count(*) FILTER (WHERE r.assignee IS NULL), count(*) FILTER (WHERE {_LATE}),
-           min(r.created_at) FILTER (WHERE r.status = 'new')
+           min({_BEGAN}) FILTER (WHERE r.status = 'new')
     FROM crm.request r
     WHERE {READ_GATE} AND r.status IN ('new', 'in_progress', 'waiting', 'handed_over')
     GROUP BY r.queue ORDER BY r.queue""",

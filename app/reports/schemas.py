@@ -37,7 +37,10 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServiceRow:
-    """How the requests of a period were served. Overdue: past the solution's deadline, closed or not."""
+    """How the requests of a period were served. Overdue: past the solution's deadline, closed or not.
+
+    Of those that were `reopened`, the last time counts.
+    """
 
     key: str | None
     requests: int
@@ -48,6 +51,7 @@ class ServiceRow:
     overdue: int
     mean_overdue_seconds: float | None
     mean_rating: float | None
+    reopened: int
 
 
 @dataclass(frozen=True, slots=True)

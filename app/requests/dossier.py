@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -19,21 +19,31 @@ from app.http import BASE, created
 from app.identity import new_id, now
 from app.notifications import repository as notifications
 from app.notifications.schemas import NoticeKind
-from app.requests import attachments, correspondence, events, moves, repository, service, transitions
+from app.requests import (
+    attachments,
+    correspondence,
+    events,
+    moves,
+    reopening,
+    repository,
+    service,
+    transitions,
+)
 from app.requests.attachments import Attachment, AttachmentForm
 from app.requests.channels import Channel
 from app.requests.moves import Move
-from app.requests.schemas import CustomerRequest, Direction, EventKind, Language, Message, RequestForm
+from app.requests.schemas import (
+    CustomerRequest,
+    Direction,
+    EventKind,
+    Language,
+    Message,
+    MessageForm,
+    RequestForm,
+    Status,
+)
 
 COMPLAINTS = frozenset({Channel.COMPLAINTS_BOOK, Channel.MAP_REVIEW})
-
-
-class MessageForm(Form):
-    direction: Direction
-    channel: Channel
-    author: Short
-    text: Long
-    external_id: Opaque | None = None
 
 
 class SenderForm(Form):
@@ -44,7 +54,7 @@ class SenderForm(Form):
 class InboundForm(Form):
     """What a mailbox, messenger, site or map delivers. `external_id`: the channel's own id of the message.
 
-    `request_id` continues a request; otherwise one is registered.
+    `request_id` continues a request, or the one that goes on for it; otherwise one is registered.
     """
 
     external_id: Opaque
@@ -56,35 +66,40 @@ class InboundForm(Form):
     language: Language = "ru"
 
 
-async def write(database: Database, command: Command, id_: UUID, form: MessageForm) -> Committed:
-    """A letter in either direction, or a note among colleagues."""
+async def write(
+    database: Database, command: Command, id_: UUID, form: MessageForm, within: timedelta
+) -> Committed:
+    """A letter in either direction, or a note among colleagues. `within`: see `hear`."""
 
     async def work(unit: WriteUnit) -> Answer:
-        message = await add(unit, id_, form)
-        return created(f"{service.PATH}/{id_}/messages", None, message)
+        heard = form.direction is Direction.IN
+        message = await (hear(unit, id_, form, within) if heard else add(unit, id_, form))
+        return created(f"{service.PATH}/{message.request_id}/messages", None, message)
 
     return await once(database, command, work)
 
 
-async def receive(database: Database, command: Command, channel: Channel, form: InboundForm) -> Committed:
+async def receive(
+    database: Database, command: Command, channel: Channel, form: InboundForm, within: timedelta
+) -> Committed:
     """The request made of what arrived by a channel, or continued by it."""
 
     async def work(unit: WriteUnit) -> Answer:
-        message = await take_in(unit, channel, form, command.principal)
+        message = await take_in(unit, channel, form, within, command.principal)
         return created(f"{service.PATH}/{message.request_id}", None, message)
 
     return await once(database, command, work)
 
 
-async def take_in(unit: WriteUnit, channel: Channel, form: InboundForm, actor: str) -> Message:
+async def take_in(
+    unit: WriteUnit, channel: Channel, form: InboundForm, within: timedelta, actor: str
+) -> Message:
     """The one way in of whatever arrives, by HTTP or by mail."""
     if form.request_id is not None:
-        return await add(unit, form.request_id, _letter(channel, form))
+        return await hear(unit, form.request_id, _letter(channel, form), within)
     customer = await repository.sole_customer(unit, form.sender.value, form.sender.kind)
     request = await service.enter(unit, _request(channel, form, customer), actor)
-    message = _message(request.id, _letter(channel, form))
-    await correspondence.add(unit, request, message)
-    return message
+    return await _kept(unit, request, _letter(channel, form))
 
 
 async def attach(database: Database, command: Command, id_: UUID, form: AttachmentForm) -> Committed:
@@ -114,19 +129,47 @@ async def keep(
     return file
 
 
-async def add(unit: WriteUnit, id_: UUID, form: MessageForm) -> Message:
-    """An answer for which was waited starts the clock again; any answer is told to the one in charge."""
+async def hear(unit: WriteUnit, id_: UUID, form: MessageForm, within: timedelta) -> Message:
+    """A message of the customer's, kept with a request that somebody has to answer from now on.
 
-    async def step(unit: WriteUnit, request: CustomerRequest, _: datetime) -> CustomerRequest:
-        if form.direction is Direction.IN:
-            await notifications.tell(unit, NoticeKind.ANSWERED, request)
+    It reopens a request that was closed within that time; for an older one another goes on (reopening.py).
+    """
+    request = await reopening.last_of(unit, id_)
+    if request.status is Status.CLOSED:
+        request = await reopening.go_on(unit, request, form, within)
+    else:
+        request = await _answered(unit, request, form.author)
+    return await _kept(unit, request, form)
+
+
+async def add(unit: WriteUnit, id_: UUID, form: MessageForm) -> Message:
+    """A letter to the customer, or a note among colleagues: it changes no state."""
+
+    async def step(_: WriteUnit, request: CustomerRequest, __: datetime) -> CustomerRequest:
         return transitions.follow(request, EventKind.MESSAGE)
 
     moved = await moves.apply(unit, id_, Move(EventKind.MESSAGE, form.author[:200], None, step))
-    if form.direction is Direction.IN and moved.waiting_since is not None:
-        moved = await moves.apply(unit, id_, moves.resume_of(form.author))
-    message = _message(id_, form)
-    await correspondence.add(unit, moved, message)
+    return await _kept(unit, moved, form)
+
+
+async def _answered(unit: WriteUnit, request: CustomerRequest, author: str) -> CustomerRequest:
+    """An answer for which was waited starts the clock again; any answer is told to the one in charge."""
+
+    async def step(unit: WriteUnit, request: CustomerRequest, _: datetime) -> CustomerRequest:
+        await notifications.tell(unit, NoticeKind.ANSWERED, request)
+        return transitions.follow(request, EventKind.MESSAGE)
+
+    moved = await moves.on(unit, request, Move(EventKind.MESSAGE, author[:200], None, step))
+    if moved.waiting_since is None:
+        return moved
+    return await moves.on(unit, moved, moves.resume_of(author))
+
+
+async def _kept(unit: WriteUnit, request: CustomerRequest, form: MessageForm) -> Message:
+    message = Message(
+        new_id(), request.id, form.direction, form.channel, form.author, form.text, form.external_id, now()
+    )
+    await correspondence.add(unit, request, message)
     return message
 
 
@@ -143,12 +186,6 @@ async def once(database: Database, command: Command, work: moves.Work) -> Commit
         if detail is None:
             raise
         raise ProblemError(Problem.ALREADY_EXISTS, detail) from error
-
-
-def _message(id_: UUID, form: MessageForm) -> Message:
-    return Message(
-        new_id(), id_, form.direction, form.channel, form.author, form.text, form.external_id, now()
-    )
 
 
 def _letter(channel: Channel, form: InboundForm) -> MessageForm:

@@ -16,6 +16,7 @@ from app.http import (
     StrictRoute,
     TheDatabase,
     TheFreshness,
+    TheSettings,
     downloaded,
     shown,
     written,
@@ -27,8 +28,8 @@ from app.requests import attachments, correspondence, dossier
 from app.requests.attachments import Attachment, AttachmentForm, Attachments
 from app.requests.channels import Channel
 from app.requests.correspondence import Messages
-from app.requests.dossier import InboundForm, MessageForm
-from app.requests.schemas import Message
+from app.requests.dossier import InboundForm
+from app.requests.schemas import Message, MessageForm
 
 router = APIRouter(tags=["requests"], route_class=StrictRoute)
 OF_REQUEST = problems(*ONE_PROBLEMS)
@@ -37,18 +38,22 @@ ADDING = problems(*WRITE_PROBLEMS, Problem.NOT_FOUND, Problem.ALREADY_EXISTS, Pr
 
 @router.post("/channels/{channel}/messages", status_code=201, response_model=Message, responses=ADDING)
 async def receive_message(
-    channel: Channel, form: InboundForm, command: KeyedCommand, database: TheDatabase
+    channel: Channel, form: InboundForm, command: KeyedCommand, database: TheDatabase, settings: TheSettings
 ) -> Response:
     """What arrived by a channel becomes a request, or continues one. `Location` is the request's."""
-    return written(await dossier.receive(database, command, channel, form))
+    return written(await dossier.receive(database, command, channel, form, settings.reopen_within))
 
 
 @router.post("/requests/{request_id}/messages", status_code=201, response_model=Message, responses=ADDING)
 async def write_message(
-    request_id: UUID, form: MessageForm, command: KeyedCommand, database: TheDatabase
+    request_id: UUID, form: MessageForm, command: KeyedCommand, database: TheDatabase, settings: TheSettings
 ) -> Response:
-    """A letter from or to the customer, or a note among colleagues."""
-    return written(await dossier.write(database, command, request_id, form))
+    """A letter from or to the customer, or a note among colleagues.
+
+    The customer's reopens a request that was closed not long ago; for an older one another request goes on,
+    which `request_id` of the answer names.
+    """
+    return written(await dossier.write(database, command, request_id, form, settings.reopen_within))
 
 
 @router.get("/requests/{request_id}/messages", response_model=Messages, responses=OF_REQUEST)

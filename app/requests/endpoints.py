@@ -55,6 +55,7 @@ async def request_filters(
     queue: Annotated[Code | None, Query()] = None,
     topic: Annotated[Code | None, Query()] = None,
     external_reference: Annotated[Opaque | None, Query()] = None,
+    follows: Annotated[UUID | None, Query(description="The request for which they go on")] = None,
     zone_of: Annotated[Code | None, Query(description="Units this person heads, and those below")] = None,
 ) -> dict[str, str]:
     """Those that were given, by their names in repository.FILTERS."""
@@ -66,6 +67,7 @@ async def request_filters(
         "queue": queue,
         "topic": topic,
         "external_reference": external_reference,
+        "follows": follows,
         "zone_of": zone_of,
     }
     return {name: str(value) for name, value in given.items() if value is not None}

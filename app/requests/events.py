@@ -41,6 +41,7 @@ class RequestChanged:
     reaction_due: datetime | None
     solution_due: datetime | None
     rating: int | None
+    follows: UUID | None
     actor: str
     note: str | None
 

@@ -58,9 +58,20 @@ async def make(database: Database, command: Command, id_: UUID, move: Move) -> C
 
 
 async def apply(unit: WriteUnit, id_: UUID, move: Move) -> CustomerRequest:
+    """Raises ProblemError: not-found, wrong-state, validation."""
+    return await on(unit, await locked(unit, id_), move)
+
+
+async def locked(unit: WriteUnit, id_: UUID) -> CustomerRequest:
+    """Raises ProblemError: not-found."""
     request = await repository.lock(unit, id_)
     if request is None:
         raise not_found("request")
+    return request
+
+
+async def on(unit: WriteUnit, request: CustomerRequest, move: Move) -> CustomerRequest:
+    """The request must be locked."""
     moment = now()
     moved = await move.step(unit, request, moment)
     await repository.update(unit, moved)

@@ -74,7 +74,10 @@ _ZONE = """
 _CONDITIONS = {
     **{
         name: f"r.{name} = %({name})s"
-        for name in ("status", "customer_id", "assignee", "unit", "queue", "topic", "external_reference")
+        for name in (
+            *("status", "customer_id", "assignee", "unit", "queue", "topic", "external_reference"),
+            "follows",
+        )
     },
     "zone_of": f"r.unit IN ({_ZONE})",
 }
@@ -99,6 +102,7 @@ VALUES ({", ".join(f"%({name})s" for name in _FIELDS)}, %(routing)s)
 _CHANGING = (
     "status", "assignee", "resolution", "version", "taken_at", "closed_at", "line", "unit", "priority",
     "reaction_due", "solution_due", "waiting_since", "external_system", "external_reference", "rating",
+    "topic_version", "reopened_at",
 )  # fmt: skip
 _UPDATE = f"""
 UPDATE crm.request SET {", ".join(f"{name} = %({name})s" for name in _CHANGING)} WHERE id = %(id)s
@@ -109,6 +113,13 @@ INSERT INTO crm.request_event (request_id, version, kind, at, actor, note)
 VALUES (%(request_id)s, %(version)s, %(kind)s, %(at)s, %(actor)s, %(note)s)
 """
 _LOCK = f"SELECT {_COLUMNS} FROM crm.request r WHERE r.id = %(id)s FOR UPDATE"
+_LOCK_FOLLOWING = f"""
+SELECT {_COLUMNS} FROM crm.request r WHERE r.follows = %(id)s ORDER BY r.id DESC LIMIT 1 FOR UPDATE
+"""
+# What it missed until it was closed was told then (app/sla/overdue.py).
+_NOT_YET_LATE = """
+UPDATE crm.request SET reaction_overdue_at = NULL, solution_overdue_at = NULL WHERE id = %(id)s
+"""
 
 
 async def insert(unit: WriteUnit, request: CustomerRequest, decision: Decision) -> None:
@@ -178,6 +189,16 @@ async def sole_customer(unit: WriteUnit, value: str, kind: str) -> UUID | None:
 
 async def lock(unit: WriteUnit, id_: UUID) -> CustomerRequest | None:
     return await unit.one(_LOCK, {"id": id_}, _request)
+
+
+async def lock_following(unit: WriteUnit, id_: UUID) -> CustomerRequest | None:
+    """The request that goes on for this one. A round trip."""
+    return await unit.one(_LOCK_FOLLOWING, {"id": id_}, _request)
+
+
+async def not_yet_late(unit: WriteUnit, id_: UUID) -> None:
+    """Queued. Its clock begins anew: it can miss its deadlines once more."""
+    await unit.queue(_NOT_YET_LATE, {"id": id_})
 
 
 def _columns(request: CustomerRequest) -> Mapping[str, Any]:

@@ -39,6 +39,7 @@ class EventKind(StrEnum):
     MESSAGE = "message"
     ATTACHED = "attached"
     CLOSED = "closed"
+    REOPENED = "reopened"
     RATED = "rated"
 
 
@@ -102,7 +103,11 @@ class RatingForm(Form):
 
 @dataclass(frozen=True, slots=True)
 class CustomerRequest:
-    """A request as it is now. The deadlines move when the customer is waited for."""
+    """A request as it is now. The deadlines move when the customer is waited for.
+
+    `reopened_at`: from when its clock runs, if it was closed before. `follows`: a request that was closed too
+    long ago to be reopened, for which this one goes on.
+    """
 
     id: UUID
     customer_id: UUID | None
@@ -133,6 +138,8 @@ class CustomerRequest:
     external_system: str | None
     external_reference: str | None
     rating: int | None
+    reopened_at: datetime | None
+    follows: UUID | None
 
     @property
     def audit_subject(self) -> str:
@@ -171,6 +178,14 @@ class Direction(StrEnum):
     IN = "in"
     OUT = "out"
     INTERNAL = "internal"
+
+
+class MessageForm(Form):
+    direction: Direction
+    channel: Channel
+    author: Short
+    text: Long
+    external_id: Opaque | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -30,8 +31,8 @@ from app.requests.schemas import (
 from app.routing import service as routing
 from app.routing.engine import Decision
 from app.routing.repository import Setting
-from app.sla.clock import deadlines
-from app.topics.schemas import Occasion
+from app.sla.clock import Deadlines, deadlines
+from app.topics.schemas import Occasion, Priority
 
 PATH = f"{BASE}/requests"
 
@@ -52,12 +53,17 @@ async def register(database: Database, command: Command, form: RequestForm) -> C
         raise ProblemError(Problem.UNKNOWN_CUSTOMER, wrong.detail, errors=[wrong]) from error
 
 
-async def enter(unit: WriteUnit, form: RequestForm, actor: str) -> CustomerRequest:
-    """Assign the request, set its clock, tell who has to know. Two round trips."""
+async def enter(
+    unit: WriteUnit, form: RequestForm, actor: str, *, follows: UUID | None = None
+) -> CustomerRequest:
+    """Assign the request, set its clock, tell who has to know. Two round trips.
+
+    `follows`: the request for which it goes on.
+    """
     setting = await routing.setting_of(unit, form.topic, form.customer_id, form.region)
     priority = form.priority or setting.topic.priority
     decision = await routing.assign(unit, setting, form.channel, line=setting.topic.line, priority=priority)
-    request = as_arrived(form, setting, decision, id_=new_id(), at=now())
+    request = replace(as_arrived(form, setting, decision, id_=new_id(), at=now()), follows=follows)
     event = Event(request.version, EventKind.REGISTERED, request.created_at, actor, None)
     await repository.insert(unit, request, decision)
     await events.record(unit, request, event)
@@ -70,13 +76,7 @@ def as_arrived(
     form: RequestForm, setting: Setting, decision: Decision, *, id_: UUID, at: datetime
 ) -> CustomerRequest:
     """A new request, with its clock set. Pure."""
-    times = setting.topic.sla.times(decision.priority)
-    due = deadlines(
-        at,
-        timedelta(minutes=times.reaction_minutes),
-        timedelta(minutes=times.solution_minutes),
-        setting.calendar,
-    )
+    due = due_from(at, setting, decision.priority)
     return CustomerRequest(
         id=id_,
         customer_id=form.customer_id,
@@ -107,7 +107,16 @@ def as_arrived(
         external_system=None,
         external_reference=None,
         rating=None,
+        reopened_at=None,
+        follows=None,
     )
+
+
+def due_from(at: datetime, setting: Setting, priority: Priority) -> Deadlines:
+    """By the norm of the topic, for a clock that begins at `at`. Pure."""
+    times = setting.topic.sla.times(priority)
+    reaction = timedelta(minutes=times.reaction_minutes)
+    return deadlines(at, reaction, timedelta(minutes=times.solution_minutes), setting.calendar)
 
 
 def as_subject(first_line: str) -> str:

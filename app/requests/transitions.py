@@ -9,7 +9,7 @@ from app.errors import Problem, ProblemError
 from app.requests.schemas import CustomerRequest, EventKind, Status
 from app.routing.engine import Decision
 from app.sla import clock
-from app.sla.clock import WorkingCalendar
+from app.sla.clock import Deadlines, WorkingCalendar
 from app.topics.schemas import Agreement, Priority
 
 OPEN = frozenset(Status) - {Status.CLOSED}
@@ -57,6 +57,9 @@ TRANSITIONS = {
         Status.CLOSED,
         "solved, with the resolution",
     ),
+    EventKind.REOPENED: Transition(
+        frozenset({Status.CLOSED}), Status.NEW, "the customer wrote again; its clock begins anew"
+    ),
     EventKind.RATED: Transition(frozenset({Status.CLOSED}), None, "the customer says how it went"),
 }
 
@@ -88,6 +91,40 @@ def closed(
     return replace(done, resolution=resolution, closed_at=at, solution_due=due, waiting_since=None)
 
 
+def may_reopen(request: CustomerRequest, at: datetime, within: timedelta) -> bool:
+    """Whether a closed request is still the matter of who writes now. Never, where `within` is nothing."""
+    return request.closed_at is not None and at - request.closed_at < within
+
+
+def reopened(
+    request: CustomerRequest, at: datetime, due: Deadlines, topic_version: int, decision: Decision | None
+) -> CustomerRequest:
+    """As if it had arrived at `at`. What belongs to its closing is undone; so its next one asks again (R10).
+
+    `due` by version `topic_version` of its topic. `decision`: whose it is now; None: whose it was.
+    """
+    again = replace(
+        follow(request, EventKind.REOPENED),
+        taken_at=None,
+        closed_at=None,
+        resolution=None,
+        rating=None,
+        reopened_at=at,
+        topic_version=topic_version,
+        reaction_due=due.reaction_due,
+        solution_due=due.solution_due,
+    )
+    if decision is None:
+        return again
+    return replace(
+        again,
+        line=decision.line,
+        unit=decision.unit,
+        assignee=decision.assignee,
+        priority=decision.priority,
+    )
+
+
 def assigned(request: CustomerRequest, assignee: str, unit: str) -> CustomerRequest:
     return replace(follow(request, EventKind.ASSIGNED), assignee=assignee, unit=unit)
 
@@ -106,16 +143,17 @@ def escalated(request: CustomerRequest, decision: Decision) -> CustomerRequest:
 def reprioritised(
     request: CustomerRequest, before: Priority, agreement: Agreement, calendar: WorkingCalendar
 ) -> CustomerRequest:
-    """The deadlines of its priority, from its arrival, by the agreement of its arrival.
+    """The deadlines of its priority, from its arrival or reopening, by the agreement of then.
 
     That of the reaction only while there was none.
     """
+    began = request.reopened_at or request.created_at
     old, new = agreement.times(before), agreement.times(request.priority)
     reaction = timedelta(minutes=new.reaction_minutes - old.reaction_minutes)
     solution = timedelta(minutes=new.solution_minutes - old.solution_minutes)
 
     def moved(due: datetime | None, change: timedelta) -> datetime | None:
-        return due and clock.rescheduled(request.created_at, due, change, calendar)
+        return due and clock.rescheduled(began, due, change, calendar)
 
     reaction_due = moved(request.reaction_due, reaction) if request.taken_at is None else request.reaction_due
     return replace(request, reaction_due=reaction_due, solution_due=moved(request.solution_due, solution))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from email.message import EmailMessage
 from email.utils import make_msgid
 from uuid import UUID
@@ -33,6 +34,7 @@ from tests.integration.serving import START_SECONDS
 
 REQUESTS = "/api/v1/requests"
 BOX = "crm@crm.example"
+WITHIN = timedelta(days=14)
 RFC_5321_SECONDS = 300  # 4.5.3.2.7
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
 
@@ -56,7 +58,9 @@ class MailServer:
 async def taking(api):
     """The port of the intake, on the API's own database routes."""
     loop, port, mailbox = asyncio.get_running_loop(), free_port(), Mailbox.of(BOX)
-    server = await loop.create_server(lambda: server_of(api.database, mailbox, "test"), "127.0.0.1", port)
+    server = await loop.create_server(
+        lambda: server_of(api.database, mailbox, "test", WITHIN), "127.0.0.1", port
+    )
     yield port
     server.close()
 
@@ -151,6 +155,31 @@ async def test_an_answer_finds_its_request_by_the_reference_or_by_what_it_answer
     assert len(await requests(own)) == 1
     texts = [message["text"] for message in await items(own, request, "messages")]
     assert texts[-2:] == ["По номеру", "По цепочке"]
+
+
+@pytest.mark.parametrize("days", [13, 15], ids=["in time", "late"])
+async def test_an_answer_to_a_closed_request_is_answered_for_with_its_files(own, lmtp, days):
+    """By the thread it is told whose it is; late, a new request has it all, and our letters name that one."""
+    first = written()
+    await deliver(lmtp, first)
+    (request,) = await requests(own)
+    for step in ("take", "close"):
+        form = {"operator": "petrova", **({"resolution": "Готово"} if step == "close" else {})}
+        assert (await own.post(f"{REQUESTS}/{request['id']}/{step}", form)).status_code == 200
+    with psycopg.connect(own.crm.admin_url) as admin:
+        admin.execute("UPDATE crm.request SET closed_at = closed_at - make_interval(days => %s)", [days])
+    answer = written("Опять не работает", In_Reply_To=first["Message-ID"])
+    answer.add_attachment(PNG, maintype="image", subtype="png", filename="чек.png")
+    for _ in range(2):  # the mail server was not sure of our answer
+        assert (await deliver(lmtp, answer))[0] == 250
+    found = await requests(own)
+    assert len(found) == (1 if days < WITHIN.days else 2)
+    newest = found[0]
+    assert (newest["status"], newest["subject"], newest["sender"]) == ("new", "Карта", "ivan@firma.example")
+    assert newest["follows"] == (request["id"] if days > WITHIN.days else None)
+    assert [file["name"] for file in await items(own, newest, "attachments")] == ["чек.png"]
+    texts = [each["text"] for each in await items(own, newest, "messages") if each["direction"] == "in"]
+    assert texts[-1] == "Опять не работает"
 
 
 def _uuid(request):
@@ -296,7 +325,7 @@ async def test_only_a_letter_that_is_too_large_is_refused_for_that(lmtp):
 
 async def test_a_letter_may_take_its_time(own):
     """What comes slowly comes: the clock that ends a silent session must not end one."""
-    assert server_of(own.database, Mailbox.of(BOX), "test")._timeout_duration >= RFC_5321_SECONDS
+    assert server_of(own.database, Mailbox.of(BOX), "test", WITHIN)._timeout_duration >= RFC_5321_SECONDS
 
 
 def _transaction(client):

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.requests import moves, service
+from app.requests import moves, reopening, service
 from tests.integration.app.desks import REQUESTS, SLA, Desk, ids_by
 
 KAMCHATKA = "41"  # the region: twelve hours before UTC
@@ -35,7 +35,7 @@ class Hands:
 @pytest.fixture
 def hands(monkeypatch):
     hands = Hands()
-    for module in (service, moves):
+    for module in (service, moves, reopening):
         monkeypatch.setattr(module, "now", hands.now)
     monkeypatch.setattr(service, "new_id", ids_by(hands))
     return hands
@@ -104,6 +104,31 @@ async def test_a_priority_given_at_an_escalation_brings_its_deadlines_from_the_a
     # An hour from the arrival, and 20 minutes of Friday in which the customer was asked.
     assert moments([asked, untaken], "solution_due") == [may(12, 9, 50), may(12, 9, 30)]
     assert moments([asked, untaken], "reaction_due") == [may(8, 17, 45), may(8, 17, 35)]
+
+
+async def test_a_reopened_one_has_the_topics_time_of_now_from_its_reopening(both, hands):
+    shorter = {"reaction_minutes": 10, "solution_minutes": 60}
+    hour = {**SLA, "normal": shorter, "high": {"reaction_minutes": 5, "solution_minutes": 30}}
+    again, raised = [], []
+    for desk, request in both:
+        for hands.at, step in ((may(8, 17, 35), "take"), (may(8, 17, 40), "close")):
+            await desk.move(request, step, **({"resolution": "Готово"} if step == "close" else {}))
+        topic = await desk.api.get(f"/api/v1/topics/{desk.topic}")
+        calendar = topic.json()["content"]["calendar"]
+        await desk.put(f"topics/{desk.topic}", desk.topic_form(calendar=calendar, sla=hour))
+        hands.at = may(10, 12)  # on Sunday
+        form = {"direction": "in", "channel": "messenger", "author": "Иван", "text": "Опять"}
+        await desk.post(f"requests/{request['id']}/messages", form)
+        again.append((await desk.api.get(f"{REQUESTS}/{request['id']}")).json())
+        await desk.rule("urgent", 10, "queue", priority="high")
+        raised.append(await desk.move(request, "escalate"))
+    assert moments(again, "reopened_at") == [may(10, 12)] * 2
+    assert moments(again, "reaction_due") == [may(10, 12, 10), may(12, 9, 10)]
+    assert moments(again, "solution_due") == [may(10, 13), may(12, 10)]
+    assert [request["topic_version"] for request in again] == [2, 2]
+    # Another priority counts from the reopening as well, by the topic's version of then.
+    assert moments(raised, "reaction_due") == [may(10, 12, 5), may(12, 9, 5)]
+    assert moments(raised, "solution_due") == [may(10, 12, 30), may(12, 9, 30)]
 
 
 async def test_every_movement_is_stamped_with_its_moment(both, hands):

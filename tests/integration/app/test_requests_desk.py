@@ -227,6 +227,7 @@ async def test_reports_add_up_and_are_the_same_as_csv(api, desk, number, admin):
         "overdue": 1,
         "mean_overdue_seconds": 100,
         "mean_rating": 4,
+        "reopened": 0,
     }
     table = await api.get(f"{report}&format=csv")
     assert table.headers["Content-Type"].startswith("text/csv")
