@@ -1,4 +1,4 @@
-"""Keyset pages: newest first, by id, without counting. A cursor is the last id of the page before.
+"""Keyset pages by id, mostly newest first, without counting. A cursor is the last id of the page before.
 
 It holds no server state and no LSN, so it means the same on every node and after every switch.
 """
@@ -24,6 +24,7 @@ T = TypeVar("T")
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
 FIRST = UUID(int=2**128 - 1)  # above every id there is
+OLDEST = UUID(int=0)  # below every id there is
 _VERSION = b"\x01"
 _KEY_VERSION = b"\x02"
 
@@ -44,10 +45,13 @@ def encode_cursor(last: UUID) -> str:
     return base64.urlsafe_b64encode(_VERSION + last.bytes).rstrip(b"=").decode()
 
 
-def decode_cursor(cursor: str | None) -> UUID:
-    """The id below which the page begins. Raises ProblemError for anything we did not make."""
+def decode_cursor(cursor: str | None, first: UUID = FIRST) -> UUID:
+    """The id beyond which the page begins; that of the first is beyond `first`.
+
+    Raises ProblemError for anything we did not make.
+    """
     if cursor is None:
-        return FIRST
+        return first
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
@@ -123,3 +127,19 @@ async def read(
     window = {"below": decode_cursor(cursor), "rows": limit + 1}
     found = await database.read(statement, {**parameters, **window}, freshness)
     return page(found.rows, limit, path, {"limit": str(limit), **query}), found
+
+
+async def read_on(
+    database: Database,
+    freshness: Freshness,
+    statement: Read[I],
+    parameters: Parameters,
+    *,
+    path: str,
+    limit: int,
+    cursor: str | None,
+) -> tuple[Page[I], Found[I]]:
+    """As `read`, oldest first: what is read in the order in which it was said. `above` instead of `below`."""
+    window = {"above": decode_cursor(cursor, OLDEST), "rows": limit + 1}
+    found = await database.read(statement, {**parameters, **window}, freshness)
+    return page(found.rows, limit, path, {"limit": str(limit)}), found

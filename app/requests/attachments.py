@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -74,11 +74,6 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
-class Attachments:
-    items: Sequence[Attachment]
-
-
-@dataclass(frozen=True, slots=True)
 class Stored:
     name: str
     media_type: str
@@ -144,7 +139,8 @@ def _attachment(row: TupleRow) -> Attachment:
 OF_REQUEST = Read(
     f"""
     SELECT a.id, a.request_id, a.name, a.media_type, a.size, encode(a.sha256, 'hex'), a.actor, a.created_at
-    FROM crm.attachment a WHERE {READ_GATE} AND a.request_id = %(id)s ORDER BY a.id LIMIT 500""",  # noqa: S608 - of constants
+    FROM crm.attachment a WHERE {READ_GATE} AND a.request_id = %(id)s AND a.id > %(above)s
+    ORDER BY a.id LIMIT %(rows)s""",  # noqa: S608 - of constants
     _attachment,
     REQUEST,
 )

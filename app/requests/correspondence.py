@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from string import Template
 
 from psycopg.rows import TupleRow
@@ -18,13 +16,6 @@ from app.routing.repository import Setting
 from app.topics.schemas import Occasion
 
 SYSTEM = "system"
-
-
-@dataclass(frozen=True, slots=True)
-class Messages:
-    """Oldest first."""
-
-    items: Sequence[Message]
 
 
 _INSERT = """
@@ -42,7 +33,8 @@ def _message(row: TupleRow) -> Message:
 OF_REQUEST = Read(
     f"""
     SELECT m.id, m.request_id, m.direction, m.channel, m.author, m.body, m.external_id, m.created_at
-    FROM crm.request_message m WHERE {READ_GATE} AND m.request_id = %(id)s ORDER BY m.id LIMIT 1000""",  # noqa: S608 - of constants
+    FROM crm.request_message m WHERE {READ_GATE} AND m.request_id = %(id)s AND m.id > %(above)s
+    ORDER BY m.id LIMIT %(rows)s""",  # noqa: S608 - of constants
     _message,
     REQUEST,
 )

@@ -6,10 +6,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
+from app import pagination
 from app.directory.model import Kept
 from app.errors import Problem
 from app.http import (
     FILE,
+    LIST_PROBLEMS,
     ONE_PROBLEMS,
     WRITE_PROBLEMS,
     KeyedCommand,
@@ -23,16 +25,17 @@ from app.http import (
 )
 from app.knowledge import repository as knowledge
 from app.knowledge.schemas import ArticleForm
+from app.pagination import DEFAULT_LIMIT, Cursor, Limit, Page
 from app.problems import problems
-from app.requests import attachments, correspondence, dossier
-from app.requests.attachments import Attachment, AttachmentForm, Attachments
+from app.requests import attachments, correspondence, dossier, service
+from app.requests.attachments import Attachment, AttachmentForm
 from app.requests.channels import Channel
-from app.requests.correspondence import Messages
 from app.requests.dossier import InboundForm
 from app.requests.schemas import Message, MessageForm
 
 router = APIRouter(tags=["requests"], route_class=StrictRoute)
 OF_REQUEST = problems(*ONE_PROBLEMS)
+PAGED = problems(*LIST_PROBLEMS, Problem.NOT_FOUND)
 ADDING = problems(*WRITE_PROBLEMS, Problem.NOT_FOUND, Problem.ALREADY_EXISTS, Problem.WRONG_STATE)
 
 
@@ -56,11 +59,26 @@ async def write_message(
     return written(await dossier.write(database, command, request_id, form, settings.reopen_within))
 
 
-@router.get("/requests/{request_id}/messages", response_model=Messages, responses=OF_REQUEST)
-async def list_messages(request_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
-    """All correspondence, oldest first."""
-    found = await database.read(correspondence.OF_REQUEST, {"id": request_id}, freshness)
-    return shown(Messages(found.rows), found)
+@router.get("/requests/{request_id}/messages", response_model=Page[Message], responses=PAGED)
+async def list_messages(
+    request_id: UUID,
+    database: TheDatabase,
+    freshness: TheFreshness,
+    *,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Response:
+    """Its correspondence, oldest first."""
+    page, found = await pagination.read_on(
+        database,
+        freshness,
+        correspondence.OF_REQUEST,
+        {"id": request_id},
+        path=f"{service.PATH}/{request_id}/messages",
+        limit=limit,
+        cursor=cursor,
+    )
+    return shown(page, found)
 
 
 @router.post(
@@ -73,11 +91,26 @@ async def attach_file(
     return written(await dossier.attach(database, command, request_id, form))
 
 
-@router.get("/requests/{request_id}/attachments", response_model=Attachments, responses=OF_REQUEST)
-async def list_attachments(request_id: UUID, database: TheDatabase, freshness: TheFreshness) -> Response:
-    """Files of a request, without their content."""
-    found = await database.read(attachments.OF_REQUEST, {"id": request_id}, freshness)
-    return shown(Attachments(found.rows), found)
+@router.get("/requests/{request_id}/attachments", response_model=Page[Attachment], responses=PAGED)
+async def list_attachments(
+    request_id: UUID,
+    database: TheDatabase,
+    freshness: TheFreshness,
+    *,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Response:
+    """Files of a request, without their content, oldest first."""
+    page, found = await pagination.read_on(
+        database,
+        freshness,
+        attachments.OF_REQUEST,
+        {"id": request_id},
+        path=f"{service.PATH}/{request_id}/attachments",
+        limit=limit,
+        cursor=cursor,
+    )
+    return shown(page, found)
 
 
 @router.get(
