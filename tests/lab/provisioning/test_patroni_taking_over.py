@@ -62,6 +62,8 @@ def test_who_takes_over_takes_the_key_and_says_so_in_one_write(told_by_patroni):
         ("results = ConnectionLoss()", ["promotes with 11", *BOTH, *BY_PATRONI]),
         ("results, free = [NodeExistsError()], False", ["follows", *BOTH, "took"]),
         ("quorum = True", ["promotes with 11", *BY_PATRONI]),
+        ("Ha.is_standby_cluster = lambda ha: True", ["promotes with 11", *BY_PATRONI]),
+        ("Ha.is_synchronous_mode = lambda ha: False", ["promotes with 11", *BY_PATRONI]),
         ("found = SyncState.empty()", ["promotes with 11", "took", f"('wrote', '{MINE}', None)"]),
     ],
 )
@@ -88,7 +90,7 @@ def test_postgresql_is_promoted_by_a_statement_or_by_pg_ctl(told_by_patroni):
         "server = object.__new__(Postgresql); server.query = ask\n"
         "for answer in (True, False, PostgresConnectionException('gone')):\n"
         "    done = []; server.pg_ctl('promote', '-W'); print(done)\n"
-        "done = []; server.pg_ctl('start', timeout=1); print(done)\n"
+        "answer, done = True, []; server.pg_ctl('start', timeout=1); print(done)\n"
     )
     statement = "'SELECT pg_catalog.pg_promote(false)'"
     assert told_by_patroni(script) == [
