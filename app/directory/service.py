@@ -61,15 +61,18 @@ async def replace(
 
 
 def explain(error: psycopg.IntegrityError, directory: Directory[E], code: str) -> Exception:
-    """The database's refusal in terms of the form; constraint names follow `<table>_<column>_fkey`."""
+    """The database's refusal in terms of the form; constraint names follow `<table>_<column>_fkey`.
+
+    The table may have had another name then.
+    """
     name = error.diag.constraint_name or ""
     if isinstance(error, psycopg.errors.UniqueViolation):
         return ProblemError(
             Problem.ALREADY_EXISTS, "an entry has this code already", existing=address(directory, code)
         )
-    prefix = directory.table.removeprefix("crm.")
-    if isinstance(error, psycopg.errors.ForeignKeyViolation) and name.startswith(f"{prefix}_"):
-        column = name.removeprefix(f"{prefix}_").removesuffix("_fkey")
+    named = [column for column in directory.columns if name.endswith(f"_{column}_fkey")]
+    if isinstance(error, psycopg.errors.ForeignKeyViolation) and named:
+        column = max(named, key=len)
         return invalid([FieldError(f"/{column}", "unknown-code", "no active or former entry has this code")])
     return error
 

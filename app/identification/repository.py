@@ -27,7 +27,7 @@ A_KEY, A_NAME = 20, 10  # candidates that one key or the name may bring
 KEYS = (Evidence.PHONE, Evidence.EMAIL, Evidence.INN, Evidence.SNILS)
 
 _SCENARIO = """
-SELECT s.code, coalesce(s.levels, '[]') FROM crm.topic t
+SELECT s.code, coalesce(s.levels, '[]') FROM crm.request_topic t
 LEFT JOIN crm.identification_scenario s ON s.code = t.scenario AND s.active
 WHERE t.code = %(topic)s AND t.active
 """

@@ -15,6 +15,7 @@ class NoticeKind(StrEnum):
     ASSIGNED = "assigned"
     REACTION_OVERDUE = "reaction_overdue"
     SOLUTION_OVERDUE = "solution_overdue"
+    WAITING_OVERDUE = "waiting_overdue"
     ANSWERED = "answered"
     STATISTICS = "statistics"
 

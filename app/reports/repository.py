@@ -93,6 +93,7 @@ BOARD = Read(
            count(*) FILTER (WHERE r.status = 'new'), count(*) FILTER (WHERE r.status = 'in_progress'),
            count(*) FILTER (WHERE r.status = 'waiting'), count(*) FILTER (WHERE r.status = 'handed_over'),
            count(*) FILTER (WHERE r.assignee IS NULL), count(*) FILTER (WHERE {_LATE}),
+           count(*) FILTER (WHERE r.status = 'waiting' AND r.waiting_due < now()),
            min({_BEGAN}) FILTER (WHERE r.status = 'new')
     FROM crm.request r
     WHERE {READ_GATE} AND r.status IN ('new', 'in_progress', 'waiting', 'handed_over')

@@ -98,7 +98,7 @@ class LoadRow:
 
 @dataclass(frozen=True, slots=True)
 class BoardRow:
-    """A queue at this moment."""
+    """A queue at this moment. Overdue: past the solution's deadline; of the waiting, past the customer's."""
 
     queue: str | None
     new: int
@@ -107,6 +107,7 @@ class BoardRow:
     handed_over: int
     unassigned: int
     overdue: int
+    waiting_overdue: int
     oldest_new_at: datetime | None
 
 

@@ -40,6 +40,7 @@ class RequestChanged:
     external_reference: str | None
     reaction_due: datetime | None
     solution_due: datetime | None
+    waiting_due: datetime | None
     rating: int | None
     follows: UUID | None
     actor: str

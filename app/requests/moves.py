@@ -31,6 +31,7 @@ from app.requests.schemas import (
 )
 from app.routing import service as routing
 from app.routing.repository import Setting
+from app.sla.waiting import waiting_due
 from app.topics.schemas import Occasion, Priority
 
 Work = Callable[[WriteUnit], Awaitable[Answer]]
@@ -167,8 +168,12 @@ def give_back(form: StepForm) -> Move:
 
 
 def wait(form: StepForm) -> Move:
-    async def step(_: WriteUnit, request: CustomerRequest, at: datetime) -> CustomerRequest:
-        return transitions.waiting(request, at)
+    """The customer's time begins, by the topic as it is now."""
+
+    async def step(unit: WriteUnit, request: CustomerRequest, at: datetime) -> CustomerRequest:
+        setting = await routing.setting_now(unit, request.topic, request.customer_id, request.region)
+        topic, calendar = (None, None) if setting is None else (setting.topic, setting.calendar)
+        return transitions.waiting(request, at, waiting_due(at, topic, calendar))
 
     return Move(EventKind.WAITING, form.operator, form.note, step)
 

@@ -101,11 +101,14 @@ VALUES ({", ".join(f"%({name})s" for name in _FIELDS)}, %(routing)s)
 """
 _CHANGING = (
     "status", "assignee", "resolution", "version", "taken_at", "closed_at", "line", "unit", "priority",
-    "reaction_due", "solution_due", "waiting_since", "external_system", "external_reference", "rating",
-    "topic_version", "reopened_at",
+    "reaction_due", "solution_due", "waiting_since", "waiting_due", "external_system", "external_reference",
+    "rating", "topic_version", "reopened_at",
 )  # fmt: skip
+# Each pause is reported for itself.
 _UPDATE = f"""
-UPDATE crm.request SET {", ".join(f"{name} = %({name})s" for name in _CHANGING)} WHERE id = %(id)s
+UPDATE crm.request SET {", ".join(f"{name} = %({name})s" for name in _CHANGING)},
+    waiting_overdue_at = CASE WHEN waiting_since = %(waiting_since)s THEN waiting_overdue_at END
+WHERE id = %(id)s
 """
 _ROUTED = "UPDATE crm.request SET routing = %(routing)s WHERE id = %(id)s"
 _EVENT = """

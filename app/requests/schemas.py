@@ -103,7 +103,7 @@ class RatingForm(Form):
 
 @dataclass(frozen=True, slots=True)
 class CustomerRequest:
-    """A request as it is now. The deadlines move when the customer is waited for.
+    """A request as it is now. The deadlines move when the customer is waited for, until `waiting_due`.
 
     `reopened_at`: from when its clock runs, if it was closed before. `follows`: a request that was closed too
     long ago to be reopened, for which this one goes on.
@@ -135,6 +135,7 @@ class CustomerRequest:
     reaction_due: datetime | None
     solution_due: datetime | None
     waiting_since: datetime | None
+    waiting_due: datetime | None
     external_system: str | None
     external_reference: str | None
     rating: int | None

@@ -104,6 +104,7 @@ def as_arrived(
         reaction_due=due.reaction_due,
         solution_due=due.solution_due,
         waiting_since=None,
+        waiting_due=None,
         external_system=None,
         external_reference=None,
         rating=None,

@@ -88,7 +88,8 @@ def closed(
     """
     done = follow(request, EventKind.CLOSED)
     due = request.solution_due if calendar is None else _solution_due(request, at, calendar)
-    return replace(done, resolution=resolution, closed_at=at, solution_due=due, waiting_since=None)
+    done = replace(done, resolution=resolution, closed_at=at, solution_due=due)
+    return replace(done, waiting_since=None, waiting_due=None)
 
 
 def may_reopen(request: CustomerRequest, at: datetime, within: timedelta) -> bool:
@@ -175,14 +176,15 @@ def handed_over(request: CustomerRequest, system: str, reference: str, at: datet
     )
 
 
-def waiting(request: CustomerRequest, at: datetime) -> CustomerRequest:
-    return replace(follow(request, EventKind.WAITING), waiting_since=at)
+def waiting(request: CustomerRequest, at: datetime, until: datetime) -> CustomerRequest:
+    return replace(follow(request, EventKind.WAITING), waiting_since=at, waiting_due=until)
 
 
 def resumed(request: CustomerRequest, at: datetime, calendar: WorkingCalendar) -> CustomerRequest:
     """The solution's deadline moves on by the working time that was waited."""
     due = _solution_due(request, at, calendar)
-    return replace(follow(request, EventKind.RESUMED), solution_due=due, waiting_since=None)
+    done = replace(follow(request, EventKind.RESUMED), solution_due=due)
+    return replace(done, waiting_since=None, waiting_due=None)
 
 
 def _solution_due(request: CustomerRequest, at: datetime, calendar: WorkingCalendar) -> datetime | None:

@@ -39,13 +39,13 @@ class Setting:
     rules: tuple[RuleForm, ...]
 
 
-# Entries as text: the same text was read before, nearly always (`_topic` and so on).
+# Entries as text: the same text was read before, nearly always (`read_topic` and so on).
 SETTING = """
 SELECT to_json(t)::text, t.version, q.unit, to_json(k)::text, g.time_zone, g.code,
        p.region, p.customer_type, p.planned_volume, coalesce(p.vip, false), p.manager,
        coalesce(p.contract_unit, crm.contract_unit(c.id)), c.stage, c.name,
        (SELECT coalesce(json_agg(a), '[]')::text FROM crm.assignment_rule a WHERE a.active)
-FROM crm.topic t
+FROM crm.request_topic t
 JOIN crm.queue q ON q.code = t.queue
 JOIN crm.calendar k ON k.code = t.calendar
 LEFT JOIN crm.customer c ON c.id = %(customer_id)s
@@ -87,10 +87,10 @@ async def people(unit: WriteUnit, units: Iterable[str], manager: str | None) -> 
 def made_setting(row: TupleRow) -> Setting:
     topic, version, queue_unit, calendar, zone, region, *profile, stage, name, rules = row
     return Setting(
-        topic=_topic(topic),
+        topic=read_topic(topic),
         topic_version=version,
         queue_unit=queue_unit,
-        calendar=_calendar(calendar, zone or HOME_ZONE),
+        calendar=read_calendar(calendar, zone or HOME_ZONE),
         profile=_profile(profile),
         party=Party(stage) if stage else Party.UNKNOWN,
         customer_name=name,
@@ -100,12 +100,12 @@ def made_setting(row: TupleRow) -> Setting:
 
 
 @lru_cache(maxsize=_KEPT)
-def _topic(text: str) -> TopicForm:
+def read_topic(text: str) -> TopicForm:
     return TopicForm.model_validate(_entered(orjson.loads(text)))
 
 
 @lru_cache(maxsize=_KEPT)
-def _calendar(text: str, zone: str) -> WorkingCalendar:
+def read_calendar(text: str, zone: str) -> WorkingCalendar:
     return CalendarForm.model_validate(_entered(orjson.loads(text))).working(zone)
 
 

@@ -1,4 +1,4 @@
-"""What leaves when a request misses a deadline: once for its reaction, once for its solution."""
+"""What leaves when a request misses a deadline: once for its reaction, its solution, each wait of ours."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ class DeadlineMissed:
 
 REACTION = EventType("request.reaction_overdue", ENTITY, DeadlineMissed, "nobody took it in time")
 SOLUTION = EventType("request.solution_overdue", ENTITY, DeadlineMissed, "it was not solved in time")
-TYPES = (REACTION, SOLUTION)
+WAITING = EventType(
+    "request.waiting_overdue", ENTITY, DeadlineMissed, "the customer, who was asked, did not answer in time"
+)
+TYPES = (REACTION, SOLUTION, WAITING)
 
 
 async def tell(

@@ -1,7 +1,7 @@
 """Detection of overdue requests, by the set.
 
-Any number of workers may run it at once, on either site: each request is reported once for
-its reaction and once for its solution, by the transaction that marks it.
+Any number of workers may run it at once, on either site: each request is reported once for its reaction, once
+for its solution and once for each time that the customer was asked, by the transaction that marks it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from app.encoding import encode
 from app.events.types import EventType
 from app.sla import events
 from app.sla.events import DeadlineMissed
+from app.sla.waiting import set_deadlines
 from app.topics.schemas import Priority
 
 BATCH = 1000
@@ -28,6 +29,7 @@ class Sweep:
 
     reaction: int
     solution: int
+    waiting: int
 
 
 _SWEEP = """
@@ -60,6 +62,12 @@ _SOLUTION = _SWEEP.format(
     mark="solution_overdue_at",
     kind="solution_overdue",
 )
+_WAITING = _SWEEP.format(
+    condition="r.status = 'waiting' AND crm.waiting_is_told()",
+    due="waiting_due",
+    mark="waiting_overdue_at",
+    kind="waiting_overdue",
+)
 
 
 async def sweep(database: Database, command: Command) -> Committed:
@@ -68,7 +76,9 @@ async def sweep(database: Database, command: Command) -> Committed:
     async def work(unit: WriteUnit) -> Answer:
         reaction = await _mark(unit, _REACTION, events.REACTION)
         solution = await _mark(unit, _SOLUTION, events.SOLUTION)
-        return Answer(200, encode(Sweep(reaction, solution)))
+        await set_deadlines(unit, BATCH)
+        waiting = await _mark(unit, _WAITING, events.WAITING)
+        return Answer(200, encode(Sweep(reaction, solution, waiting)))
 
     return await database.write(command, work)
 

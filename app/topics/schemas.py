@@ -11,6 +11,7 @@ from app.directory.model import Code, Directory, Entry, Localized, LocalizedText
 from app.fields import Form
 
 MAX_MINUTES = 43_200  # 720 hours of work: what takes longer is a project, not a request
+DEFAULT_WAITING_MINUTES = 2_700  # five working days of nine hours
 
 
 class Priority(StrEnum):
@@ -80,17 +81,25 @@ class QueueForm(Entry):
 
 
 class TopicForm(Entry):
+    """`waiting_minutes`: how long a customer who was asked may be silent; null: DEFAULT_WAITING_MINUTES."""
+
     title: Localized
     queue: Code
     line: Line = 1
     priority: Priority = Priority.NORMAL
     sla: Agreement
+    waiting_minutes: Minutes | None = None
     calendar: Code
     importance: Importance = Importance.INFO
     skill: Code | None = None
     scenario: Code | None = None
     templates: Templates = Templates()
 
+    @property
+    def may_be_silent(self) -> int:
+        """In minutes."""
+        return self.waiting_minutes or DEFAULT_WAITING_MINUTES
+
 
 QUEUES = Directory("queues", "crm.queue", QueueForm)
-TOPICS = Directory("topics", "crm.topic", TopicForm)
+TOPICS = Directory("topics", "crm.request_topic", TopicForm)

@@ -56,7 +56,7 @@ async def _day_closes(database: Database, command: Command) -> bool:
 
 
 JOBS: tuple[Job, ...] = (
-    Job("overdue", 5.0, _overdue, "requests past their deadline are marked, their heads told"),
+    Job("overdue", 5.0, _overdue, "requests past a deadline, the customer's too, are marked and told of"),
     Job("sequence-events", 0.2, housekeeping.sequence, "committed events get their place in the feed"),
     Job("seal-audit", 1.0, sealing.step, "what was done and shown gets its place in the audit's chains"),
     Job("prolong-contracts", 3600.0, contracts.prolong_due, "contracts whose terms say so go on"),

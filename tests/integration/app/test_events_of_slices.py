@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from urllib.parse import urlencode
 
 import psycopg
 
@@ -127,8 +128,11 @@ async def test_a_bulk_load_of_several_batches_tells_of_each(own, company):
 
 async def test_a_missed_deadline_leaves_an_event_once(own):
     form = {"channel": "call", "topic": "cards", "subject": "Карта", "text": "Не работает"}
-    late, _ = [(await own.post("/api/v1/requests", form)).json() for _ in range(2)]
+    late, silent, _ = [(await own.post("/api/v1/requests", form)).json() for _ in range(3)]
+    for step in ("take", "wait"):
+        answer = await own.post(f"/api/v1/requests/{silent['id']}/{step}", {"operator": "op"})
     with psycopg.connect(own.crm.admin_url, autocommit=True) as admin:
+        admin.execute("UPDATE crm.request SET waiting_due = now() WHERE id = %s", (silent["id"],))
         admin.execute(
             "UPDATE crm.request SET reaction_due = now() - '1 h'::interval, solution_due = now()"
             " WHERE id = %s",
@@ -136,9 +140,10 @@ async def test_a_missed_deadline_leaves_an_event_once(own):
         )
     for _ in range(2):
         assert (await own.post("/api/v1/overdue/sweeps", {})).status_code == 200
-    events, _ = await read(own, f"{EVENTS}?types=request.reaction_overdue&types=request.solution_overdue")
-    assert [event["type"] for event in events] == ["request.reaction_overdue", "request.solution_overdue"]
-    for event in events:
-        assert (event["entity"], event["version"]) == (f"request:{late['id']}", late["version"])
-        assert event["data"]["unit"] == late["unit"]
+    types = [f"request.{each}_overdue" for each in ("reaction", "solution", "waiting")]
+    events, _ = await read(own, f"{EVENTS}?{urlencode({'types': types}, doseq=True)}")
+    assert [event["type"] for event in events] == types
+    for event, request in zip(events, (late, late, answer.json()), strict=True):
+        assert (event["entity"], event["version"]) == (f"request:{request['id']}", request["version"])
+        assert event["data"]["unit"] == request["unit"]
         as_described(event)

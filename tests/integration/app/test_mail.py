@@ -267,7 +267,7 @@ async def test_what_the_database_refuses_waits_until_it_is_mended(own, lmtp):
 async def test_what_our_directory_lacks_bounces_no_letter(own, lmtp):
     """No topic for letters: a refusal that a client of the API should hear, and no sender of a letter."""
     async with await psycopg.AsyncConnection.connect(own.crm.admin_url, autocommit=True) as admin:
-        await admin.execute("UPDATE crm.topic SET code = 'other-name' WHERE code = 'general'")
+        await admin.execute("UPDATE crm.request_topic SET code = 'other-name' WHERE code = 'general'")
     assert await deliver(lmtp, written()) == (451, "4.3.0 validation")
 
 
