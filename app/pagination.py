@@ -122,24 +122,13 @@ async def read(
     query: Mapping[str, str],
     limit: int,
     cursor: str | None,
+    oldest_first: bool = False,
 ) -> tuple[Page[I], Found[I]]:
-    """The page after the cursor. The statement takes `below` (an id) and `rows` besides the parameters."""
-    window = {"below": decode_cursor(cursor), "rows": limit + 1}
+    """The page after the cursor. The statement takes `below` (an id) and `rows` besides the parameters.
+
+    `oldest_first`: in the order in which it was said; `above` instead of `below`.
+    """
+    side, first = ("above", OLDEST) if oldest_first else ("below", FIRST)
+    window = {side: decode_cursor(cursor, first), "rows": limit + 1}
     found = await database.read(statement, {**parameters, **window}, freshness)
     return page(found.rows, limit, path, {"limit": str(limit), **query}), found
-
-
-async def read_on(
-    database: Database,
-    freshness: Freshness,
-    statement: Read[I],
-    parameters: Parameters,
-    *,
-    path: str,
-    limit: int,
-    cursor: str | None,
-) -> tuple[Page[I], Found[I]]:
-    """As `read`, oldest first: what is read in the order in which it was said. `above` instead of `below`."""
-    window = {"above": decode_cursor(cursor, OLDEST), "rows": limit + 1}
-    found = await database.read(statement, {**parameters, **window}, freshness)
-    return page(found.rows, limit, path, {"limit": str(limit)}), found

@@ -69,14 +69,16 @@ async def list_messages(
     cursor: Cursor = None,
 ) -> Response:
     """Its correspondence, oldest first."""
-    page, found = await pagination.read_on(
+    page, found = await pagination.read(
         database,
         freshness,
         correspondence.OF_REQUEST,
         {"id": request_id},
         path=f"{service.PATH}/{request_id}/messages",
+        query={},
         limit=limit,
         cursor=cursor,
+        oldest_first=True,
     )
     return shown(page, found)
 
@@ -101,14 +103,16 @@ async def list_attachments(
     cursor: Cursor = None,
 ) -> Response:
     """Files of a request, without their content, oldest first."""
-    page, found = await pagination.read_on(
+    page, found = await pagination.read(
         database,
         freshness,
         attachments.OF_REQUEST,
         {"id": request_id},
         path=f"{service.PATH}/{request_id}/attachments",
+        query={},
         limit=limit,
         cursor=cursor,
+        oldest_first=True,
     )
     return shown(page, found)
 

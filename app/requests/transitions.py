@@ -88,8 +88,7 @@ def closed(
     """
     done = follow(request, EventKind.CLOSED)
     due = request.solution_due if calendar is None else _solution_due(request, at, calendar)
-    done = replace(done, resolution=resolution, closed_at=at, solution_due=due)
-    return replace(done, waiting_since=None, waiting_due=None)
+    return replace(_awaits_nobody(done), resolution=resolution, closed_at=at, solution_due=due)
 
 
 def may_reopen(request: CustomerRequest, at: datetime, within: timedelta) -> bool:
@@ -115,15 +114,7 @@ def reopened(
         reaction_due=due.reaction_due,
         solution_due=due.solution_due,
     )
-    if decision is None:
-        return again
-    return replace(
-        again,
-        line=decision.line,
-        unit=decision.unit,
-        assignee=decision.assignee,
-        priority=decision.priority,
-    )
+    return again if decision is None else _as_decided(again, decision)
 
 
 def assigned(request: CustomerRequest, assignee: str, unit: str) -> CustomerRequest:
@@ -132,8 +123,12 @@ def assigned(request: CustomerRequest, assignee: str, unit: str) -> CustomerRequ
 
 def escalated(request: CustomerRequest, decision: Decision) -> CustomerRequest:
     """As the rule says that decides now. Its deadlines are still those of the priority before."""
+    return _as_decided(follow(request, EventKind.ESCALATED), decision)
+
+
+def _as_decided(request: CustomerRequest, decision: Decision) -> CustomerRequest:
     return replace(
-        follow(request, EventKind.ESCALATED),
+        request,
         line=decision.line,
         unit=decision.unit,
         assignee=decision.assignee,
@@ -183,8 +178,11 @@ def waiting(request: CustomerRequest, at: datetime, until: datetime) -> Customer
 def resumed(request: CustomerRequest, at: datetime, calendar: WorkingCalendar) -> CustomerRequest:
     """The solution's deadline moves on by the working time that was waited."""
     due = _solution_due(request, at, calendar)
-    done = replace(follow(request, EventKind.RESUMED), solution_due=due)
-    return replace(done, waiting_since=None, waiting_due=None)
+    return replace(_awaits_nobody(follow(request, EventKind.RESUMED)), solution_due=due)
+
+
+def _awaits_nobody(request: CustomerRequest) -> CustomerRequest:
+    return replace(request, waiting_since=None, waiting_due=None)
 
 
 def _solution_due(request: CustomerRequest, at: datetime, calendar: WorkingCalendar) -> datetime | None:
