@@ -47,6 +47,7 @@ class RequestRow:
     assignee: str | None
     created_at: datetime
     solution_due: datetime | None
+    waiting_due: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,10 @@ class StepRow:
     created_at: datetime
 
 
-_REQUEST = "SELECT r.id, r.topic, r.subject, r.status, r.priority, r.assignee, r.created_at, r.solution_due"
+_REQUEST = (
+    "SELECT r.id, r.topic, r.subject, r.status, r.priority, r.assignee, r.created_at, r.solution_due,"
+    " r.waiting_due"
+)
 _OF_CARD = "FROM crm.request r WHERE r.customer_id = c.id"
 
 SECTIONS: tuple[Section, ...] = (

@@ -42,6 +42,7 @@ from app.requests.schemas import (
     StepForm,
     TakeForm,
 )
+from app.sla.overdue import Deadline
 
 router = APIRouter(prefix="/requests", tags=["requests"], route_class=StrictRoute)
 
@@ -57,6 +58,7 @@ async def request_filters(
     external_reference: Annotated[Opaque | None, Query()] = None,
     follows: Annotated[UUID | None, Query(description="The request for which they go on")] = None,
     zone_of: Annotated[Code | None, Query(description="Units this person heads, and those below")] = None,
+    overdue: Annotated[Deadline | None, Query(description="Open, and past this deadline now")] = None,
 ) -> dict[str, str]:
     """Those that were given, by their names in repository.FILTERS."""
     given = {
@@ -69,6 +71,7 @@ async def request_filters(
         "external_reference": external_reference,
         "follows": follows,
         "zone_of": zone_of,
+        "overdue": overdue,
     }
     return {name: str(value) for name, value in given.items() if value is not None}
 

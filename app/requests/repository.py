@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from datetime import datetime
 from enum import StrEnum
@@ -24,6 +24,7 @@ from app.requests.schemas import (
     Status,
 )
 from app.routing.engine import Consideration, Decision
+from app.sla.overdue import Deadline, past
 from app.topics.schemas import Importance, Priority
 
 CUSTOMER_CONSTRAINT = "request_customer_fkey"
@@ -81,15 +82,27 @@ _CONDITIONS = {
     },
     "zone_of": f"r.unit IN ({_ZONE})",
 }
-FILTERS = tuple(_CONDITIONS)
+# Each deadline has a condition of its own, with what the indexes of open requests ask for.
+OVERDUE = "overdue"
+FILTERS = (*_CONDITIONS, OVERDUE)
+
+
+def page(filters: Mapping[str, str]) -> Read[CustomerRequest]:
+    """One statement for each set of filters that is used, so that each has its own plan."""
+    return _page(tuple(_conditions(filters)))
+
+
+def _conditions(filters: Mapping[str, str]) -> Iterator[str]:
+    yield from (condition for name, condition in _CONDITIONS.items() if name in filters)
+    if OVERDUE in filters:
+        yield f"r.status <> 'closed' AND {past(Deadline(filters[OVERDUE]))}"
 
 
 @cache
-def page(filters: frozenset[str]) -> Read[CustomerRequest]:
-    """One statement for each set of filters that is used, so that each has its own plan."""
-    conditions = "".join(f" AND {condition}" for name, condition in _CONDITIONS.items() if name in filters)
+def _page(conditions: tuple[str, ...]) -> Read[CustomerRequest]:
+    narrowed = "".join(f" AND {condition}" for condition in conditions)
     return Read(
-        f"SELECT {_COLUMNS} FROM crm.request r WHERE {READ_GATE} AND r.id < %(below)s{conditions}"
+        f"SELECT {_COLUMNS} FROM crm.request r WHERE {READ_GATE} AND r.id < %(below)s{narrowed}"
         " ORDER BY r.id DESC LIMIT %(rows)s",
         _request,
     )

@@ -143,7 +143,7 @@ async def page(
     database: Database, freshness: Freshness, filters: dict[str, str], *, limit: int, cursor: str | None
 ) -> tuple[Page[CustomerRequest], Found[CustomerRequest]]:
     """`filters`: by the names in repository.FILTERS."""
-    statement = repository.page(frozenset(filters))
+    statement = repository.page(filters)
     return await pagination.read(
         database, freshness, statement, filters, path=PATH, query=filters, limit=limit, cursor=cursor
     )

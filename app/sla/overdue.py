@@ -6,7 +6,9 @@ for its solution and once for each time that the customer was asked, by the tran
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from psycopg.rows import TupleRow
 
@@ -23,6 +25,25 @@ from app.topics.schemas import Priority
 BATCH = 1000
 
 
+class Deadline(StrEnum):
+    REACTION = "reaction"
+    SOLUTION = "solution"
+    WAITING = "waiting"
+
+
+# Of a request `r` that waits for it still; the customer's runs while it waits for an answer.
+RUNS: Mapping[Deadline, str] = {
+    Deadline.REACTION: "r.status = 'new' AND r.taken_at IS NULL",
+    Deadline.SOLUTION: "r.status IN ('new', 'in_progress', 'handed_over')",
+    Deadline.WAITING: "r.status = 'waiting'",
+}
+
+
+def past(deadline: Deadline) -> str:
+    """The condition on which a request `r` is overdue now, whether the sweep has seen it or not."""
+    return f"{RUNS[deadline]} AND r.{deadline}_due < now()"
+
+
 @dataclass(frozen=True, slots=True)
 class Sweep:
     """Requests found newly overdue; a full BATCH means that there may be more."""
@@ -35,39 +56,29 @@ class Sweep:
 _SWEEP = """
 WITH late AS (
     SELECT r.id FROM crm.request r
-    WHERE {condition} AND r.{due} < now() AND r.{mark} IS NULL
-    ORDER BY r.{due} LIMIT %(batch)s FOR UPDATE SKIP LOCKED
+    WHERE {condition} AND r.{deadline}_overdue_at IS NULL
+    ORDER BY r.{deadline}_due LIMIT %(batch)s FOR UPDATE SKIP LOCKED
 ), marked AS (
-    UPDATE crm.request r SET {mark} = now() FROM late WHERE r.id = late.id
+    UPDATE crm.request r SET {deadline}_overdue_at = now() FROM late WHERE r.id = late.id
     RETURNING r.id, r.customer_id, r.topic, r.queue, r.line, r.unit, r.assignee, r.priority,
-              r.external_system, r.external_reference, r.{due}, r.version
+              r.external_system, r.external_reference, r.{deadline}_due, r.version
 ), told AS (
     INSERT INTO crm.notification (id, recipient, kind, importance, request_id, created_at)
-    SELECT crm.new_id(), to_whom.recipient, '{kind}', 'critical', m.id, now()
+    SELECT crm.new_id(), to_whom.recipient, '{deadline}_overdue', 'critical', m.id, now()
     FROM marked m
     CROSS JOIN LATERAL (SELECT crm.head_of(m.unit) UNION SELECT m.assignee) AS to_whom (recipient)
     WHERE to_whom.recipient IS NOT NULL
 )
 SELECT m.* FROM marked m
 """
-_REACTION = _SWEEP.format(
-    condition="r.status = 'new' AND r.taken_at IS NULL",
-    due="reaction_due",
-    mark="reaction_overdue_at",
-    kind="reaction_overdue",
-)
-_SOLUTION = _SWEEP.format(
-    condition="r.status IN ('new', 'in_progress', 'handed_over')",
-    due="solution_due",
-    mark="solution_overdue_at",
-    kind="solution_overdue",
-)
-_WAITING = _SWEEP.format(
-    condition="r.status = 'waiting' AND crm.waiting_is_told()",
-    due="waiting_due",
-    mark="waiting_overdue_at",
-    kind="waiting_overdue",
-)
+
+
+def _sweep(deadline: Deadline, condition: str = "true") -> str:
+    return _SWEEP.format(deadline=deadline, condition=f"{past(deadline)} AND {condition}")
+
+
+_REACTION, _SOLUTION = _sweep(Deadline.REACTION), _sweep(Deadline.SOLUTION)
+_WAITING = _sweep(Deadline.WAITING, "crm.waiting_is_told()")
 
 
 async def sweep(database: Database, command: Command) -> Committed:

@@ -211,6 +211,50 @@ async def test_the_board_counts_who_is_silent_beside_what_is_overdue(desk, admin
     assert (queue["waiting"], queue["waiting_overdue"], queue["overdue"]) == (2, 1, 0)
 
 
+async def test_what_is_overdue_is_listed_by_its_deadline(desk, admin):
+    untaken, unsolved, silent, _, done = [await desk.register() for _ in range(5)]
+    for request in (unsolved, done):
+        await desk.move(request, "take", operator=desk.operator)
+    await desk.move(done, "close", resolution="done")
+    await desk.ask(silent)
+    await late(admin, desk, silent)
+    past = "UPDATE crm.request SET {}_due = now() - '1 min'::interval WHERE id = ANY(%s::uuid[])"
+    admin.execute(past.format("reaction"), [[untaken["id"], unsolved["id"]]])
+    admin.execute(past.format("solution"), [[unsolved["id"], silent["id"], done["id"]]])
+
+    async def listed(deadline):
+        answer = await desk.api.get(f"{REQUESTS}?unit={desk.unit}&overdue={deadline}")
+        return [each["id"] for each in answer.json()["items"]]
+
+    assert await listed("reaction") == [untaken["id"]]
+    assert await listed("solution") == [unsolved["id"]]
+    assert await listed("waiting") == [silent["id"]]
+    refused = await desk.api.get(f"{REQUESTS}?overdue=never")
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"] == "?overdue"
+
+
+async def test_pages_of_what_is_overdue_go_on_with_it(desk, admin):
+    requests = [await desk.register() for _ in range(3)]
+    admin.execute(
+        "UPDATE crm.request SET reaction_due = now() - '1 min'::interval WHERE id = ANY(%s::uuid[])",
+        [[request["id"] for request in requests[1:]]],
+    )
+    first = (await desk.api.get(f"{REQUESTS}?unit={desk.unit}&overdue=reaction&limit=1")).json()
+    second = (await desk.api.get(first["next"])).json()
+    found = [each["id"] for page in (first, second) for each in page["items"]]
+    assert found == [requests[2]["id"], requests[1]["id"]]
+
+
+async def test_the_window_tells_until_when_the_customer_is_waited_for(desk, admin):
+    form = {"kind": "person", "name": f"Иван {desk.n}"}
+    customer = (await desk.post("customers", form)).json()["id"]
+    request = await desk.register(customer_id=customer)
+    waiting = await desk.ask(request)
+    window = (await desk.api.get(f"/api/v1/customers/{customer}/window")).json()
+    assert [each["waiting_due"] for each in window["open_requests"]] == [waiting["waiting_due"]]
+
+
 async def test_the_topics_of_a_new_installation_have_a_norm_each(own):
     topics = (await own.get("/api/v1/topics")).json()["items"]
     norms = {each["content"]["calendar"]: each["content"]["waiting_minutes"] for each in topics}
