@@ -8,6 +8,7 @@ sites; the row lock of a job lets one work on it at a time.
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -31,7 +32,9 @@ from app.pauses import growing
 
 log = structlog.get_logger(__name__)
 
-BLOCKS_A_BATCH = 8  # about 30,000 rows; memory follows it
+# About 30,000 rows; memory follows it. Until then a batch has a block more than the one before: PostgreSQL
+# waits for the first only as long as one block takes, and hardly for those that are staged while it works.
+BLOCKS_A_BATCH = 8
 # Whoever may load at all (a rule of the endpoint) loads into the whole base, as duplicates lie anywhere.
 ACTS_AS = {
     "rights": "{customer:*,other:*}",
@@ -48,6 +51,9 @@ STIR_SECONDS = 5.0
 # Objects made until the collector looks for cycles: rows have none, and looking through a batch of them again
 # and again took as long as cleansing them.
 COLLECT_AFTER = 200_000
+# For how long the thread that stages may keep the interpreter from the one that speaks with PostgreSQL, which
+# needs it for a moment only, some 150 times a batch, mostly between two pieces of a COPY.
+SWITCH_SECONDS = 0.0005
 _Block = tuple[int, int, bytes]  # its number, the number of its first row, its content
 
 
@@ -64,7 +70,7 @@ class _Part:
 class Loader:
     """One connection, and one thread with one that stages the next batch while PostgreSQL works on this one.
 
-    Within `with`, the process collects garbage less often.
+    Within `with`, the process collects garbage less often and switches threads more often.
     """
 
     def __init__(self, dsn: str, *, blocks_a_batch: int = BLOCKS_A_BATCH) -> None:
@@ -74,14 +80,16 @@ class Loader:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cleanse")
         self._connection: psycopg.Connection | None = None
         self._reader: psycopg.Connection | None = None
-        self._thresholds = gc.get_threshold()
+        self._thresholds, self._switching = gc.get_threshold(), sys.getswitchinterval()
 
     def __enter__(self) -> Self:
         gc.set_threshold(COLLECT_AFTER, *self._thresholds[1:])
+        sys.setswitchinterval(SWITCH_SECONDS)
         return self
 
     def __exit__(self, *_: object) -> None:
         gc.set_threshold(*self._thresholds)
+        sys.setswitchinterval(self._switching)
         self._disconnect()
         self._thread.shutdown()
 
@@ -146,12 +154,13 @@ class Loader:
             if row is None:
                 return False
             job, format_, header, received, loaded = row
-            reading = _Reading(job, Format(format_), _header(header), self._blocks)
+            reading = _Reading(job, Format(format_), _header(header))
             part = self._part(connection, reading, loaded)
             if part.next == part.first:
                 raise OvertakenError(f"load {job} is claimed, and its block {loaded} is not to be seen")
             if part.next < received:
-                self._ahead = self._thread.submit(self._read_ahead, reading, part.next)
+                count = min(part.next - part.first + 1, self._blocks)
+                self._ahead = self._thread.submit(self._read_ahead, reading, part.next, count)
             _load_part(connection, part)
         return True
 
@@ -161,7 +170,7 @@ class Loader:
             ahead = self._taken(connection, self._ahead)
             if (ahead.job, ahead.first) == (reading.job, first):
                 return ahead
-        self._ahead = self._thread.submit(self._read_ahead, reading, first)
+        self._ahead = self._thread.submit(self._read_ahead, reading, first, 1)
         return self._taken(connection, self._ahead)
 
     def _taken(self, connection: psycopg.Connection, ahead: Future[_Part]) -> _Part:
@@ -170,12 +179,12 @@ class Loader:
         self._ahead = None
         return part
 
-    def _read_ahead(self, reading: _Reading, first: int) -> _Part:
+    def _read_ahead(self, reading: _Reading, first: int, count: int) -> _Part:
         if self._reader is None:
             self._reader = self._open()
         with self._reader.transaction():
             self._reader.execute(load_sql.ACT, ACTS_AS)  # nobody in particular would see no block
-            blocks = reading.blocks(self._reader, first)
+            blocks = reading.blocks(self._reader, first, count)
         staged = stage(reading.results(blocks), registered={})
         return _Part(reading.job, first, first + len(blocks), staged)
 
@@ -210,10 +219,9 @@ class _Reading:
     job: UUID
     format: Format
     header: Header | None
-    count: int
 
-    def blocks(self, connection: psycopg.Connection, first: int) -> list[_Block]:
-        parameters = {"job": self.job, "first": first, "count": self.count}
+    def blocks(self, connection: psycopg.Connection, first: int, count: int) -> list[_Block]:
+        parameters = {"job": self.job, "first": first, "count": count}
         return connection.execute(load_sql.BLOCKS, parameters, binary=True).fetchall()
 
     def results(self, blocks: Sequence[_Block]) -> list[Row | Rejection]:

@@ -115,15 +115,16 @@ async def test_a_bulk_load_leaves_an_event_a_batch_and_none_a_row(own, company):
     as_described(events[0])
 
 
-async def test_a_bulk_load_of_several_batches_tells_of_each(own, company):
-    content = b"x" * BLOCK_BYTES + b"\n" + json.dumps(company()).encode()
+async def test_a_bulk_load_of_several_batches_tells_of_each_and_begins_with_small_ones(own, company):
+    content = 6 * (b"x" * (BLOCK_BYTES - 1) + b"\n") + json.dumps(company()).encode()
     headers = {"Idempotency-Key": "load", "Content-Type": "application/x-ndjson"}
     await own.http.post("/api/v1/imports", content=content, headers=headers)
-    with Loader(own.crm.url(), blocks_a_batch=1) as loader:
+    with Loader(own.crm.url(), blocks_a_batch=3) as loader:
         await asyncio.to_thread(loader.drain)
     events, _ = await read(own)
     told = [(event["type"], event["data"]["rejected"], event["data"]["created"]) for event in events]
-    assert told == [("import.advanced", 1, 0), ("import.loaded", 1, 1)]
+    advanced = [("import.advanced", blocks, 0) for blocks in (1, 1 + 2, 1 + 2 + 3)]
+    assert told == [*advanced, ("import.loaded", 6, 1)]
 
 
 async def test_a_missed_deadline_leaves_an_event_once(own):
