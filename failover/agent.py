@@ -31,6 +31,7 @@ from failover.leader_seat import leader_seat
 from failover.leader_watch import LeaderWatch
 from failover.order_desk import OrderDesk
 from failover.pool_gate import PoolGate
+from failover.probing import about
 from failover.systemd import notify
 from failover.views import AgentView, encode
 from failover.znodes import ANSWER_S
@@ -167,7 +168,7 @@ class Agent:
         incarnation, sequence, pace = uuid.uuid4().hex, 0, self._config.pace
         while True:
             hurried = self._restless or self._eyes.alert or self._eyes.heartbeats.awake
-            await _either(self._wake, pace.interval_s if hurried else pace.calm_s)
+            await _either(self._wake, pace.interval_s if hurried else about(pace.calm_s))
             sequence += 1
             view = self._eyes.view(incarnation, sequence, self._epoch())
             try:

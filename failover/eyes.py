@@ -10,7 +10,7 @@ from failover.agent_config import AgentConfig
 from failover.attention import Attention
 from failover.heartbeats import Heartbeats
 from failover.model import PATRONI_PORT, POSTGRESQL_PORT, Node
-from failover.probing import Watch
+from failover.probing import Watch, about
 from failover.targets import PRIMARY, RestTarget, SqlTarget, Target, TcpTarget
 from failover.views import AgentView, DatabaseView, Outcome, PeerView, Signal
 
@@ -34,20 +34,23 @@ class Eyes:
         )
         tls, pace, port = config.tls(), config.pace, config.heartbeat_port
         limit = pace.timeout_s
+
+        def seldom(_: Signal) -> float:
+            return about(pace.slow_s)
+
         self._databases = {
             node.name: (
-                self._watch(node, RestTarget(node.address, PATRONI_PORT, tls, limit), lambda _: pace.slow_s),
+                self._watch(node, RestTarget(node.address, PATRONI_PORT, tls, limit), seldom),
                 self._watch(
                     node,
                     SqlTarget(config.conninfo(node.address), node.address, POSTGRESQL_PORT, limit),
-                    lambda signal: pace.interval_s if signal.detail == PRIMARY else pace.calm_s,
+                    lambda signal: pace.interval_s if signal.detail == PRIMARY else about(pace.calm_s),
                 ),
             )
             for node in config.layout.databases
         }
         self._peers = {
-            node.name: self._watch(node, TcpTarget(node.address, port, limit), lambda _: pace.slow_s)
-            for node in peers
+            node.name: self._watch(node, TcpTarget(node.address, port, limit), seldom) for node in peers
         }
 
     def _watch(self, node: Node, target: Target, every_s: Callable[[Signal], float]) -> Watch:

@@ -54,7 +54,7 @@ find /etc /opt/twinsite /usr/local /run /var/lib/postgresql /var/log -xdev -type
     -not -path '*/venv/*' -not -path '*/journal/*' -print0 |
     xargs -0 grep --files-with-matches --fixed-strings -f <(echo "$patterns")
 grep --files-with-matches --fixed-strings --text -f <(echo "$patterns") /proc/[0-9]*/cmdline
-journalctl --no-pager --output=cat | grep --quiet --fixed-strings --text -f <(echo "$patterns") && echo journal
+journalctl --no-pager --output=cat | grep -qF --text -f <(echo "$patterns") && echo journal
 true
 """
 PUBLIC = {"ca_certificate", "operator_certificate"}
