@@ -5,6 +5,7 @@ Brains, journal, desk and leadership are real; the estate that they act on is th
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -71,6 +72,10 @@ class Slow(Sensors):
         return super()._holds(expectation)
 
 
+class _DiedError(BaseException):
+    """Past whatever the agent would catch."""
+
+
 class Agent:
     """An agent's brain in a thread of its own. `die` ends it while it waits for a check, without goodbye."""
 
@@ -135,12 +140,13 @@ class Agent:
 
     def _sleep(self, seconds: float) -> None:
         if self._ended.wait(0.02):
-            raise SystemExit
+            raise _DiedError
         self._estate.sleep(seconds)
 
     def _work(self, brain: Brain) -> None:
-        while not self._ended.wait(0.05):
-            brain.tick()
+        with contextlib.suppress(_DiedError):
+            while not self._ended.wait(0.05):
+                brain.tick()
 
     def die(self) -> None:
         self._ended.set()

@@ -95,6 +95,7 @@ DEMOTED = (
     "import os, threading\n"
     "asked, state = [], 'shut down'\n"
     "class Server:\n"
+    "    data_dir = '/nowhere'\n"
     "    def checkpoint(self, **_): asked.append('checkpoint')\n"
     "    def is_running(self): return postmaster\n"
     "    def controldata(self): return {'Database cluster state': state}\n"
@@ -147,6 +148,34 @@ def test_a_demotion_that_was_announced_does_not_prepare_again_and_releases_the_k
 def test_a_key_that_cannot_be_released_at_once_is_released_as_patroni_does_it(told_by_patroni, so, asked):
     """After a crash, for another's key, when somebody else was faster, and with nothing to wait for."""
     assert told_by_patroni(f"{DEMOTED}{so}\nexpecting.hand_over(Ha(), 3); print(asked)\n") == [asked]
+
+
+STOPPING = (
+    "import pathlib, struct, subprocess, tempfile, time\n"
+    "import psutil\n"
+    "from patroni_changes.last_word import has_said_all\n"
+    "data = pathlib.Path(tempfile.mkdtemp()); (data / 'global').mkdir()\n"
+    "def control(state): (data / 'global/pg_control').write_bytes(struct.pack('=QIIi', 7, 1700, 2, state))\n"
+    "def postmaster(child):\n"
+    "    script = f'(exec -a \"postgres: main: {child} 10.0.0.2(4) x\" sleep 9) & sleep 9'\n"
+    "    made = subprocess.Popen(['bash', '-c', script], start_new_session=True); time.sleep(0.3)\n"
+    "    return psutil.Process(made.pid)\n"
+    "def said(process): return has_said_all(process, str(data), 0.3)\n"
+    "def end(process): [each.kill() for each in process.children()]; process.kill(); process.wait()\n"
+)
+
+
+def test_a_primary_has_said_all_when_it_is_shut_down_and_sends_no_more(told_by_patroni):
+    """In production, stopping, shut down; without a control file; with a standby that has not confirmed."""
+    script = STOPPING + (
+        "alone, sending = postmaster('client'), postmaster('walsender repl')\n"
+        "print(said(alone))\n"
+        "for state in (6, 3, 1): control(state); print(said(alone), said(sending))\n"
+        "[each.kill() for each in sending.children() if 'walsender' in each.cmdline()[0]]\n"
+        "print(said(sending)); end(sending)\n"
+        "control(3); end(alone); print(said(alone))\n"
+    )
+    assert told_by_patroni(script) == ["False", "False False", "False False", "True False", "True", "True"]
 
 
 def test_a_primary_says_why_it_must_not_hand_over(told_by_patroni):

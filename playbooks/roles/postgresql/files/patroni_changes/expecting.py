@@ -7,10 +7,11 @@ members' loops, once a second each, take 0.7 of a core.
 
 So the orchestrator announces an order (failover/actuators/leader_key.py). The primary asks the candidate and
 makes the checkpoint then, says in the same znode that it is prepared, and begins to stop as soon as the
-order comes; the leader key is released in the moment that it has stopped. All members' loops hold still: the
-candidate's until the key is gone, the other standbys' until it has been there again for a moment, in which
-the new primary's clients come first, and none for longer than STILL_S. The order is what binds: its
-transaction proves that the key is this primary's and the candidate synchronous.
+order comes; the leader key is released in the moment that it can write no more and all has been confirmed
+(`last_word`). All members' loops hold still: the candidate's until the key is gone, the other standbys' until
+it has been there again for a moment, in which the new primary's clients come first, and none for longer than
+STILL_S. The order is what binds: its transaction proves that the key is this primary's and the candidate
+synchronous.
 
 One that was not announced, or not in time, is followed by Patroni's loop, which is woken: Patroni watches no
 znode that is its primary's alone, so whoever ordered by ZooKeeper had to wake every member of the cluster,
@@ -24,6 +25,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
+import psutil
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException
 from kazoo.handlers.threading import KazooTimeoutError
@@ -35,7 +37,7 @@ from patroni.ha import Ha
 
 from patroni_changes.giving_up import unfitness, without_archive_command
 from patroni_changes.hooks import ANSWERS_WITHIN_S, in_place_of, introduce, refusals
-from patroni_changes.waking import has_ended
+from patroni_changes.last_word import has_said_all
 
 # {"operation", "leader", "member"}, and with the answer "hindrance" (failover/actuators/leader_key.py).
 ANNOUNCED = "/twinsite/announced"
@@ -169,8 +171,8 @@ def hand_over(ha: Ha, order_version: int) -> bool | None:
     """
     server, release = ha.state_handler, Release(ha, order_version)
     if (postmaster := server.is_running()) is not None:
-        arguments = (postmaster.pid,)
-        threading.Thread(target=release.await_end, args=arguments, name="release", daemon=True).start()
+        arguments = (postmaster,)
+        threading.Thread(target=release.await_last_word, args=arguments, name="release", daemon=True).start()
     made = in_place_of(server, checkpoint=lambda **_: None)  # when the order was announced
     with (
         made,
@@ -181,10 +183,10 @@ def hand_over(ha: Ha, order_version: int) -> bool | None:
 
 
 class Release:
-    """Of the leader key, once: as soon as PostgreSQL has stopped, or a second later as Patroni does it.
+    """Of the leader key, once: as soon as PostgreSQL has nothing more to say, or later as Patroni does it.
 
-    A clean stop ends only when each connected standby has confirmed the shutdown checkpoint; and the
-    candidate, as it is synchronous, has every acknowledged write in any case (decision 0401, item 4).
+    By then each connected standby has confirmed the shutdown checkpoint; and the candidate, as it is
+    synchronous, has every acknowledged write in any case (decision 0401, item 4).
     """
 
     def __init__(self, ha: Ha, order_version: int) -> None:
@@ -193,12 +195,13 @@ class Release:
         self._patronis = ha.release_leader_key_voluntarily
         self._lock, self._done = threading.Lock(), False
 
-    def await_end(self, postmaster: int) -> None:
+    def await_last_word(self, postmaster: psutil.Process) -> None:
         """In a thread of its own."""
         with suppress(KazooException, KazooTimeoutError):
             sync_version = self._pinned()
-            stopped = has_ended(postmaster, STOPS_WITHIN_S)
-            if stopped and self._ha.state_handler.controldata().get("Database cluster state") == "shut down":
+            server = self._ha.state_handler
+            said = has_said_all(postmaster, server.data_dir, STOPS_WITHIN_S)
+            if said and server.controldata().get("Database cluster state") == "shut down":
                 with self._lock:
                     self._done = self._done or (sync_version is not None and self._delete(sync_version))
 
