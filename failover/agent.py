@@ -18,6 +18,7 @@ from functools import partial
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
+from kazoo.protocol.states import KeeperState
 
 from failover.agent_config import AgentConfig
 from failover.brain import Brain
@@ -46,6 +47,15 @@ ALERT_TICK_S = 0.05
 PROMOTION_ANSWER_S = 1.0
 
 
+# A client in one of these has no thread left that would connect it again: kazoo ends it at what it does not
+# expect (`Unhandled exception in connection loop`), and an agent that went on would see and say nothing.
+GIVEN_UP = (KeeperState.CLOSED, KeeperState.AUTH_FAILED)
+
+
+class ClientEndedError(RuntimeError):
+    """The agent has no way to ZooKeeper, and will have none."""
+
+
 class Publisher:
     """Keeps this agent's view in ZooKeeper as an ephemeral znode. Called from one thread at a time."""
 
@@ -56,9 +66,9 @@ class Publisher:
 
     def publish(self, view: AgentView) -> None:
         """Raises kazoo's errors: the view is then simply old, and stops counting."""
-        if not self._client.connected:
-            return
-        session = self._client.client_id[0]
+        if (identity := self._client.client_id) is None:
+            return  # no connection
+        session = int(identity[0])
         if self._session != session:
             self._create(session)
         try:
@@ -179,6 +189,8 @@ class Agent:
     async def _live(self) -> None:
         """Peers and systemd hear that this process is well, also while ZooKeeper keeps a view waiting."""
         while True:
+            if self._client.client_state in GIVEN_UP:
+                raise ClientEndedError("kazoo has ended its connection for good: this agent starts anew")
             self._eyes.heartbeats.say()
             if self._restless:
                 self._eyes.heartbeats.wake()

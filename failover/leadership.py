@@ -13,7 +13,7 @@ from kazoo.client import KazooClient, KazooState, TransactionRequest
 from kazoo.exceptions import RolledBackError
 
 from failover.journal import DeposedError, JournalError
-from failover.znodes import ANSWER_S, Unanswered, text
+from failover.znodes import ANSWER_S, Unanswered, read, text
 
 log = logging.getLogger(__name__)
 
@@ -96,21 +96,35 @@ class Leadership:
         return holder(self._client)
 
     def campaign(self) -> bool:
-        """Takes office if it is free. True if we hold it after the call."""
+        """Takes office if it is free. True if we hold it after the call.
+
+        It is free, too, if this session holds it unawares: the answer to the transaction that took it was
+        lost with a connection. Nobody else could take it, and we would wait for our own session to end.
+        """
         if self.in_office:
             return True
-        if not self._connected or self.holder() is not None:
+        identity = self._client.client_id
+        if not self._connected or identity is None:
             return False
-        _, stat = self._client.get_async(EPOCH).get(timeout=ANSWER_S)
+        session = identity[0]
+        place, epoch = read(self._client, LEADER, EPOCH)
+        if epoch is None:
+            raise DeposedError(f"{EPOCH} is missing: an agent makes it when it starts")
+        if place is not None and place[1].ephemeralOwner != session:
+            return False
+        version = epoch[1].version
         transaction = self._client.transaction()
-        transaction.set_data(EPOCH, self._name.encode(), version=stat.version)
+        transaction.set_data(EPOCH, self._name.encode(), version=version)
+        if place is not None:
+            log.warning("this session holds the office unawares: taking it anew")
+            transaction.delete(LEADER, version=place[1].version)
         transaction.create(LEADER, self._name.encode(), ephemeral=True)
         try:
             commit(transaction)
         except TransactionError as beaten:
             log.info("another was faster: %s", beaten)
             return False
-        self._term = Term(stat.version + 1, self._client.client_id[0])
+        self._term = Term(version + 1, session)
         log.info("in office under epoch %d", self._term.epoch)
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import subprocess
 import time
@@ -13,6 +14,7 @@ import pytest
 
 from failover.__main__ import build
 from failover.actuators.pools import Pools
+from failover.agent import ClientEndedError
 from failover.agent_config import AgentConfig
 from failover.estate_reader import VIEWS, EstateReader
 from failover.events import current, history
@@ -25,6 +27,7 @@ from failover.views import Outcome
 
 pytestmark = pytest.mark.lab
 WITHIN_S = 60.0
+PORTS = itertools.count(17404)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +42,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def config(certificate: Path, journal: Path) -> AgentConfig:
-    """Databases on loopback addresses where nobody listens: each refuses."""
+    """Databases on loopback addresses where nobody listens: each refuses. The ports are no other agent's."""
+    heartbeat_port = next(PORTS)
     witness = Node("wit-zk1", "wit", "127.0.0.1")
     databases = tuple(Node(f"{site}-db1", site, f"127.0.1.{n}") for n, site in enumerate(("dc1", "dc2"), 1))
     sites = tuple(Site(name) for name in ("dc1", "dc2", "wit"))
@@ -51,8 +55,8 @@ def config(certificate: Path, journal: Path) -> AgentConfig:
         monitor_password="m",
         patroni_password="p",
         journal_directory=journal,
-        heartbeat_port=17404,
-        metrics_port=17405,
+        heartbeat_port=heartbeat_port,
+        metrics_port=next(PORTS),
         write_gate=journal / "gate",
     )
 
@@ -65,6 +69,23 @@ async def until(what) -> None:
     async with asyncio.timeout(WITHIN_S):
         while not await asyncio.to_thread(what):
             await asyncio.sleep(0.1)
+
+
+async def test_an_agent_ends_that_will_have_no_session_again(
+    client, certificate: Path, tmp_path: Path
+) -> None:
+    """Its unit starts it anew; one that stayed would be there, and neither see nor say anything."""
+    zk = client()
+    running = asyncio.create_task(build(config(certificate, tmp_path), zk).run())
+    try:
+        await until(EstateReader(client()).views)
+        zk.stop()  # as kazoo does of itself at what it does not expect
+        async with asyncio.timeout(WITHIN_S):
+            with pytest.raises(ExceptionGroup) as ended:
+                await running
+        assert ended.group_contains(ClientEndedError)
+    finally:
+        running.cancel()
 
 
 async def test_an_agent_publishes_takes_office_and_rules(client, certificate: Path, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from failover.journal_store import (
     OrderWithdrawnError,
     ZooKeeperJournal,
 )
-from failover.leadership import EPOCH, LEADER, Leadership
+from failover.leadership import EPOCH, LEADER, Leadership, commit
 from failover.plan import Operation, Plan
 from failover.requests import Request, RequestBox
 from failover.verbs import Instruction
@@ -134,6 +134,30 @@ def test_a_lost_session_starts_over(client) -> None:
 
     assert leadership.campaign()
     assert leadership.epoch > first
+
+
+def test_who_took_office_without_hearing_of_it_has_it_at_its_next_try(client, monkeypatch) -> None:
+    """The connection was lost between the transaction and its answer; the session goes on."""
+    zk = client()
+    leadership = Leadership(zk, "one")
+    leadership.prepare()
+    before = zk.get(EPOCH)[1].version
+
+    def unheard(transaction) -> None:
+        commit(transaction)
+        raise DeposedError("no answer")
+
+    with monkeypatch.context() as lost:
+        lost.setattr("failover.leadership.commit", unheard)
+        with pytest.raises(DeposedError):
+            leadership.campaign()
+    assert not Leadership(client(), "two").campaign()
+    assert leadership.holder() == "one"
+    assert not leadership.in_office
+
+    assert leadership.campaign()
+    assert leadership.epoch == before + 2
+    leadership.check()
 
 
 def test_the_key_is_released_for_a_candidate_and_the_order_left_for_patroni(client) -> None:
