@@ -171,11 +171,15 @@ class PromptHandler(SequentialThreadingHandler):  # type: ignore[misc] # kazoo h
             return None
 
     def move_to(self, addresses: Collection[str]) -> None:
-        """Ends the connection, not the session; the next one is tried with one of these servers."""
+        """Ends the connection, not the session; the next one is tried with one of these servers.
+
+        The socket's own shutdown, not TLS's: `SSLSocket.shutdown` has whoever reads at that moment, kazoo's
+        thread, take cipher for plain text, which it does not survive (once in 600 moves under load).
+        """
         self._heading_for = frozenset(addresses)
         with suppress(OSError):
             if self._carrier:
-                self._carrier.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(self._carrier, socket.SHUT_RDWR)
 
 
 def client_of(layout: Layout, access: Access, *, session_timeout_s: float = 4.0) -> KazooClient:
