@@ -81,7 +81,7 @@ def told_by_patroni(on: Callable[[str], Host], request: pytest.FixtureRequest) -
     imports = (
         "import sys, types; sys.path.insert(0, '/usr/local/lib/twinsite')\n"
         "from patroni_changes import believing, expecting, giving_up, handing_over\n"
-        "from patroni_changes import reading, taking_over, waking\n"
+        "from patroni_changes import promoting, reading, taking_over, waking\n"
     )
 
     def told(script: str) -> list[str]:

@@ -25,6 +25,26 @@ def test_the_kernel_tells_patroni_when_its_postmaster_ends(on, host):
     until(watched)
 
 
+def test_patroni_looks_at_once_when_a_walsender_ends_that_it_saw(told_by_patroni):
+    """Once for each; not while it stops or starts PostgreSQL itself, as all of them end then."""
+    script = (
+        "import subprocess, time\n"
+        "from patroni.postgresql import Postgresql\n"
+        "Postgresql.pg_stat_replication = lambda self: [{'pid': sender.pid, 'application_name': 'one'}]\n"
+        "watchman, woken = waking.Watchman(), []\n"
+        "waking.introduce = lambda acquaintance: None; waking.tell(watchman)\n"
+        "server = object.__new__(Postgresql)\n"
+        "for busy in (False, True):\n"
+        "    executor = types.SimpleNamespace(busy=busy)\n"
+        "    ha = types.SimpleNamespace(wakeup=lambda: woken.append(1), _async_executor=executor)\n"
+        "    watchman.knows(ha); sender = subprocess.Popen(['sleep', '9'])\n"
+        "    for _ in range(2): print(server.pg_stat_replication()[0]['application_name'])\n"
+        "    before = len(woken); sender.kill(); sender.wait(); time.sleep(0.3)\n"
+        "    print(before, len(woken))\n"
+    )
+    assert told_by_patroni(script) == ["one", "one", "0 1", "one", "one", "1 1"]
+
+
 def test_patroni_chooses_no_standby_that_is_not_on_its_timeline(told_by_patroni):
     """The query that this very Patroni puts together, asked without a server."""
     script = (
@@ -98,30 +118,39 @@ def test_a_primary_that_is_to_hand_over_does_so_before_it_tells_how_far_it_wrote
     assert told_by_patroni(script) == ["True False", "False False", "True False", "True False"]
 
 
-def test_a_new_primary_promotes_before_it_cleans_up_and_looks_again(told_by_patroni):
+def test_a_new_primary_promotes_before_it_does_anything_else(told_by_patroni):
+    """Patroni's thread that promotes waits for the end of the loop. Any other loop does all as ever."""
     script = (
+        "from patroni.exceptions import DCSError\n"
         "from patroni.ha import Ha\n"
-        "done = []\n"
-        "class One:\n"
-        "    def load_cluster_from_dcs(self): done.append('looked')\n"
-        "def process(ha):\n"
-        "    ha.dcs.manual_failover('', ''); ha.load_cluster_from_dcs(); done.append('promoted')\n"
+        "done, executor = [], types.SimpleNamespace(scheduled_action=None)\n"
         "class Dcs:\n"
         "    def manual_failover(self, leader, member): done.append('cleaned up')\n"
-        "One.dcs = Dcs()\n"
-        "Ha.process_unhealthy_cluster = process\n"
-        "handing_over.promote_before_cleaning_up()\n"
-        "Ha.process_unhealthy_cluster(One()); print(done)\n"
-        "done.clear(); process(One()); print(done)\n"
+        "class One:\n"
+        "    dcs, _async_executor = Dcs(), executor\n"
+        "    def load_cluster_from_dcs(self): done.append('looked'); raise DCSError('away')\n"
+        "    def touch_member(self): done.append('touched'); return True\n"
+        "    def _sync_replication_slots(self, failed): done.append('slots'); return ['copied']\n"
+        "def process(ha):\n"
+        "    ha.dcs.manual_failover('', '')\n"
+        "    if wanted: ha.load_cluster_from_dcs()\n"
+        "    executor.scheduled_action = wanted\n"
+        "def cycle(ha):\n"
+        "    Ha.process_unhealthy_cluster(ha); copied = ha._sync_replication_slots(False)\n"
+        "    ha.touch_member(); done.append('promoted' if wanted else 'ended'); return copied\n"
+        "Ha.process_unhealthy_cluster, Ha.run_cycle = process, cycle\n"
+        "promoting.promote_before_anything_else()\n"
+        "for wanted in ('promote', None):\n"
+        "    done.clear(); print(Ha.run_cycle(One()), done)\n"
     )
     assert told_by_patroni(script) == [
-        "['promoted', 'cleaned up', 'looked']",
-        "['cleaned up', 'looked', 'promoted']",
+        "[] ['promoted', 'cleaned up', 'looked', 'slots', 'touched']",
+        "['copied'] ['cleaned up', 'slots', 'touched', 'ended']",
     ]
 
 
 def test_patroni_sleeps_no_longer_than_it_needs(told_by_patroni):
-    """Until the lock is taken, until standbys are synchronous; elsewhere for as long as it wants."""
+    """Until the lock is taken, until standbys are synchronous or gone; elsewhere for as long as it wants."""
     script = (
         "import time\n"
         "from patroni import ha as module\n"
@@ -133,19 +162,28 @@ def test_patroni_sleeps_no_longer_than_it_needs(told_by_patroni):
         "handing_over.sleep_no_longer_than_needed()\n"
         "client = types.SimpleNamespace(exists=lambda path: path == '/leader' and there(3) or None)\n"
         "found = types.SimpleNamespace(active={'a', 'b'}, sync={'a'}, sync_confirmed=set())\n"
+        "senders = [{'application_name': 'A'}, {'application_name': 'b'}]\n"
+        "def turn(): found.sync_confirmed = {'a'}\n"
         "def look(cluster):\n"
-        "    if there(3): found.sync_confirmed = {'a'}\n"
+        "    if there(3): turn()\n"
         "    return found\n"
         "ha = types.SimpleNamespace(cluster=None,\n"
         "    dcs=types.SimpleNamespace(_client=client, leader_path='/leader'),\n"
         "    state_handler=types.SimpleNamespace(reset_cluster_info_state=lambda _: None,\n"
+        "        pg_stat_replication=lambda: senders,\n"
         "        sync_handler=types.SimpleNamespace(current_state=look)))\n"
-        "for napping in (Ha.process_unhealthy_cluster, Ha.process_sync_replication):\n"
+        "def both():\n"
+        "    global turn\n"
+        "    yield Ha.process_unhealthy_cluster\n"
+        "    yield Ha.process_sync_replication\n"
+        "    found.sync_confirmed = set(); turn = lambda: senders.pop(0)\n"
+        "    yield Ha.process_sync_replication\n"
+        "for napping in both():\n"
         "    seen.clear(); began = time.monotonic(); napping(ha)\n"
         "    print(len(seen), time.monotonic() - began < 15)\n"
         "began = time.monotonic(); module.time.sleep(0.5); print(time.monotonic() - began >= 0.5)\n"
     )
-    assert told_by_patroni(script) == ["3 True", "3 True", "True"]
+    assert told_by_patroni(script) == ["3 True", "3 True", "3 True", "True"]
 
 
 def test_a_new_primary_without_a_synchronous_standby_looks_again_soon(told_by_patroni):

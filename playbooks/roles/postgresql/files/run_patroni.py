@@ -3,7 +3,16 @@
 import sys
 
 from patroni.__main__ import main
-from patroni_changes import believing, expecting, giving_up, handing_over, reading, taking_over, waking
+from patroni_changes import (
+    believing,
+    expecting,
+    giving_up,
+    handing_over,
+    promoting,
+    reading,
+    taking_over,
+    waking,
+)
 
 # Each thread may keep Python's lock for so long, 5 ms by default: the loop that decides shares it with those
 # that answer health checks.
@@ -20,7 +29,7 @@ if __name__ == "__main__":
     believing.end_failsafe_with_the_outage()
     giving_up.name_a_successor()
     handing_over.hand_over_before_telling()
-    handing_over.promote_before_cleaning_up()
+    promoting.promote_before_anything_else()
     handing_over.sleep_no_longer_than_needed()
     taking_over.take_the_key_and_say_so()
     taking_over.promote_by_a_statement()

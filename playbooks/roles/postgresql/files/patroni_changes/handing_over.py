@@ -1,12 +1,8 @@
-"""What an old and a new primary do first, and how long they sleep.
+"""What an old primary does first, and how long an old and a new one sleep.
 
-The old one: Patroni tells ZooKeeper how far it has written before it looks whether it is to hand over, and
+First: Patroni tells ZooKeeper how far it has written before it looks whether it is to hand over, and
 again when it has. Clients wait for the first of the two (one write of ZooKeeper's, two questions to
 PostgreSQL), and nobody reads it.
-
-The new one: Patroni takes away the order that made it one, and only then promotes its PostgreSQL. The other
-way round clients wait for one write of ZooKeeper's less (0.05 to 0.15 s). So they do for its second look at
-the cluster, some 0.03 s after the first.
 
 Sleep: 2 s where somebody was named to take the lock, 2 s until PostgreSQL takes a standby for synchronous, a
 second between two looks whether PostgreSQL is promoted. Together they left every new primary without any
@@ -24,10 +20,9 @@ from typing import Any
 
 from kazoo.exceptions import KazooException
 from patroni import postgresql  # before patroni.ha, which cannot be the first to import it
+from patroni.collections import CaseInsensitiveSet
 from patroni.ha import Ha
 from patroni.utils import polling_loop
-
-from patroni_changes.hooks import in_place_of
 
 Postgresql = postgresql.Postgresql
 # Between two looks whether what Patroni sleeps for is there.
@@ -50,34 +45,6 @@ def hand_over_before_telling() -> None:
         return update_lock(self, update_status and not ordered)
 
     Ha.update_lock = updating
-
-
-def promote_before_cleaning_up() -> None:
-    """Put off what is written to /failover, and another look at the cluster, until the promotion has begun.
-
-    It needs of that look the version of /sync alone, which it writes under the condition that it is still the
-    one of the look before.
-    """
-    process_unhealthy = Ha.process_unhealthy_cluster
-
-    @functools.wraps(process_unhealthy)
-    def processing(self: Ha) -> str:
-        put_off: list[Callable[[], object]] = []
-        write, look = self.dcs.manual_failover, self.load_cluster_from_dcs
-
-        def put_off_order(*order: object, **more: object) -> bool:
-            put_off.append(functools.partial(write, *order, **more))
-            return True
-
-        later = in_place_of(self.dcs, manual_failover=put_off_order)
-        try:
-            with later, in_place_of(self, load_cluster_from_dcs=lambda: put_off.append(look)):
-                return process_unhealthy(self)
-        finally:
-            for doing in put_off:
-                doing()
-
-    Ha.process_unhealthy_cluster = processing
 
 
 class Nap(threading.local):
@@ -129,11 +96,17 @@ def lock_is_taken(ha: Ha) -> bool:
         return False
 
 
-def standbys_are_synchronous(ha: Ha) -> bool:
-    """PostgreSQL takes for synchronous all that it was told to, whoever else streams by now."""
-    ha.state_handler.reset_cluster_info_state(None)
-    found = ha.state_handler.sync_handler.current_state(ha.cluster)
-    return bool(found.sync) and found.sync == found.sync_confirmed
+def standbys_are_synchronous_or_gone(ha: Ha) -> bool:
+    """PostgreSQL takes for synchronous all that it was told to, whoever else streams by now; or never will.
+
+    Of two standbys behind a link that was cut the second fell silent just when it was named in the place of
+    the first (once in five cuts): commits waited for it for as long as Patroni slept, two seconds.
+    """
+    server = ha.state_handler
+    server.reset_cluster_info_state(None)
+    found = server.sync_handler.current_state(ha.cluster)
+    there = CaseInsensitiveSet(sender["application_name"] for sender in server.pg_stat_replication())
+    return bool(found.sync) and (found.sync == found.sync_confirmed or not found.sync <= there)
 
 
 def await_promotion(self: Postgresql, wait_seconds: int) -> bool | None:
@@ -173,6 +146,6 @@ def sleep_no_longer_than_needed() -> None:
     naps = Naps()
     sys.modules[Ha.__module__].time = naps
     Ha.process_unhealthy_cluster = naps.end(Ha.process_unhealthy_cluster, lock_is_taken, COMES_AFTER_S)
-    process_sync = naps.end(Ha.process_sync_replication, standbys_are_synchronous)
+    process_sync = naps.end(Ha.process_sync_replication, standbys_are_synchronous_or_gone)
     Ha.process_sync_replication = looking_again_soon(process_sync)
     Postgresql._wait_promote = await_promotion  # noqa: SLF001
