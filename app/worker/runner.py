@@ -55,28 +55,38 @@ class Worker:
     async def _serve(self, stop: asyncio.Event) -> None:
         """One term, to its end."""
         try:
-            self.term = await terms.begin(self._database, self._holder, self._deadline)
+            term = await terms.begin(self._database, self._holder, self._deadline)
         except (ProblemError, psycopg.Error) as error:
             log.info("no term yet", reason=str(error))
             return
-        log.info("term begins", epoch=self.term.epoch, holder=self._holder)
-        metrics.WORKER_EPOCH.set(self.term.epoch)
+        log.info("term begins", epoch=term.epoch, holder=self._holder)
+        metrics.WORKER_EPOCH.set(term.epoch)
+        self.term = term
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._stay(stop), name="office")
                 for job in self._jobs:
-                    group.create_task(self._repeat(job, self.term, stop), name=f"job {job.name}")
+                    group.create_task(self._repeat(job, term, stop), name=f"job {job.name}")
         finally:
-            metrics.WORKER_EPOCH.set(0)
-            log.info("term ends", epoch=self.term and self.term.epoch)
             self.term = None
+            metrics.WORKER_EPOCH.set(0)
+            log.info("term ends", epoch=term.epoch)
 
     def _serves(self, stop: asyncio.Event) -> bool:
-        return self._office.held and self.term is not None and not stop.is_set()
+        """Whether the term lasts. Who sees its end ends it for all: an office held again is a new term's.
+
+        Otherwise a session away for 34 ms ended the jobs that looked meanwhile, and the others kept the
+        term, and with it those that had ended, for ever (a drill: no event was numbered any more).
+        """
+        if stop.is_set() or not self._office.held:
+            self.term = None
+        return self.term is not None
 
     async def _stay(self, stop: asyncio.Event) -> None:
         """Asks for the office again and again: that finds out whether it is lost."""
-        while self._serves(stop) and await self._office.campaign():
+        while self._serves(stop):
+            if not await self._office.campaign():
+                self.term = None
             await pause(stop, CAMPAIGN_SECONDS)
 
     async def _repeat(self, job: Job, term: Term, stop: asyncio.Event) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -38,6 +39,29 @@ class Freely:
 
     async def close(self):
         pass
+
+
+class Blinking(Freely):
+    """An office whose session is away for a moment: one of those who look sees it."""
+
+    def __init__(self):
+        self.away = False
+
+    @property
+    def held(self):
+        away, self.away = self.away, False
+        return not away
+
+
+class Unanswered(Freely):
+    """An office that is held, and about which ZooKeeper does not answer once."""
+
+    def __init__(self):
+        self.silent = False
+
+    async def campaign(self):
+        silent, self.silent = self.silent, False
+        return not silent
 
 
 class Counting:
@@ -128,6 +152,27 @@ async def test_a_worker_that_does_not_know_it_was_deposed_changes_nothing(own):
                 await Counting().run(worker._database, stale.command("late"))
     assert refused.value.sqlstate == DEPOSED
     assert set(old.epochs) == {stale.epoch}
+
+
+async def test_a_session_away_for_a_moment_ends_the_term_of_all_jobs(own):
+    """Whoever looks in that moment: a job that ended alone would wait for the end of all others."""
+    counts, office = [Counting() for _ in range(5)], Blinking()
+    jobs = tuple(replace(job(each)[0], name=f"job {number}") for number, each in enumerate(counts))
+    async with working(own.url(), office, jobs):
+        for term in range(1, 4):
+            await until(lambda: all(each.epochs for each in counts))
+            epoch = max(each.epochs[-1] for each in counts)
+            office.away = True
+            await until(lambda: all(each.epochs[-1] > epoch for each in counts))  # noqa: B023 - used at once
+            assert {each.epochs[-1] for each in counts} == {epoch + 1}, term
+
+
+async def test_no_answer_about_the_office_ends_the_term(own):
+    counting, office = Counting(), Unanswered()
+    async with working(own.url(), office, job(counting)):
+        await until(lambda: counting.epochs)
+        office.silent = True
+        await until(lambda: counting.epochs[-1] == counting.epochs[0] + 1)
 
 
 async def test_a_failing_job_does_not_stop_the_others(own):
